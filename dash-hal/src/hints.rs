@@ -1,0 +1,164 @@
+//! What hardware may do faster than software: prefetch, hash, checksum.
+//!
+//! The defaults are complete software versions, so a port without an engine writes nothing. A
+//! port that overrides one must give the same answers bit for bit.
+
+/// Bytes of the longest key that [`Hints::keyed_hash`] takes.
+pub const HASH_KEY_BYTES: usize = 128;
+
+const WORDS: usize = HASH_KEY_BYTES / 4;
+
+/// A secret of the table, expanded once when the table is built.
+#[derive(Clone, Copy)]
+pub struct HashKey {
+    words: [u32; WORDS],
+    twist: u64,
+}
+
+impl core::fmt::Debug for HashKey {
+    /// Names the type and keeps the secret.
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("HashKey(..)")
+    }
+}
+
+impl HashKey {
+    /// Expands `seed` (splitmix64, Steele and others, OOPSLA 2014).
+    #[must_use]
+    pub const fn new(seed: [u64; 2]) -> Self {
+        let mut state = seed[0];
+        let mut words = [0; WORDS];
+        let mut index = 0;
+        while index < WORDS {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let value = mix(state ^ seed[1]);
+            words[index] = value as u32;
+            words[index + 1] = (value >> 32) as u32;
+            index += 2;
+        }
+        Self { words, twist: mix(state ^ seed[1].rotate_left(32)) }
+    }
+
+    /// The 32-bit words of the secret, for a port whose hardware computes the hash.
+    #[must_use]
+    pub const fn words(&self) -> &[u32; WORDS] {
+        &self.words
+    }
+
+    /// The value that the sum starts from.
+    #[must_use]
+    pub const fn twist(&self) -> u64 {
+        self.twist
+    }
+}
+
+/// splitmix64's finaliser: a bijection that spreads every input bit over the word.
+const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// Help that a port's hardware may give.
+pub trait Hints {
+    /// Starts to load the cache lines of `at`, every one of them; may do nothing. A flow has three
+    /// or four lines, and a hit reads them all.
+    #[inline]
+    fn prefetch<T: ?Sized>(&self, at: &T) {
+        let _ = at;
+    }
+
+    /// Hash of `data` (a fixed-length key of one table) under the secret `key`.
+    ///
+    /// NH (Black and others, UMAC, CRYPTO 1999) over little-endian 32-bit words, then a bijective
+    /// mix: two different keys of one length collide with probability ≤ 2⁻³² over the secret.
+    /// Bytes past [`HASH_KEY_BYTES`] are not read; a last word that is not whole is padded with
+    /// zeros.
+    #[inline]
+    fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
+        let (pairs, rest) = data.as_chunks::<8>();
+        let (secrets, _) = key.words.as_chunks::<2>();
+        let mut secrets = secrets.iter();
+        let mut sum = key.twist;
+        for (pair, secret) in pairs.iter().zip(&mut secrets) {
+            sum = sum.wrapping_add(nh(u64::from_le_bytes(*pair), *secret));
+        }
+        if let (false, Some(secret)) = (rest.is_empty(), secrets.next()) {
+            let mut last = [0; 8];
+            for (to, from) in last.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            sum = sum.wrapping_add(nh(u64::from_le_bytes(last), *secret));
+        }
+        mix(sum)
+    }
+
+    /// One's complement sum (RFC 1071) of `data` as big-endian 16-bit words, folded to 16 bits and
+    /// not inverted; an odd last byte counts as the high half of a word.
+    #[inline]
+    fn checksum(&self, data: &[u8]) -> u16 {
+        let (words, rest) = data.as_chunks::<2>();
+        let mut sum: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
+        if let [last] = rest {
+            sum += u64::from(*last) << 8;
+        }
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        sum as u16
+    }
+}
+
+#[inline]
+fn nh(pair: u64, secret: [u32; 2]) -> u64 {
+    let low = (pair as u32).wrapping_add(secret[0]);
+    let high = ((pair >> 32) as u32).wrapping_add(secret[1]);
+    u64::from(low) * u64::from(high)
+}
+
+/// The software defaults.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SoftwareHints;
+
+impl Hints for SoftwareHints {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_is_that_of_rfc_1071() {
+        let data = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(SoftwareHints.checksum(&data), 0xddf2);
+        assert_eq!(SoftwareHints.checksum(&[0xab]), 0xab00);
+        assert_eq!(SoftwareHints.checksum(&[]), 0);
+    }
+
+    #[test]
+    fn hash_depends_on_each_byte_and_on_the_seed() {
+        let key = HashKey::new([1, 2]);
+        let data = [0_u8; 47];
+        let hash = SoftwareHints.keyed_hash(&key, &data);
+        for index in 0..data.len() {
+            let mut other = data;
+            other[index] = 1;
+            assert_ne!(SoftwareHints.keyed_hash(&key, &other), hash, "byte {index}");
+        }
+        assert_ne!(SoftwareHints.keyed_hash(&HashKey::new([2, 2]), &data), hash);
+        assert_ne!(SoftwareHints.keyed_hash(&HashKey::new([1, 3]), &data), hash);
+    }
+
+    #[test]
+    fn hash_spreads_keys_that_differ_in_a_counter() {
+        // As many sequential keys as places: about 1/e of the places stay empty.
+        let key = HashKey::new([3, 4]);
+        let mut used = [false; 16_384];
+        for counter in 0..16_384_u64 {
+            let mut data = [0; 48];
+            data[20..28].copy_from_slice(&counter.to_be_bytes());
+            used[(SoftwareHints.keyed_hash(&key, &data) & 0x3fff) as usize] = true;
+        }
+        let empty = used.iter().filter(|used| !**used).count();
+        assert!((5_700..6_350).contains(&empty), "{empty} places are empty");
+    }
+}

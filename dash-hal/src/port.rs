@@ -1,0 +1,66 @@
+//! Numbered ports, the pool that buffers go back to, and the bundle.
+
+use crate::{Burst, Clock, Entropy, Hints, PacketBuffer};
+
+/// A numbered port of the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortId(pub u16);
+
+/// Receives and transmits bursts.
+pub trait Ports: Pool {
+    /// Appends at most `limit` frames of `port` to `burst`, in the order of their arrival, and
+    /// returns how many. Frames stay in the device until a call takes them. A frame that the
+    /// device holds in several segments is linearised, or dropped and counted by the port.
+    /// An unknown port gives none.
+    fn receive(&mut self, port: PortId, burst: &mut Burst<Self::Buffer>, limit: usize) -> usize;
+
+    /// Takes frames from the front of `burst` and sends them in that order; returns how many.
+    /// Those that it does not take stay in `burst`, still owned by the caller. The buffer of a
+    /// taken frame goes back to the pool when the device has read it. The frame is complete:
+    /// checksums included, FCS not.
+    ///
+    /// Only a ring that is full and empties by itself is a reason not to take a frame: frames that
+    /// are not taken hold places of the engine's one queue, and once they hold all of them nothing
+    /// is received from any port. What can never leave (port unknown or down, frame longer than
+    /// its MTU) is taken, counted by the port, and its buffer goes back to the pool.
+    fn transmit(&mut self, port: PortId, burst: &mut Burst<Self::Buffer>) -> usize;
+
+    /// The most bytes after the Ethernet header and its tags that `port` sends.
+    fn mtu(&self, port: PortId) -> u16;
+}
+
+/// Buffers that no frame uses.
+pub trait Pool {
+    /// The port's buffers.
+    type Buffer: PacketBuffer;
+
+    /// Takes back a buffer that the engine is done with.
+    fn recycle(&mut self, buffer: Self::Buffer);
+
+    /// A second buffer with the same bytes and metadata, for flood and mirror; `None` refuses,
+    /// and the caller counts it.
+    fn copy(&mut self, buffer: &Self::Buffer) -> Option<Self::Buffer>;
+
+    /// A buffer without bytes, for a frame that the engine itself makes; `None` refuses.
+    /// It has at least 128 bytes of headroom and 1,500 of tailroom.
+    fn empty(&mut self) -> Option<Self::Buffer>;
+}
+
+/// Everything that one core of a port gives, bundled by associated types.
+///
+/// Each core has its own: nothing here is shared between cores.
+pub trait Platform: Ports {
+    /// The clock.
+    type Clock: Clock;
+    /// The source of seeds.
+    type Entropy: Entropy;
+    /// Prefetch, hash, checksum.
+    type Hints: Hints + Copy;
+
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+    /// The source of seeds.
+    fn entropy(&mut self) -> &mut Self::Entropy;
+    /// Prefetch, hash, checksum.
+    fn hints(&self) -> Self::Hints;
+}
