@@ -1,0 +1,60 @@
+//! ICMP for IPv4, header (RFC 792).
+use smoltcp::wire::Icmpv4Message;
+use zerocopy::byteorder::{BigEndian, U16};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::Header;
+
+/// What all messages begin with: type, code, checksum, 4 bytes.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct Icmpv4Header {
+    message: u8,
+    code: u8,
+    checksum: U16<BigEndian>,
+}
+
+impl Header for Icmpv4Header {}
+
+impl Icmpv4Header {
+    /// Type.
+    #[must_use]
+    pub fn message(&self) -> Icmpv4Message {
+        Icmpv4Message::from(self.message)
+    }
+    /// Code; its meaning depends on the type.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+    /// Checksum over the whole message.
+    #[must_use]
+    pub fn checksum(&self) -> u16 {
+        self.checksum.get()
+    }
+
+    /// Sets the type.
+    pub fn set_message(&mut self, value: Icmpv4Message) {
+        self.message = value.into();
+    }
+    /// Sets the code.
+    pub fn set_code(&mut self, value: u8) {
+        self.code = value;
+    }
+    /// Sets the checksum.
+    pub fn set_checksum(&mut self, value: u16) {
+        self.checksum.set(value);
+    }
+}

@@ -1,0 +1,42 @@
+//! Headers: zero-copy views, and one bounded pass that finds where they are.
+//!
+//! Each header has a file: its view, getters, then setters, both in wire order. Views check
+//! nothing but that the bytes are there; [`parse()`] checks versions and lengths once for a frame
+//! and answers a [`Layout`], whose layers and tunnels then give views.
+//!
+//! Where the RFCs leave room:
+//! - Up to two VLAN tags are walked in the outermost layer; behind a third, and behind any tag of
+//!   an encapsulated frame, the layer is [`Network::Other`].
+//! - Checksums are not verified.
+//! - ICMP has its header when the 4 bytes common to all messages are there.
+//! - The first fragment of TCP, UDP or ICMP has an upper-layer header when that header is whole;
+//!   lengths in it are not compared with the fragment. Tunnels are not looked for in fragments.
+//! - Reserved bits are ignored. C or S in front of NVGRE, where RFC 7637 wants 0, is malformed:
+//!   the VSID would be elsewhere.
+#![deny(missing_docs)]
+
+pub mod arp;
+pub mod checksum;
+mod error;
+pub mod ethernet;
+pub mod geneve;
+pub mod gre;
+mod header;
+pub mod icmpv4;
+pub mod icmpv6;
+pub mod ipv4;
+pub mod ipv6;
+mod layout;
+mod parse;
+pub mod protocol;
+pub mod tcp;
+#[cfg(test)]
+mod tests;
+pub mod udp;
+pub mod vlan;
+pub mod vxlan;
+
+pub use error::ParseError;
+pub use header::Header;
+pub use layout::{Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind};
+pub use parse::{MAX_FRAME, parse, parse_into};
