@@ -11,4 +11,5 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod table;
 pub mod wire;

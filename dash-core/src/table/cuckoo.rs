@@ -1,0 +1,343 @@
+//! Exact match, owned by one core: the flow table.
+//!
+//! A bucketised cuckoo hash table (Pagh and Rodler, ESA 2001) with partial-key displacement (Fan,
+//! Andersen and Kaminsky, `MemC3`, NSDI 2013; Fan and others, Cuckoo Filter, `CoNEXT` 2014). A key
+//! has a 16-bit fingerprint (tag) and lives in one of two buckets: the primary one `b`, or
+//! `(f(tag) - b) mod n`. That map is its own inverse for any number `n` of buckets, so an entry is
+//! displaced by what its bucket line says, without a look at its key, and entries never move: a
+//! [`Handle`] stays good until its entry is removed.
+//!
+//! | | |
+//! |---|---|
+//! | memory | a slot for each entry (key, 4 bytes, value, rounded up to whole cache lines), and 64 bytes of bucket for 8 entries plus 1/16 and one bucket: about 8.5 bytes an entry |
+//! | hit | primary bucket line, or both, then the slot; at full load about 5 of 6 entries live in their primary bucket |
+//! | miss | primary bucket line; the alternate only if some entry of the primary lives elsewhere; a slot only on a false tag match (at most 1 in 4,000) |
+//! | insert | both buckets, and a path when both are full (below) |
+//! | remove | slot, then the bucket that holds it |
+//!
+//! Worst cases, for any keys and any hash:
+//! - look-up: 2 bucket lines and the stash, at most 8 slots for each line;
+//! - insert: a look-up, [`PATH_BUCKETS`] bucket lines of breadth-first search, [`PATH_MOVES`]
+//!   displacements, the stash, one slot written;
+//! - remove: a look-up, and if the stash is not empty the keys in it are hashed.
+//!
+//! The stash is one bucket at the end of the storage, looked at only if it holds something and the
+//! primary bucket misses an entry. Tables of at most [`SMALL`] entries have a stash of their whole
+//! capacity: they take every entry, even if all keys hash to one value. Bigger tables have about
+//! 6 % more places than slots, so that with a hash that spreads they too fill to capacity.
+use super::TableError;
+use dash_hal::{HashKey, Hints};
+
+mod bucket;
+mod placement;
+#[cfg(test)]
+mod tests;
+
+pub use bucket::Bucket;
+use bucket::PLACES;
+
+/// Most entries of a table: a handle has 26 bits of position and 6 of version.
+pub const MAX_CAPACITY: usize = 1 << (u32::BITS - VERSION_BITS);
+
+/// Buckets that one insert looks at for an empty place before it gives up; it fills 1 KiB of
+/// stack. Tables that fill to capacity were seen to need 6 on average and never more than 100.
+pub const PATH_BUCKETS: usize = 256;
+
+/// Entries that one insert displaces at most: levels of an 8-ary tree of [`PATH_BUCKETS`] nodes
+/// below its two roots (2 + 16 + 128 < 256 ≤ 2 + 16 + 128 + 1024).
+pub const PATH_MOVES: usize = 3;
+
+/// Up to this capacity a table takes every entry, whatever the keys.
+pub const SMALL: usize = 64;
+
+/// Keys that [`Cuckoo::find_burst`] works on at a time.
+const BURST: usize = 32;
+
+/// A slot's version is odd while it is live, and goes up with each insertion and removal.
+const VERSION_BITS: u32 = 6;
+const VERSION: u32 = (1 << VERSION_BITS) - 1;
+const LIVE: u32 = 1;
+
+/// A fixed-length key.
+pub trait Key: Copy + Eq {
+    /// A value to fill empty slots with.
+    const EMPTY: Self;
+    /// The bytes that are hashed: the same number for every key, at most 128.
+    fn as_bytes(&self) -> &[u8];
+}
+
+/// Names an entry until it is removed; the entry never moves.
+///
+/// A handle that outlived its entry is known as such until its slot was reused 32 times; after
+/// that it may name a newer entry. Handles order by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(u32);
+
+impl Handle {
+    /// Position of the entry, below the capacity.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        (self.0 >> VERSION_BITS) as usize
+    }
+}
+
+/// One entry's place, on cache lines of its own: the key comes first, then the value.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Slot<K, V> {
+    key: K,
+    /// Of a live slot its handle; of a free one the next free position and its own version.
+    state: u32,
+    value: V,
+}
+impl<K: Key, V: Copy> Slot<K, V> {
+    /// A free place; `value` is never read.
+    pub const fn empty(value: V) -> Self {
+        Self { key: K::EMPTY, state: 0, value }
+    }
+}
+
+/// Why nothing was inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsertError {
+    /// No slot is free, or no path to a free place in the key's buckets was found within the bound.
+    Full,
+    /// The key is there.
+    Exists(Handle),
+}
+
+/// Where a key may live.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    primary: u32,
+    tag: u16,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Cuckoo<'a, K, V> {
+    buckets: &'a mut [Bucket],
+    stash: &'a mut [Bucket],
+    slots: &'a mut [Slot<K, V>],
+    hash: HashKey,
+    /// `buckets.len()`.
+    count: u32,
+    /// Live entries; `capacity - len` slots are on the free list, so it needs no end mark.
+    len: u32,
+    /// Entries in the stash. Both buckets of each of them are full.
+    stashed: u32,
+    /// First free slot, if any is free.
+    free: u32,
+}
+
+impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
+    /// Buckets that a table of `capacity` entries takes, so that it is full at `capacity` entries or ≥ 95 % of it.
+    #[must_use]
+    pub const fn buckets_for(capacity: usize) -> usize {
+        capacity.div_ceil(PLACES) + capacity.div_ceil(PLACES * 16) + stash_for(capacity)
+    }
+
+    /// An empty table over storage whose content is overwritten. Its capacity is `slots.len()`;
+    /// buckets beyond [`Self::buckets_for`] are used too.
+    /// # Errors
+    /// `StorageTooSmall` (buckets), `CapacityTooLarge`.
+    pub fn new(
+        buckets: &'a mut [Bucket],
+        slots: &'a mut [Slot<K, V>],
+        seed: [u64; 2],
+    ) -> Result<Self, TableError> {
+        let main = Self::divide(buckets.len(), slots.len())?;
+        let (buckets, rest) =
+            buckets.split_at_mut_checked(main).ok_or(TableError::StorageTooSmall)?;
+        let stash = rest.get_mut(..stash_for(slots.len())).ok_or(TableError::StorageTooSmall)?;
+        buckets.fill(Bucket::EMPTY);
+        stash.fill(Bucket::EMPTY);
+        for (next, slot) in (1_u32..).zip(slots.iter_mut()) {
+            slot.key = K::EMPTY;
+            slot.state = next << VERSION_BITS;
+        }
+        let hash = HashKey::new(seed);
+        Ok(Self { buckets, stash, slots, hash, count: main as u32, len: 0, stashed: 0, free: 0 })
+    }
+
+    /// How many of `buckets` are not stash. No more than [`MAX_CAPACITY`] are used.
+    const fn divide(buckets: usize, capacity: usize) -> Result<usize, TableError> {
+        if capacity > MAX_CAPACITY {
+            return Err(TableError::CapacityTooLarge);
+        }
+        if buckets < Self::buckets_for(capacity) {
+            return Err(TableError::StorageTooSmall);
+        }
+        let main = buckets - stash_for(capacity);
+        Ok(if main > MAX_CAPACITY { MAX_CAPACITY } else { main })
+    }
+
+    /// Most entries.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The entry of `key`.
+    #[must_use]
+    pub fn find<H: Hints>(&self, key: &K, hints: &H) -> Option<Handle> {
+        self.look_up(self.home(key, hints), key)
+    }
+
+    /// The entries of a burst of at most 32 keys; latencies overlap. `handles` is as long as `keys`; a key of `None` answers `None`.
+    ///
+    /// Longer bursts are worked on by 32; places of `handles` beyond `keys` become `None`.
+    pub fn find_burst<H: Hints>(
+        &self,
+        keys: &[Option<K>],
+        handles: &mut [Option<Handle>],
+        hints: &H,
+    ) {
+        handles.fill(None);
+        for (keys, handles) in keys.chunks(BURST).zip(handles.chunks_mut(BURST)) {
+            self.find_some(keys, handles, hints);
+        }
+    }
+
+    /// [`Self::find`] for each of at most [`BURST`] keys, in steps that each end with prefetches
+    /// for the next one. `handles` is all `None`.
+    fn find_some<H: Hints>(&self, keys: &[Option<K>], handles: &mut [Option<Handle>], hints: &H) {
+        let mut homes = [Home { primary: 0, tag: 0 }; BURST];
+        for (key, home) in keys.iter().zip(&mut homes) {
+            let Some(key) = key else { continue };
+            *home = self.home(key, hints);
+            self.prefetch_bucket(home.primary, hints);
+        }
+
+        // Tag 0 marks a place without a key; an answer is a candidate until its key was compared.
+        let mut elsewhere = 0_u32;
+        for (at, (home, handle)) in homes.iter().zip(handles.iter_mut()).enumerate() {
+            let Some(bucket) = self.bucket(home.primary).filter(|_| home.tag != 0) else {
+                continue;
+            };
+            if let Some(place) = bucket.matching(home.tag).next() {
+                *handle = Some(self.candidate(bucket, place, hints));
+            } else if bucket.away() != 0 {
+                elsewhere |= 1 << at;
+                self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
+            }
+        }
+
+        let mut stashed = 0_u32;
+        for (at, (home, handle)) in homes.iter().zip(handles.iter_mut()).enumerate() {
+            if elsewhere >> at & 1 == 0 {
+                continue;
+            }
+            let Some(bucket) = self.bucket(self.alternate(home.tag, home.primary)) else {
+                continue;
+            };
+            if let Some(place) = bucket.matching(home.tag).next() {
+                *handle = Some(self.candidate(bucket, place, hints));
+            } else if self.stashed != 0 {
+                stashed |= 1 << at;
+            }
+        }
+
+        for (at, ((key, home), handle)) in keys.iter().zip(&homes).zip(handles).enumerate() {
+            let (Some(key), true) = (key, handle.is_some() || stashed >> at & 1 != 0) else {
+                continue;
+            };
+            // The first tag match is the entry but for 1 in 8,000; the rest is not worth a step.
+            if !handle.is_some_and(|candidate| self.is_key(candidate, key)) {
+                *handle = self.look_up(*home, key);
+            }
+        }
+    }
+
+    /// Inserts.
+    /// # Errors
+    /// [`InsertError`]; the table is as it was.
+    pub fn insert<H: Hints>(
+        &mut self,
+        key: &K,
+        value: V,
+        hints: &H,
+    ) -> Result<Handle, InsertError> {
+        if let Some(slot) = self.slots.get(self.free as usize) {
+            hints.prefetch(slot);
+        }
+        let home = self.home(key, hints);
+        if let Some(there) = self.look_up(home, key) {
+            return Err(InsertError::Exists(there));
+        }
+        if self.len() >= self.capacity() {
+            return Err(InsertError::Full);
+        }
+        let index = self.free;
+        let state = self.slots.get(index as usize).ok_or(InsertError::Full)?.state;
+        let handle = index << VERSION_BITS | state.wrapping_add(1) & VERSION;
+        if !self.settle(home, handle, hints) {
+            return Err(InsertError::Full);
+        }
+        let slot = self.slots.get_mut(index as usize).ok_or(InsertError::Full)?;
+        *slot = Slot { key: *key, state: handle, value };
+        self.free = state >> VERSION_BITS;
+        self.len += 1;
+        Ok(Handle(handle))
+    }
+
+    /// Removes the entry; returns it.
+    pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) -> Option<(K, V)> {
+        let (&key, &value) = self.get(handle)?;
+        let home = self.home(&key, hints);
+        self.evict(home, handle, hints);
+        let slot = self.slots.get_mut(handle.index())?;
+        slot.state = self.free << VERSION_BITS | handle.0.wrapping_add(1) & VERSION;
+        self.free = handle.index() as u32;
+        self.len = self.len.saturating_sub(1);
+        Some((key, value))
+    }
+
+    /// Key and value of a live entry.
+    #[must_use]
+    pub fn get(&self, handle: Handle) -> Option<(&K, &V)> {
+        let slot = self.slots.get(handle.index()).filter(|slot| slot.state == handle.0)?;
+        Some((&slot.key, &slot.value))
+    }
+
+    /// Value of a live entry.
+    pub fn get_mut(&mut self, handle: Handle) -> Option<&mut V> {
+        let slot = self.slots.get_mut(handle.index()).filter(|slot| slot.state == handle.0)?;
+        Some(&mut slot.value)
+    }
+
+    /// The live entry at position `index`, if any: for sweeps that go on where they stopped.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<Handle> {
+        self.slots.get(index).and_then(Slot::handle)
+    }
+
+    /// All live entries by position.
+    pub fn iter(&self) -> impl Iterator<Item = (Handle, &K, &V)> {
+        self.slots.iter().filter_map(|slot| Some((slot.handle()?, &slot.key, &slot.value)))
+    }
+}
+
+impl<K, V> Slot<K, V> {
+    /// The handle, if the slot is live.
+    fn handle(&self) -> Option<Handle> {
+        (self.state & LIVE != 0).then_some(Handle(self.state))
+    }
+}
+
+/// Buckets of the stash.
+const fn stash_for(capacity: usize) -> usize {
+    if capacity <= SMALL { capacity.div_ceil(PLACES) } else { 1 }
+}

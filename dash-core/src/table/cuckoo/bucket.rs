@@ -1,0 +1,175 @@
+//! One cache line of the table: who lives here, by fingerprint.
+
+/// Entries of a bucket.
+pub(super) const PLACES: usize = 8;
+
+/// One in each 16-bit lane.
+const LANES: u64 = 0x0001_0001_0001_0001;
+/// All bits of each lane but the highest.
+const LOW: u64 = LANES * 0x7fff;
+
+/// One cache line of fingerprints and entry handles.
+///
+/// Place `p` has its fingerprint in lane `p / 2` of word `p % 2`; 0 is an empty place.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Bucket {
+    tags: [u64; 2],
+    handles: [u32; PLACES],
+    /// Entries whose primary bucket this is and that live elsewhere: with none, a look-up that
+    /// finds nothing here is over.
+    away: u32,
+    /// Bit `p`: the entry at place `p` lives in its alternate bucket.
+    guests: u8,
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// What a place holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tenant {
+    /// Fingerprint, not 0.
+    pub(super) tag: u16,
+    /// The entry.
+    pub(super) handle: u32,
+    /// Whether it lives outside of its primary bucket.
+    pub(super) guest: bool,
+}
+
+impl Bucket {
+    /// A bucket without entries.
+    pub const EMPTY: Self = Self { tags: [0; 2], handles: [0; PLACES], away: 0, guests: 0 };
+
+    /// The places whose fingerprint is `tag`.
+    #[inline]
+    pub(super) fn matching(&self, tag: u16) -> Places {
+        Places(equal(self.tags[0], tag) >> 15 | equal(self.tags[1], tag) >> 14)
+    }
+
+    /// An empty place.
+    #[inline]
+    pub(super) fn vacancy(&self) -> Option<usize> {
+        self.matching(0).next()
+    }
+
+    /// The handle at `place`.
+    #[inline]
+    pub(super) fn handle(&self, place: usize) -> u32 {
+        self.handles[place % PLACES]
+    }
+
+    /// The fingerprint at `place`.
+    #[inline]
+    pub(super) fn tag(&self, place: usize) -> u16 {
+        (self.tags[place % 2] >> lane(place)) as u16
+    }
+
+    /// What lives at `place`.
+    pub(super) fn tenant(&self, place: usize) -> Option<Tenant> {
+        let guest = self.guests >> (place % PLACES) & 1 != 0;
+        let tenant = Tenant { tag: self.tag(place), handle: self.handle(place), guest };
+        (tenant.tag != 0).then_some(tenant)
+    }
+
+    /// Puts `tenant` at `place`.
+    pub(super) fn put(&mut self, place: usize, tenant: Tenant) {
+        self.set_tag(place, tenant.tag);
+        self.handles[place % PLACES] = tenant.handle;
+        let bit = 1 << (place % PLACES);
+        self.guests = if tenant.guest { self.guests | bit } else { self.guests & !bit };
+    }
+
+    /// Empties `place`.
+    pub(super) fn vacate(&mut self, place: usize) {
+        self.set_tag(place, 0);
+    }
+
+    /// Entries whose primary bucket this is and that live elsewhere.
+    #[inline]
+    pub(super) fn away(&self) -> u32 {
+        self.away
+    }
+
+    /// One more entry of this bucket lives elsewhere.
+    pub(super) fn leave(&mut self) {
+        self.away = self.away.saturating_add(1);
+    }
+
+    /// One entry of this bucket lives elsewhere no more.
+    pub(super) fn come_back(&mut self) {
+        self.away = self.away.saturating_sub(1);
+    }
+
+    fn set_tag(&mut self, place: usize, tag: u16) {
+        let word = &mut self.tags[place % 2];
+        *word = *word & !(0xffff << lane(place)) | u64::from(tag) << lane(place);
+    }
+}
+
+/// Bit position of the lane of `place`.
+#[inline]
+fn lane(place: usize) -> usize {
+    place % PLACES / 2 * 16
+}
+
+/// The highest bit of each lane of `word` that is `tag`. Exact: no carry leaves a lane.
+#[inline]
+fn equal(word: u64, tag: u16) -> u64 {
+    let difference = word ^ (u64::from(tag) * LANES);
+    !((difference & LOW).wrapping_add(LOW) | difference | LOW)
+}
+
+/// Places of a bucket: bit `16 * lane + word` for each.
+#[derive(Clone, Debug)]
+pub(super) struct Places(u64);
+
+impl Iterator for Places {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (bit < 64).then_some((bit / 8) + bit % 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_keeps_its_own_tenant() {
+        let tags = [1, 0x8000, 0xffff, 0x7fff, 2, 0x8001, 0x0100, 0xff00];
+        let mut bucket = Bucket::EMPTY;
+        for (place, tag) in tags.into_iter().enumerate() {
+            let found = bucket.vacancy();
+            assert_eq!(found, Some(place));
+            bucket.put(place, Tenant { tag, handle: 7 * place as u32, guest: place % 3 == 0 });
+        }
+        assert_eq!(bucket.vacancy(), None);
+        for (place, tag) in tags.into_iter().enumerate() {
+            let tenant = Tenant { tag, handle: 7 * place as u32, guest: place % 3 == 0 };
+            assert_eq!(bucket.tenant(place), Some(tenant));
+            assert!(bucket.matching(tag).eq([place]));
+        }
+        assert!(bucket.matching(3).next().is_none());
+        bucket.vacate(5);
+        assert_eq!((bucket.tenant(5), bucket.vacancy()), (None, Some(5)));
+    }
+
+    #[test]
+    fn equal_tags_are_all_found_and_no_others() {
+        for pattern in 0..1_u32 << PLACES {
+            for (tag, other) in [(5, 4), (1, 0x8001), (0x8000, 0), (0xffff, 0xfffe), (0, 1)] {
+                let mut bucket = Bucket::EMPTY;
+                for place in 0..PLACES {
+                    let tag = if pattern >> place & 1 != 0 { tag } else { other };
+                    bucket.put(place, Tenant { tag, handle: 0, guest: false });
+                }
+                let expected = (0..PLACES).filter(|place| pattern >> place & 1 != 0);
+                assert!(bucket.matching(tag).eq(expected), "{pattern:b} {tag}");
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! In which bucket an entry lives, and how room is made for one more.
+use super::bucket::{Bucket, PLACES, Tenant};
+use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES};
+use dash_hal::Hints;
+
+/// `hash` as a number below `count`: multiply-shift, for any count.
+#[inline]
+fn below(hash: u32, count: u32) -> u32 {
+    ((u64::from(hash) * u64::from(count)) >> 32) as u32
+}
+
+impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
+    #[inline]
+    pub(super) fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+        let hash = hints.keyed_hash(&self.hash, key.as_bytes());
+        let tag = (hash as u16).max(1);
+        Home { primary: below((hash >> 32) as u32, self.count), tag }
+    }
+
+    /// The other bucket of an entry with `tag` that lives in `bucket`; rarely the same.
+    #[inline]
+    pub(super) fn alternate(&self, tag: u16, bucket: u32) -> u32 {
+        // Fibonacci hashing (Knuth, vol. 3, 6.4) spreads the tags evenly over the buckets.
+        let sum = below(u32::from(tag).wrapping_mul(0x9e37_79b9), self.count);
+        let other = sum.wrapping_sub(bucket);
+        if sum < bucket { other.wrapping_add(self.count) } else { other }
+    }
+
+    #[inline]
+    pub(super) fn bucket(&self, index: u32) -> Option<&Bucket> {
+        self.buckets.get(index as usize)
+    }
+
+    #[inline]
+    pub(super) fn prefetch_bucket<H: Hints>(&self, index: u32, hints: &H) {
+        if let Some(bucket) = self.bucket(index) {
+            hints.prefetch(bucket);
+        }
+    }
+
+    /// The handle at `place`, whose key will be compared soon.
+    #[inline]
+    pub(super) fn candidate<H: Hints>(&self, bucket: &Bucket, place: usize, hints: &H) -> Handle {
+        let handle = Handle(bucket.handle(place));
+        if let Some(slot) = self.slots.get(handle.index()) {
+            hints.prefetch(slot);
+        }
+        handle
+    }
+
+    #[inline]
+    pub(super) fn is_key(&self, handle: Handle, key: &K) -> bool {
+        self.slots.get(handle.index()).is_some_and(|slot| slot.key == *key)
+    }
+
+    fn find_in(&self, bucket: &Bucket, tag: u16, key: &K) -> Option<Handle> {
+        let mut handles = bucket.matching(tag).map(|place| Handle(bucket.handle(place)));
+        handles.find(|handle| self.is_key(*handle, key))
+    }
+
+    pub(super) fn look_up(&self, home: Home, key: &K) -> Option<Handle> {
+        let primary = self.bucket(home.primary)?;
+        let found = self.find_in(primary, home.tag, key);
+        if found.is_some() || primary.away() == 0 {
+            return found;
+        }
+        let alternate = self.bucket(self.alternate(home.tag, home.primary))?;
+        let found = self.find_in(alternate, home.tag, key);
+        if found.is_some() || self.stashed == 0 {
+            return found;
+        }
+        self.stash.iter().find_map(|bucket| self.find_in(bucket, home.tag, key))
+    }
+
+    /// Gives a new entry a place in its primary bucket, its alternate, or the stash.
+    pub(super) fn settle<H: Hints>(&mut self, home: Home, handle: u32, hints: &H) -> bool {
+        let alternate = self.alternate(home.tag, home.primary);
+        let vacancy = |index| self.bucket(index).and_then(Bucket::vacancy);
+        let (guest, place) = if let Some(place) = vacancy(home.primary) {
+            (false, place)
+        } else if let Some(place) = vacancy(alternate) {
+            (true, place)
+        } else if let Some(made) = self.make_room([home.primary, alternate], hints) {
+            made
+        } else {
+            return self.settle_in_stash(home, handle);
+        };
+        let index = if guest { alternate } else { home.primary };
+        if let Some(bucket) = self.buckets.get_mut(index as usize) {
+            bucket.put(place, Tenant { tag: home.tag, handle, guest });
+        }
+        if let (true, Some(primary)) = (guest, self.buckets.get_mut(home.primary as usize)) {
+            primary.leave();
+        }
+        true
+    }
+
+    fn settle_in_stash(&mut self, home: Home, handle: u32) -> bool {
+        let mut places = self.stash.iter_mut().filter_map(|line| Some((line.vacancy()?, line)));
+        let (Some((place, line)), Some(primary)) =
+            (places.next(), self.buckets.get_mut(home.primary as usize))
+        else {
+            return false;
+        };
+        line.put(place, Tenant { tag: home.tag, handle, guest: true });
+        primary.leave();
+        self.stashed += 1;
+        true
+    }
+
+    /// Displaces entries so that one of two full buckets gets an empty place: whether it is the
+    /// second, and the place.
+    ///
+    /// Breadth first, so no bucket is on a path twice: its first visit would have found a shorter
+    /// one. Node `i` of the search has the children `2 + 8 i ..`, one for each of its places.
+    fn make_room<H: Hints>(&mut self, roots: [u32; 2], hints: &H) -> Option<(bool, usize)> {
+        let mut nodes = [0; PATH_BUCKETS];
+        let [first, second, ..] = &mut nodes;
+        [*first, *second] = roots;
+        for at in 0..PATH_BUCKETS {
+            let index = *nodes.get(at)?;
+            let bucket = self.bucket(index)?;
+            if let Some(place) = bucket.vacancy() {
+                return Some(self.displace(&nodes, at, place));
+            }
+            let children = nodes.get_mut(2 + PLACES * at..).unwrap_or_default();
+            for (place, child) in children.iter_mut().take(PLACES).enumerate() {
+                *child = self.alternate(bucket.tag(place), index);
+                self.prefetch_bucket(*child, hints);
+            }
+        }
+        None
+    }
+
+    /// Moves the empty `place` of node `at` up to its root.
+    fn displace(&mut self, nodes: &[u32; PATH_BUCKETS], at: usize, place: usize) -> (bool, usize) {
+        let (mut at, mut place) = (at, place);
+        for _ in 0..PATH_MOVES {
+            let Some(child) = at.checked_sub(2) else { break };
+            let (parent, from) = (child / PLACES, child % PLACES);
+            let index = |node| nodes.get(node).map_or(0, |index: &u32| *index as usize);
+            let (source, target) = (index(parent), index(at));
+            if let Some(mut tenant) = self.buckets.get(source).and_then(|line| line.tenant(from)) {
+                tenant.guest = !tenant.guest;
+                if let Some(line) = self.buckets.get_mut(target) {
+                    line.put(place, tenant);
+                    if !tenant.guest {
+                        line.come_back();
+                    }
+                }
+                if let Some(line) = self.buckets.get_mut(source) {
+                    line.vacate(from);
+                    if tenant.guest {
+                        line.leave();
+                    }
+                }
+            }
+            (at, place) = (parent, from);
+        }
+        (at == 1, place)
+    }
+
+    /// Takes an entry out of the bucket it lives in.
+    pub(super) fn evict<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) {
+        let place_in =
+            |line: &Bucket| line.matching(home.tag).find(|place| line.handle(*place) == handle.0);
+        let alternate = self.alternate(home.tag, home.primary);
+        let Some(primary) = self.buckets.get_mut(home.primary as usize) else { return };
+        if let Some(place) = place_in(primary) {
+            primary.vacate(place);
+            return self.unstash(home.primary, hints);
+        }
+        primary.come_back();
+        let Some(bucket) = self.buckets.get_mut(alternate as usize) else { return };
+        if let Some(place) = place_in(bucket) {
+            bucket.vacate(place);
+            return self.unstash(alternate, hints);
+        }
+        let mut places = self.stash.iter_mut().filter_map(|line| Some((place_in(line)?, line)));
+        if let Some((place, line)) = places.next() {
+            line.vacate(place);
+            self.stashed = self.stashed.saturating_sub(1);
+        }
+    }
+
+    /// Brings an entry home from the stash to the bucket `index` that has an empty place now.
+    fn unstash<H: Hints>(&mut self, index: u32, hints: &H) {
+        if self.stashed == 0 {
+            return;
+        }
+        let primary_if_at_home = |tenant: Tenant| {
+            let slot = self.slots.get(Handle(tenant.handle).index())?;
+            let home = self.home(&slot.key, hints);
+            let at_home = home.primary == index || self.alternate(home.tag, home.primary) == index;
+            at_home.then_some(home.primary)
+        };
+        let found = self.stash.iter().enumerate().find_map(|(line, bucket)| {
+            (0..PLACES).find_map(|place| {
+                let tenant = bucket.tenant(place)?;
+                Some((line, place, tenant, primary_if_at_home(tenant)?))
+            })
+        });
+        let Some((line, from, mut tenant, primary)) = found else { return };
+        let (Some(line), Some(bucket)) =
+            (self.stash.get_mut(line), self.buckets.get_mut(index as usize))
+        else {
+            return;
+        };
+        let Some(place) = bucket.vacancy() else { return };
+        tenant.guest = primary != index;
+        bucket.put(place, tenant);
+        if !tenant.guest {
+            bucket.come_back();
+        }
+        line.vacate(from);
+        self.stashed = self.stashed.saturating_sub(1);
+    }
+}

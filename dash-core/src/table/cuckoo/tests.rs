@@ -1,0 +1,419 @@
+//! Against a naive model, at the limits, and with hashes that an attacker would wish for.
+extern crate std;
+
+use super::*;
+use dash_hal::SoftwareHints;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::println;
+use std::vec::Vec;
+
+type Value = [u32; 3];
+
+/// A key of 12 bytes, so that the hash has a last word that is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct TestKey([u8; 12]);
+
+impl Key for TestKey {
+    const EMPTY: Self = Self([0; 12]);
+    fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn key(number: u32) -> TestKey {
+    let mut bytes = [0; 12];
+    bytes[4..8].copy_from_slice(&number.to_be_bytes());
+    TestKey(bytes)
+}
+
+/// A hash of which only the bits of the mask are left: 0 puts all keys in one bucket pair.
+struct Weak(u64);
+
+impl Hints for Weak {
+    fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
+        SoftwareHints.keyed_hash(key, data) & self.0
+    }
+}
+
+/// Few tags and few buckets, all keys alike, few tags, few buckets, and none of it.
+const MASKS: [u64; 5] =
+    [0x3800_0000_0000_0007, 0, 0xffff_ffff_0000_0003, 0x2000_0000_0000_ffff, !0];
+
+struct Storage {
+    buckets: Vec<Bucket>,
+    slots: Vec<Slot<TestKey, Value>>,
+}
+
+impl Storage {
+    /// With `extra` buckets more than asked for, and filled with dirt.
+    fn new(capacity: usize, extra: usize) -> Self {
+        let buckets = Cuckoo::<TestKey, Value>::buckets_for(capacity) + extra;
+        let mut dirt = Bucket::EMPTY;
+        for place in 0..PLACES {
+            dirt.put(place, bucket::Tenant { tag: 1, handle: 3, guest: true });
+        }
+        dirt.leave();
+        let slot = Slot { key: key(1), state: u32::MAX, value: [9; 3] };
+        Self { buckets: std::vec![dirt; buckets], slots: std::vec![slot; capacity] }
+    }
+
+    fn table(&mut self, seed: u64) -> Cuckoo<'_, TestKey, Value> {
+        Cuckoo::new(&mut self.buckets, &mut self.slots, [seed, !seed]).unwrap()
+    }
+}
+
+/// All that holds between operations.
+fn check<H: Hints>(table: &Cuckoo<'_, TestKey, Value>, hints: &H) {
+    let mut away = std::vec![0; table.buckets.len()];
+    let mut housed = HashSet::new();
+    let mut stashed = 0;
+    let main = table.buckets.iter().enumerate().map(|(at, bucket)| (Some(at as u32), bucket));
+    for (at, bucket) in main.chain(table.stash.iter().map(|bucket| (None, bucket))) {
+        for tenant in (0..PLACES).filter_map(|place| bucket.tenant(place)) {
+            let handle = Handle(tenant.handle);
+            let (found, _) = table.get(handle).expect("a bucket names live entries");
+            assert!(housed.insert(handle), "{handle:?} lives twice");
+            let home = table.home(found, hints);
+            let alternate = table.alternate(home.tag, home.primary);
+            assert_eq!(table.alternate(home.tag, alternate), home.primary);
+            assert_eq!(tenant.tag, home.tag);
+            assert_eq!(tenant.guest, at != Some(home.primary));
+            away[home.primary as usize] += u32::from(tenant.guest);
+            if let Some(at) = at {
+                assert!([home.primary, alternate].contains(&at));
+                continue;
+            }
+            stashed += 1;
+            for bucket in [home.primary, alternate] {
+                assert_eq!(table.buckets[bucket as usize].vacancy(), None);
+            }
+        }
+    }
+    assert!(table.buckets.iter().map(Bucket::away).eq(away));
+    assert_eq!(stashed, table.stashed);
+    assert_eq!(housed.len(), table.len());
+    assert_eq!(table.iter().count(), table.len());
+    let mut free = HashSet::new();
+    let mut next = table.free;
+    for _ in table.len()..table.capacity() {
+        let slot = &table.slots[next as usize];
+        assert!(slot.handle().is_none() && free.insert(next), "free list at {next}");
+        next = slot.state >> VERSION_BITS;
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Insert(u32),
+    Find(u32),
+    Burst(Vec<Option<u32>>),
+    Remove(u32),
+    Change(u32),
+    At(usize),
+    Fill,
+    Empty,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let number = || 0..200_u32;
+    prop_oneof![
+        20 => number().prop_map(Operation::Insert),
+        8 => number().prop_map(Operation::Find),
+        8 => vec(proptest::option::weighted(0.9, number()), 0..=32).prop_map(Operation::Burst),
+        12 => number().prop_map(Operation::Remove),
+        6 => number().prop_map(Operation::Change),
+        4 => (0..150_usize).prop_map(Operation::At),
+        1 => Just(Operation::Fill),
+        1 => Just(Operation::Empty),
+    ]
+}
+
+struct Pair<'a, 's> {
+    table: Cuckoo<'s, TestKey, Value>,
+    model: HashMap<TestKey, (Handle, Value)>,
+    /// Handles of entries that were removed, the latest last.
+    dead: Vec<Handle>,
+    hints: Weak,
+    compared: &'a Cell<u32>,
+}
+
+impl Pair<'_, '_> {
+    fn handle(&self, key: TestKey) -> Option<Handle> {
+        self.model.get(&key).map(|(handle, _)| *handle)
+    }
+
+    fn insert(&mut self, number: u32) {
+        let value = [number, self.compared.get(), !number];
+        let result = self.table.insert(&key(number), value, &self.hints);
+        match (result, self.handle(key(number))) {
+            (Err(InsertError::Exists(there)), Some(handle)) => assert_eq!(there, handle),
+            (Err(InsertError::Full), None) => {
+                let full = self.model.len() == self.table.capacity();
+                let weak = self.hints.0 != !0 && self.table.capacity() > SMALL;
+                assert!(full || weak, "full at {}", self.model.len());
+            }
+            (Ok(handle), None) => {
+                assert!(handle.index() < self.table.capacity());
+                assert!(self.model.values().all(|(other, _)| other.index() != handle.index()));
+                self.model.insert(key(number), (handle, value));
+            }
+            (result, handle) => panic!("{result:?} where the model has {handle:?}"),
+        }
+    }
+
+    fn remove(&mut self, number: u32) {
+        let Some(handle) = self.handle(key(number)) else { return };
+        let (_, value) = self.model.remove(&key(number)).unwrap();
+        assert_eq!(self.table.remove(handle, &self.hints), Some((key(number), value)));
+        assert_eq!(self.table.remove(handle, &self.hints), None);
+        self.dead.push(handle);
+        // A slot is certainly not reused 32 times within 32 removals.
+        let recent = self.dead.len().saturating_sub(31);
+        for dead in &self.dead[recent..] {
+            assert!(self.table.get(*dead).is_none() && self.table.get_mut(*dead).is_none());
+        }
+    }
+
+    fn burst(&mut self, numbers: &[Option<u32>]) {
+        let keys: Vec<_> = numbers.iter().map(|number| number.map(key)).collect();
+        let mut handles = std::vec![Some(Handle(1)); keys.len()];
+        self.table.find_burst(&keys, &mut handles, &self.hints);
+        for (key, handle) in keys.iter().zip(handles) {
+            assert_eq!(handle, key.and_then(|key| self.handle(key)));
+            assert_eq!(handle, key.and_then(|key| self.table.find(&key, &self.hints)));
+        }
+        self.compared.set(self.compared.get() + keys.len() as u32);
+    }
+
+    fn apply(&mut self, operation: Operation) {
+        self.compared.set(self.compared.get() + 1);
+        match operation {
+            Operation::Insert(number) => self.insert(number),
+            Operation::Remove(number) => self.remove(number),
+            Operation::Burst(numbers) => self.burst(&numbers),
+            Operation::Find(number) => {
+                let key = key(number);
+                assert_eq!(self.table.find(&key, &self.hints), self.handle(key));
+            }
+            Operation::Change(number) => {
+                if let Some((handle, value)) = self.model.get_mut(&key(number)) {
+                    value[1] ^= number + 1;
+                    self.table.get_mut(*handle).unwrap()[1] ^= number + 1;
+                }
+            }
+            Operation::At(index) => {
+                let expected = self.model.values().find(|(handle, _)| handle.index() == index);
+                assert_eq!(self.table.at(index), expected.map(|(handle, _)| *handle));
+            }
+            Operation::Fill => (0..200).for_each(|number| self.insert(number)),
+            Operation::Empty => (0..200).for_each(|number| self.remove(number)),
+        }
+        assert_eq!(self.table.len(), self.model.len());
+    }
+
+    fn compare_all(&self) {
+        check(&self.table, &self.hints);
+        let mut last = None;
+        for (handle, key, value) in self.table.iter() {
+            assert_eq!(self.model.get(key), Some(&(handle, *value)));
+            assert_eq!(self.table.get(handle), Some((key, value)));
+            assert!(last < Some(handle.index()), "iter goes by position");
+            last = Some(handle.index());
+        }
+    }
+}
+
+#[test]
+fn answers_as_a_naive_model() {
+    let cases = if cfg!(miri) { 3 } else { 600 };
+    let length = if cfg!(miri) { 40 } else { 200 };
+    let compared = Cell::new(0);
+    let scene = (0..150_usize, 0..20_usize, any::<u64>(), 0..MASKS.len(), vec(operation(), length));
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&scene, |(capacity, extra, seed, mask, operations)| {
+            let mut storage = Storage::new(capacity, extra);
+            let mut pair = Pair {
+                table: storage.table(seed),
+                model: HashMap::new(),
+                dead: Vec::new(),
+                hints: Weak(MASKS[mask]),
+                compared: &compared,
+            };
+            for (count, operation) in operations.into_iter().enumerate() {
+                pair.apply(operation);
+                if count % 16 == 0 {
+                    pair.compare_all();
+                }
+            }
+            pair.compare_all();
+            Ok(())
+        })
+        .unwrap();
+    println!("{} compared operations", compared.get());
+    assert!(cfg!(miri) || compared.get() >= 100_000);
+}
+
+#[test]
+fn fills_to_capacity_under_every_seed() {
+    let hints = SoftwareHints;
+    let sizes: &[(usize, u64)] =
+        if cfg!(miri) { &[(100, 1)] } else { &[(65, 200), (1_000, 200), (1_024, 50), (65_536, 3)] };
+    for &(capacity, seeds) in sizes {
+        let mut storage = Storage::new(capacity, 0);
+        for seed in 0..seeds {
+            let mut table = storage.table(seed);
+            for number in 0..capacity as u32 {
+                let inserted = table.insert(&key(number), [number; 3], &hints);
+                assert!(inserted.is_ok(), "{inserted:?} at {number} of {capacity}, seed {seed}");
+            }
+            assert_eq!(table.insert(&key(u32::MAX), [0; 3], &hints), Err(InsertError::Full));
+            let there = *table.iter().next().unwrap().1;
+            assert!(matches!(
+                table.insert(&there, [0; 3], &hints),
+                Err(InsertError::Exists(handle)) if handle.index() == 0
+            ));
+            check(&table, &hints);
+        }
+    }
+}
+
+#[test]
+fn full_table_takes_as_many_as_were_removed() {
+    let (capacity, rounds) = if cfg!(miri) { (100, 1) } else { (4_096, 10) };
+    let hints = SoftwareHints;
+    let mut storage = Storage::new(capacity, 0);
+    let mut table = storage.table(5);
+    let mut fresh = 0..u32::MAX;
+    for number in fresh.by_ref().take(capacity) {
+        table.insert(&key(number), [number; 3], &hints).unwrap();
+    }
+    for step in 0..(rounds * capacity) as u32 {
+        let victim = table.at(step.wrapping_mul(2_654_435_761) as usize % capacity).unwrap();
+        let (gone, _) = table.remove(victim, &hints).unwrap();
+        assert_eq!(table.find(&gone, &hints), None);
+        let number = fresh.next().unwrap();
+        let handle = table.insert(&key(number), [number; 3], &hints).unwrap();
+        assert_eq!(table.find(&key(number), &hints), Some(handle));
+    }
+    check(&table, &hints);
+}
+
+#[test]
+fn small_tables_take_every_entry_under_any_hash() {
+    let sizes = if cfg!(miri) { 20..=20 } else { 0..=SMALL };
+    for (capacity, mask) in sizes.flat_map(|capacity| MASKS.map(|mask| (capacity, mask))) {
+        let hints = Weak(mask);
+        let mut storage = Storage::new(capacity, 0);
+        let mut table = storage.table(capacity as u64);
+        for number in 0..capacity as u32 {
+            assert_eq!(table.find(&key(number), &hints), None);
+            table.insert(&key(number), [number; 3], &hints).expect("room for each");
+        }
+        assert_eq!(table.insert(&key(1_000), [0; 3], &hints), Err(InsertError::Full));
+        check(&table, &hints);
+        for number in 0..capacity as u32 {
+            let handle = table.find(&key(number), &hints).expect("it is there");
+            assert_eq!(table.remove(handle, &hints), Some((key(number), [number; 3])));
+            check(&table, &hints);
+        }
+        assert!(table.is_empty());
+    }
+}
+
+#[test]
+fn chosen_keys_are_refused_and_others_lose_nothing() {
+    let hints = SoftwareHints;
+    let capacity = 1_000;
+    let mut storage = Storage::new(capacity, 0);
+    let mut table = storage.table(1);
+    let (honest, all) = if cfg!(miri) { (50, 80) } else { (500, 1_000) };
+    for number in 0..honest {
+        table.insert(&key(number), [number; 3], &hints).unwrap();
+    }
+    let before = table.len();
+    let refused = (honest..all)
+        .filter(|number| table.insert(&key(*number), [*number; 3], &Weak(0)).is_err())
+        .count();
+    // Two buckets and the stash: what does not fit there is refused, before and after.
+    assert!(table.len() - before <= 3 * PLACES);
+    assert_eq!(refused, (all - honest) as usize - (table.len() - before));
+    for number in 0..honest {
+        let found = table.find(&key(number), &hints).and_then(|handle| table.get(handle));
+        assert_eq!(found, Some((&key(number), &[number; 3])));
+    }
+}
+
+#[test]
+fn search_for_a_path_is_as_shallow_as_stated() {
+    // The deepest node of the search: count its ancestors.
+    let (mut node, mut moves) = (PATH_BUCKETS - 1, 0);
+    while node >= 2 {
+        (node, moves) = ((node - 2) / PLACES, moves + 1);
+    }
+    assert_eq!(moves, PATH_MOVES);
+}
+
+#[test]
+fn storage_is_checked() {
+    type Table<'a> = Cuckoo<'a, TestKey, Value>;
+    for capacity in 1..if cfg!(miri) { 20 } else { 300 } {
+        let Storage { mut buckets, mut slots } = Storage::new(capacity, 0);
+        assert!(Table::new(&mut buckets, &mut slots, [0; 2]).is_ok());
+        let (_, fewer) = buckets.split_first_mut().unwrap();
+        let error = Table::new(fewer, &mut slots, [0; 2]).unwrap_err();
+        assert_eq!(error, TableError::StorageTooSmall, "{capacity}");
+    }
+    assert_eq!(Table::buckets_for(0), 0);
+    assert!(Table::buckets_for(1 << 20) * 64 <= 9 << 20, "bytes of a million entries");
+    let most = Table::buckets_for(MAX_CAPACITY);
+    assert_eq!(Table::divide(most, MAX_CAPACITY), Ok(most - 1));
+    assert_eq!(Table::divide(usize::MAX, MAX_CAPACITY), Ok(MAX_CAPACITY));
+    let (all, error) = (usize::MAX, Err(TableError::CapacityTooLarge));
+    assert_eq!(Table::divide(all, MAX_CAPACITY + 1), error);
+    assert_eq!(Table::divide(all, all), error);
+    assert!(Table::buckets_for(all) < all);
+}
+
+#[test]
+fn table_without_slots_is_always_full() {
+    for extra in [0, 1, 5] {
+        let mut storage = Storage::new(0, extra);
+        let mut table = storage.table(0);
+        assert_eq!(table.find(&key(1), &SoftwareHints), None);
+        let mut handles = [Some(Handle(1)); 2];
+        table.find_burst(&[Some(key(1)), None], &mut handles, &SoftwareHints);
+        assert_eq!(handles, [None; 2]);
+        assert_eq!(table.insert(&key(1), [0; 3], &SoftwareHints), Err(InsertError::Full));
+        assert_eq!((table.capacity(), table.len(), table.at(0)), (0, 0, None));
+    }
+}
+
+#[test]
+fn bursts_of_any_length_and_unequal_slices() {
+    let hints = SoftwareHints;
+    let mut storage = Storage::new(80, 0);
+    let mut table = storage.table(0);
+    for number in 0..80 {
+        table.insert(&key(number), [number; 3], &hints).unwrap();
+    }
+    let keys: Vec<_> = (0..100).map(|number| (number % 7 != 0).then_some(key(number))).collect();
+    for (asked, places) in [(0, 0), (1, 1), (32, 32), (33, 33), (100, 100), (40, 100), (100, 40)] {
+        let mut handles = std::vec![Some(Handle(1)); places];
+        table.find_burst(&keys[..asked], &mut handles, &hints);
+        for (at, handle) in handles.into_iter().enumerate() {
+            let key = keys.get(at).copied().flatten().filter(|_| at < asked);
+            assert_eq!(handle, key.and_then(|key| table.find(&key, &hints)), "{at}");
+        }
+    }
+}
+
+#[test]
+fn slot_of_a_flow_takes_three_lines() {
+    type Flow = Slot<[u8; 44], [u32; 36]>;
+    assert_eq!((size_of::<Flow>(), align_of::<Flow>()), (192, 64));
+}

@@ -1,0 +1,11 @@
+//! Tables: exact match, longest prefix, classification. They know nothing of DASH.
+pub mod acl;
+pub mod cuckoo;
+mod error;
+pub mod exact;
+pub mod lpm;
+mod pool;
+pub mod quiescence;
+#[cfg(test)]
+mod tests;
+pub use error::TableError;

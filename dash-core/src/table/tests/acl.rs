@@ -1,0 +1,408 @@
+use super::super::{
+    TableError,
+    acl::{Acl, AclWriter, Capacity, Headers, Match, Rule},
+    quiescence::Readers,
+};
+use super::std::{vec, vec::Vec};
+use super::{
+    CHANGES, HASH, address, await_growth, compare, contend, covers, persist, prefix, storage,
+};
+use core::{
+    ops::RangeInclusive,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+use proptest::prelude::*;
+use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
+
+const ANY: Rule<'static> = Rule {
+    priority: 0,
+    value: 0,
+    protocols: &[],
+    sources: &[],
+    destinations: &[],
+    source_tags: &[],
+    destination_tags: &[],
+    source_ports: &[],
+    destination_ports: &[],
+};
+
+/// A rule that owns its lists.
+#[derive(Clone, Debug)]
+struct Owned {
+    priority: u32,
+    value: u32,
+    protocols: Vec<u8>,
+    prefixes: [Vec<IpCidr>; 2],
+    tags: [Vec<u32>; 2],
+    ports: [Vec<RangeInclusive<u16>>; 2],
+}
+
+impl Owned {
+    fn rule(&self) -> Rule<'_> {
+        Rule {
+            priority: self.priority,
+            value: self.value,
+            protocols: &self.protocols,
+            sources: &self.prefixes[0],
+            destinations: &self.prefixes[1],
+            source_tags: &self.tags[0],
+            destination_tags: &self.tags[1],
+            source_ports: &self.ports[0],
+            destination_ports: &self.ports[1],
+        }
+    }
+
+    fn nodes(&self) -> usize {
+        1 + self.protocols.len()
+            + self.prefixes.iter().map(Vec::len).sum::<usize>()
+            + self.tags.iter().map(Vec::len).sum::<usize>()
+            + self.ports.iter().map(Vec::len).sum::<usize>()
+    }
+
+    fn matches(&self, tags: &[Vec<IpCidr>], headers: &Headers) -> bool {
+        let sides = [
+            (headers.source, headers.source_port),
+            (headers.destination, headers.destination_port),
+        ];
+        (self.protocols.is_empty() || self.protocols.contains(&headers.protocol))
+            && sides.iter().enumerate().all(|(side, (address, port))| {
+                let mut prefixes = self.prefixes[side].clone();
+                for tag in &self.tags[side] {
+                    prefixes.extend(&tags[*tag as usize]);
+                }
+                let any = self.prefixes[side].is_empty() && self.tags[side].is_empty();
+                let ports = &self.ports[side];
+                (any || prefixes.iter().any(|prefix| covers(*prefix, *address)))
+                    && (ports.is_empty()
+                        || ports.iter().any(|range| range.clone().any(|one| one == *port)))
+            })
+    }
+}
+
+fn classify(group: Option<&(IpVersion, Vec<Owned>)>, tags: &[Vec<IpCidr>], at: &Headers) -> Match {
+    let Some((version, rules)) = group else { return Match::NoGroup };
+    if *version != at.source.version() {
+        return Match::OtherVersion;
+    }
+    let matching = rules.iter().filter(|rule| rule.matches(tags, at));
+    // `min_by_key` answers the first of equals.
+    matching
+        .min_by_key(|rule| rule.priority)
+        .map_or(Match::NoRule, |rule| Match::Rule { priority: rule.priority, value: rule.value })
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Set(u32, bool, Vec<Owned>),
+    Remove(u32),
+    AddTag(u32, IpCidr),
+    RemoveTag(u32, IpCidr),
+    Quiescent,
+}
+
+fn any_prefix() -> impl Strategy<Value = IpCidr> {
+    (any::<bool>(), any::<u8>(), 0..8_u8).prop_map(|(v6, at, length)| prefix(v6, at, length))
+}
+
+fn rule() -> impl Strategy<Value = Owned> {
+    let prefixes = || prop::collection::vec(any_prefix(), 0..4);
+    let tags = || prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(0..4_u32, 0..3)];
+    let range = (0..8_u16, 0..8_u16).prop_map(|(first, last)| first..=last);
+    let ports = || prop::collection::vec(range.clone(), 0..3);
+    let protocols = prop::collection::vec(0..4_u8, 0..3);
+    ((0..6_u32, any::<u32>(), protocols), prefixes(), prefixes(), tags(), tags(), ports(), ports())
+        .prop_map(|((priority, value, protocols), from, to, from_tags, to_tags, sport, dport)| {
+            let (prefixes, tags, ports) = ([from, to], [from_tags, to_tags], [sport, dport]);
+            Owned { priority, value, protocols, prefixes, tags, ports }
+        })
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let rules = prop::collection::vec(rule(), 0..8);
+    prop_oneof![
+        4 => (0..3_u32, any::<bool>(), rules).prop_map(|(group, v6, rules)| Operation::Set(group, v6, rules)),
+        1 => (0..3_u32).prop_map(Operation::Remove),
+        4 => (0..4_u32, any_prefix()).prop_map(|(tag, prefix)| Operation::AddTag(tag, prefix)),
+        2 => (0..4_u32, any_prefix()).prop_map(|(tag, prefix)| Operation::RemoveTag(tag, prefix)),
+        2 => Just(Operation::Quiescent),
+    ]
+}
+
+/// Classifies random headers in all groups; the number of classifications.
+fn check(
+    table: &Acl<'_>,
+    groups: &[Option<(IpVersion, Vec<Owned>)>],
+    tags: &[Vec<IpCidr>],
+    random: &mut u64,
+) -> Result<usize, TestCaseError> {
+    for _ in 0..8 {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let bytes = (*random ^ *random >> 29).to_be_bytes();
+        let v6 = bytes[0] & 1 == 1;
+        let headers = Headers {
+            source: address(v6, bytes[1]),
+            destination: address(v6, bytes[2]),
+            protocol: bytes[3] & 3,
+            source_port: u16::from(bytes[0] >> 1 & 7),
+            destination_port: u16::from(bytes[0] >> 4 & 7),
+        };
+        for group in 0..4_u32 {
+            let wanted =
+                classify(groups.get(group as usize).and_then(Option::as_ref), tags, &headers);
+            prop_assert_eq!(table.classify(group, &headers), wanted);
+        }
+    }
+    Ok(32)
+}
+
+const TAG_PREFIXES: usize = 24;
+
+#[test]
+fn equals_a_linear_search() {
+    let run = (0..160_usize, 0..=1_usize, any::<u64>(), prop::collection::vec(operation(), 10..40));
+    compare("acl", 300, run, |(nodes, reader_count, mut random, operations)| {
+        let counters = [AtomicU32::new(u32::MAX - 2)];
+        let readers = Readers::new(&counters[..reader_count]);
+        let capacity = Capacity { groups: 3, nodes, tags: 4, tag_prefixes: TAG_PREFIXES };
+        let words = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+        let table = writer.table();
+        let mut groups: Vec<Option<(IpVersion, Vec<Owned>)>> = vec![None, None, None];
+        let mut tags: Vec<Vec<IpCidr>> = vec![Vec::new(); 4];
+        let mut count = 0;
+        for operation in operations {
+            let rules = groups.iter().flatten().flat_map(|(_, rules)| rules);
+            let unused = nodes - rules.map(Owned::nodes).sum::<usize>();
+            let room = writer.room();
+            prop_assert!(room <= unused && (reader_count > 0 || room == unused));
+            match operation {
+                Operation::Set(group, v6, owned) => {
+                    let version = if v6 { IpVersion::Ipv6 } else { IpVersion::Ipv4 };
+                    let rules: Vec<_> = owned.iter().map(Owned::rule).collect();
+                    let needed = owned.iter().map(Owned::nodes).sum();
+                    prop_assert_eq!(AclWriter::nodes_for(&rules), needed);
+                    let result = writer.set_group(group, version, &rules);
+                    if needed <= room {
+                        prop_assert_eq!(result, Ok(()));
+                        groups[group as usize] = Some((version, owned));
+                    } else if needed <= unused {
+                        prop_assert_eq!(result, Err(TableError::Busy));
+                    } else {
+                        prop_assert_eq!(result, Err(TableError::Full));
+                    }
+                }
+                Operation::Remove(group) => {
+                    prop_assert_eq!(writer.remove_group(group), Ok(()));
+                    groups[group as usize] = None;
+                }
+                Operation::AddTag(tag, prefix) => {
+                    let all: usize = tags.iter().map(Vec::len).sum();
+                    let tag_prefixes = &mut tags[tag as usize];
+                    let there = tag_prefixes.iter().any(|one| {
+                        one.prefix_len() == prefix.prefix_len() && covers(*one, prefix.address())
+                    });
+                    match writer.add_to_tag(tag, prefix) {
+                        Ok(new) => {
+                            prop_assert_eq!(new, !there);
+                            if new {
+                                tag_prefixes.push(prefix);
+                            }
+                        }
+                        Err(TableError::Full) => prop_assert_eq!(all, TAG_PREFIXES),
+                        Err(_) => prop_assert!(reader_count > 0 && !there),
+                    }
+                }
+                Operation::RemoveTag(tag, prefix) => {
+                    let tag_prefixes = &mut tags[tag as usize];
+                    let count = tag_prefixes.len();
+                    tag_prefixes.retain(|one| {
+                        one.prefix_len() != prefix.prefix_len() || !covers(*one, prefix.address())
+                    });
+                    let there = tag_prefixes.len() < count;
+                    prop_assert_eq!(writer.remove_from_tag(tag, prefix), Ok(there));
+                }
+                Operation::Quiescent => {
+                    readers.quiescent(0);
+                    prop_assert_eq!(writer.room(), unused);
+                }
+            }
+            count += check(&table, &groups, &tags, &mut random)?;
+        }
+        Ok(count)
+    });
+}
+
+fn v4(address: [u8; 4]) -> IpAddress {
+    IpAddress::Ipv4(address.into())
+}
+
+fn headers(source: [u8; 4], destination_port: u16) -> Headers {
+    Headers {
+        source: v4(source),
+        destination: v4([192, 0, 2, 1]),
+        protocol: 6,
+        source_port: 1000,
+        destination_port,
+    }
+}
+
+const fn rule_of(priority: u32) -> Match {
+    Match::Rule { priority, value: priority * 10 }
+}
+
+#[test]
+fn lists_tags_and_families() {
+    let capacity = Capacity { groups: 2, nodes: 11, tags: 2, tag_prefixes: 2 };
+    let words = storage(AclWriter::words_for(&capacity));
+    let mut writer = AclWriter::new(&words, &capacity, HASH, Readers::new(&[])).unwrap();
+    let acl = writer.table();
+    let ten = IpCidr::new(v4([10, 1, 2, 3]), 8);
+    let narrow = IpCidr::new(v4([10, 9, 0, 0]), 16);
+    assert_eq!(acl.classify(0, &headers([10, 0, 0, 1], 80)), Match::NoGroup);
+    assert_eq!(acl.classify(2, &headers([10, 0, 0, 1], 80)), Match::NoGroup);
+    let rules = [
+        Rule { priority: 7, value: 70, protocols: &[17], ..ANY },
+        Rule {
+            priority: 3,
+            value: 30,
+            sources: &[IpCidr::new(v4([11, 0, 0, 0]), 8)],
+            source_tags: &[1],
+            destination_ports: &[80..=80, 440..=443],
+            ..ANY
+        },
+        Rule { priority: 5, value: 50, protocols: &[17, 6], destination_tags: &[0], ..ANY },
+    ];
+    assert_eq!(AclWriter::nodes_for(&rules), 11);
+    writer.set_group(0, IpVersion::Ipv4, &rules).unwrap();
+    assert_eq!(writer.room(), 0);
+    // An empty tag matches nothing; prefixes and tags of a side are united.
+    assert_eq!(acl.classify(0, &headers([10, 9, 0, 1], 80)), Match::NoRule);
+    assert_eq!(acl.classify(0, &headers([11, 0, 0, 1], 443)), rule_of(3));
+    assert_eq!(acl.classify(0, &headers([11, 0, 0, 1], 444)), Match::NoRule);
+    let udp = Headers { protocol: 17, ..headers([11, 0, 0, 1], 444) };
+    assert_eq!(acl.classify(0, &udp), rule_of(7));
+    // A tag covers what any of its prefixes covers, the shorter one too once the longer has gone.
+    for prefix in [ten, narrow, ten] {
+        writer.add_to_tag(1, prefix).unwrap();
+    }
+    assert_eq!(writer.add_to_tag(0, ten), Err(TableError::Full));
+    assert_eq!(acl.classify(0, &headers([10, 9, 0, 1], 80)), rule_of(3));
+    for _ in 0..2 {
+        writer.remove_from_tag(1, narrow).unwrap();
+    }
+    assert_eq!(acl.classify(0, &headers([10, 9, 0, 1], 80)), rule_of(3));
+    writer.remove_from_tag(1, ten).unwrap();
+    assert_eq!(acl.classify(0, &headers([10, 9, 0, 1], 80)), Match::NoRule);
+    writer.add_to_tag(0, IpCidr::new(v4([192, 0, 2, 0]), 24)).unwrap();
+    assert_eq!(acl.classify(0, &headers([10, 9, 0, 1], 80)), rule_of(5));
+
+    let v6 = IpAddress::Ipv6(1_u128.into());
+    let six = Headers { source: v6, destination: v6, ..headers([0; 4], 80) };
+    assert_eq!(acl.classify(0, &six), Match::OtherVersion);
+    writer.set_group(1, IpVersion::Ipv6, &[]).unwrap();
+    assert_eq!(acl.classify(1, &six), Match::NoRule);
+    assert_eq!(acl.classify(1, &headers([0; 4], 80)), Match::OtherVersion);
+    writer.remove_group(0).unwrap();
+    writer.remove_group(0).unwrap();
+    writer.remove_group(9).unwrap();
+    assert_eq!((acl.classify(0, &six), writer.room()), (Match::NoGroup, 11));
+}
+
+#[test]
+fn a_refused_group_stays_as_it_was() {
+    let counters = [AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let capacity = Capacity { groups: 1, nodes: 2, tags: 1, tag_prefixes: 0 };
+    let words = storage(AclWriter::words_for(&capacity));
+    let small = AclWriter::new(&words[1..], &capacity, HASH, readers);
+    assert_eq!(small.err(), Some(TableError::StorageTooSmall));
+    let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+    let acl = writer.table();
+    let one = |priority| Rule { priority, value: priority * 10, ..ANY };
+    let at = headers([1; 4], 1);
+    writer.set_group(0, IpVersion::Ipv4, &[one(1)]).unwrap();
+    let refused = [
+        (0, vec![one(2), one(3)], TableError::Full),
+        (1, vec![one(2)], TableError::CapacityTooLarge),
+        (0, vec![Rule { source_tags: &[1], ..one(2) }], TableError::CapacityTooLarge),
+    ];
+    for (group, rules, error) in refused {
+        assert_eq!(writer.set_group(group, IpVersion::Ipv4, &rules), Err(error));
+        assert_eq!((acl.classify(0, &at), writer.room()), (rule_of(1), 1));
+    }
+    writer.set_group(0, IpVersion::Ipv4, &[one(2)]).unwrap();
+    assert_eq!(writer.set_group(0, IpVersion::Ipv4, &[one(3)]), Err(TableError::Busy));
+    assert_eq!(acl.classify(0, &at), rule_of(2));
+    readers.quiescent(0);
+    writer.set_group(0, IpVersion::Ipv4, &[one(3)]).unwrap();
+    assert_eq!(acl.classify(0, &at), rule_of(3));
+}
+
+/// One version answers 1 for (10/8, port 80), the other 2 for (20/8, port 443); a mixture would
+/// answer one of these for (10/8, 443) or (20/8, 80), or neither rest.
+#[test]
+fn a_group_is_replaced_whole() {
+    let counters = [AtomicU32::new(u32::MAX), AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let networks = [10, 20].map(|first| {
+        core::array::from_fn::<_, 12, _>(|low| IpCidr::new(v4([first, low as u8, 0, 0]), 16))
+    });
+    let ports = [80..=80, 443..=443];
+    let versions: [[Rule<'_>; 2]; 2] = core::array::from_fn(|index| {
+        let value = index as u32 + 1;
+        let rest = Rule { priority: 100 + value, value: 100 + value, ..ANY };
+        let rule = Rule {
+            priority: value,
+            value,
+            sources: &networks[index],
+            source_tags: &[0],
+            destination_ports: &ports[index..=index],
+            ..ANY
+        };
+        [rest, rule]
+    });
+    let nodes = AclWriter::nodes_for(&versions[0]);
+    let capacity = Capacity { groups: 1, nodes: 5 * nodes / 2, tags: 1, tag_prefixes: 4 };
+    let words = storage(AclWriter::words_for(&capacity));
+    let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+    let acl = writer.table();
+    let tag = |length| IpCidr::new(v4([30, 0, 0, 0]), length);
+    writer.add_to_tag(0, tag(8)).unwrap();
+    writer.set_group(0, IpVersion::Ipv4, &versions[0]).unwrap();
+    let seen = [const { [const { AtomicU32::new(0) }; 2] }; 2];
+    let expect = |reader: usize, first: u8, port: u16, answers: [u32; 2]| {
+        let Match::Rule { priority, value } = acl.classify(0, &headers([first, 0, 0, 1], port))
+        else {
+            panic!("no rule")
+        };
+        assert_eq!(priority, value);
+        let index = answers.iter().position(|answer| *answer == value);
+        seen[reader][index.expect("a mixture")].fetch_add(1, Relaxed);
+    };
+    contend(
+        readers,
+        |reader| {
+            expect(reader, 10, 80, [1, 102]);
+            expect(reader, 10, 443, [101, 102]);
+            expect(reader, 20, 80, [101, 102]);
+            expect(reader, 20, 443, [101, 2]);
+            // The tag covers 30/8 all the time, whatever else comes and goes.
+            expect(reader, 30, 80, [1, 102]);
+        },
+        |pause| {
+            for change in 1..=CHANGES / 4 {
+                let rules = &versions[change as usize % 2];
+                persist(pause, || writer.set_group(0, IpVersion::Ipv4, rules));
+                if change % 5 == 0 {
+                    await_growth(&[0, 1].map(|reader| &seen[reader][change as usize % 2]), pause);
+                }
+                if change % 2 == 0 {
+                    persist(pause, || writer.add_to_tag(0, tag(24)));
+                } else {
+                    writer.remove_from_tag(0, tag(24)).unwrap();
+                }
+            }
+        },
+    );
+    assert!(seen.iter().flatten().all(|count| cfg!(miri) || count.load(Relaxed) >= 100));
+}

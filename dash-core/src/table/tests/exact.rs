@@ -1,0 +1,226 @@
+use super::super::{TableError, exact::ExactWriter, quiescence::Readers};
+use super::std::{collections::BTreeMap, vec, vec::Vec};
+use super::{CHANGES, HASH, await_growth, compare, contend, persist, storage};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use proptest::prelude::*;
+
+type Key = [u8; 12];
+type Value = [u32; 3];
+type Writer<'a> = ExactWriter<'a, Key, Value>;
+
+fn key(number: u32) -> Key {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key[8..].copy_from_slice(&number.to_le_bytes());
+    key
+}
+
+/// A value whose words belong together.
+fn value(number: u32, version: u32) -> Value {
+    [version, !version, number ^ version]
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Insert(u32, u32),
+    Remove(u32),
+    Get(u32),
+    Iterate,
+    Quiescent(usize),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (0..24_u32, 0..1000_u32).prop_map(|(key, version)| Operation::Insert(key, version)),
+        3 => (0..24_u32).prop_map(Operation::Remove),
+        3 => (0..24_u32).prop_map(Operation::Get),
+        1 => Just(Operation::Iterate),
+        3 => (0..3_usize).prop_map(Operation::Quiescent),
+    ]
+}
+
+#[test]
+fn equals_a_naive_map() {
+    let run = (0..24_usize, 0..=3_usize, prop::collection::vec(operation(), 300..600));
+    compare("exact", 280, run, |(capacity, reader_count, operations)| {
+        let counters: Vec<_> = (0..reader_count).map(|_| AtomicU32::new(u32::MAX - 20)).collect();
+        let readers = Readers::new(&counters);
+        let words = storage(Writer::words_for(capacity));
+        let mut writer = Writer::new(&words, capacity, HASH, readers).unwrap();
+        let table = writer.table();
+        let mut model = BTreeMap::new();
+        // For each node given up, which readers have not passed a quiescent point since.
+        let mut given_up: Vec<Vec<bool>> = Vec::new();
+        let count = operations.len();
+        for operation in operations {
+            let room = writer.room();
+            let spare = capacity / 8 + 1;
+            let held = given_up.len();
+            let still_read = given_up.iter().filter(|readers| readers.contains(&true)).count();
+            prop_assert!(room <= (capacity + spare - model.len()).saturating_sub(still_read));
+            match operation {
+                Operation::Insert(number, version) => {
+                    let value = value(number, version);
+                    let result = writer.insert(&key(number), &value);
+                    let old = model.get(&key(number)).copied();
+                    match result {
+                        Ok(found) => {
+                            prop_assert_eq!(found, old);
+                            prop_assert!(old.is_some() || room > 0);
+                            prop_assert!(model.len() + still_read < capacity + spare);
+                            model.insert(key(number), value);
+                            if old.is_some() {
+                                given_up.push(vec![true; reader_count]);
+                            }
+                        }
+                        Err(TableError::Full) => {
+                            prop_assert!(old.is_none() && model.len() == capacity);
+                        }
+                        Err(error) => {
+                            prop_assert_eq!(error, TableError::Busy);
+                            prop_assert!(old.is_some() || room == 0);
+                            // Nodes that no reader can see are not all free, but without a node
+                            // that one can see, all are.
+                            prop_assert!(still_read > 0);
+                            prop_assert!(model.len() + held >= capacity + spare);
+                        }
+                    }
+                }
+                Operation::Remove(number) => {
+                    let old = model.remove(&key(number));
+                    prop_assert_eq!(writer.remove(&key(number)), Ok(old));
+                    if old.is_some() {
+                        given_up.push(vec![true; reader_count]);
+                    }
+                }
+                Operation::Get(number) => {
+                    prop_assert_eq!(table.get(&key(number)), model.get(&key(number)).copied());
+                }
+                Operation::Iterate => {
+                    let mut all: Vec<_> = table.iter().collect();
+                    all.sort_unstable();
+                    prop_assert!(all.into_iter().eq(model.clone()));
+                }
+                Operation::Quiescent(reader) => {
+                    readers.quiescent(reader);
+                    for readers in &mut given_up {
+                        if let Some(reads) = readers.get_mut(reader) {
+                            *reads = false;
+                        }
+                    }
+                    if given_up.iter().all(|readers| !readers.contains(&true)) {
+                        prop_assert_eq!(writer.room(), capacity - model.len());
+                    }
+                }
+            }
+            if !given_up.iter().any(|readers| readers.contains(&true)) {
+                given_up.clear();
+            }
+            prop_assert_eq!((writer.len(), writer.is_empty()), (model.len(), model.is_empty()));
+        }
+        Ok(count)
+    });
+}
+
+#[test]
+fn takes_its_capacity_and_not_one_more() {
+    for capacity in [0, 1, 2, 7, 8, if cfg!(miri) { 9 } else { 5_000 }] {
+        let words = storage(Writer::words_for(capacity));
+        let too_small = Writer::new(&words[1..], capacity, HASH, Readers::new(&[]));
+        assert_eq!(too_small.err(), Some(TableError::StorageTooSmall));
+        let mut writer = Writer::new(&words, capacity, HASH, Readers::new(&[])).unwrap();
+        for number in 0..capacity as u32 {
+            assert_eq!(writer.insert(&key(number), &value(number, 0)), Ok(None));
+        }
+        assert_eq!((writer.len(), writer.room()), (capacity, 0));
+        assert_eq!(writer.insert(&key(u32::MAX), &value(0, 0)), Err(TableError::Full));
+        for number in 0..capacity as u32 {
+            let replaced = writer.insert(&key(number), &value(number, 1));
+            assert_eq!(replaced, Ok(Some(value(number, 0))));
+            assert_eq!(writer.table().get(&key(number)), Some(value(number, 1)));
+        }
+        assert_eq!(writer.table().iter().count(), capacity);
+    }
+    assert_eq!(Writer::words_for(usize::MAX), usize::MAX);
+}
+
+/// Keys 0 to 7 stay, 8 to 15 are replaced, 16 to 23 come and go; all share few chains.
+#[test]
+fn readers_see_old_or_new_and_always_what_stays() {
+    let counters = [AtomicU32::new(u32::MAX - 5), AtomicU32::new(7)];
+    let readers = Readers::new(&counters);
+    let words = storage(Writer::words_for(24));
+    let mut writer = Writer::new(&words, 24, HASH, readers).unwrap();
+    for number in 0..16 {
+        writer.insert(&key(number), &value(number, 0)).unwrap();
+    }
+    let table = writer.table();
+    let seen: [[AtomicU32; 24]; 2] = core::array::from_fn(|_| [const { AtomicU32::new(0) }; 24]);
+    let came = AtomicU32::new(0);
+    let check = |reader: usize, number: u32, found: Value| {
+        let last = &seen[reader][number as usize];
+        assert_eq!(found, value(number, found[0]));
+        assert!(found[0] >= last.load(Relaxed), "an older value after a newer one");
+        last.store(found[0], Relaxed);
+    };
+    contend(
+        readers,
+        |reader| {
+            for number in 0..24 {
+                match table.get(&key(number)) {
+                    Some(found) => check(reader, number, found),
+                    None => assert!(number >= 16, "key {number} has gone"),
+                }
+            }
+            let mut found = [0; 24];
+            for (key, value) in table.iter() {
+                let number = u32::from_be_bytes([key[0], key[1], key[2], key[3]]);
+                found[number as usize] += 1;
+                check(reader, number, value);
+                came.fetch_add(u32::from(number >= 16), Relaxed);
+            }
+            assert_eq!(found[..16], [1; 16]);
+        },
+        |pause| {
+            for change in 1..=CHANGES {
+                let number = 8 + change * 7 % 16;
+                let remove = number >= 16 && change / 16 % 2 == 1;
+                if remove {
+                    writer.remove(&key(number)).unwrap();
+                    continue;
+                }
+                persist(pause, || writer.insert(&key(number), &value(number, change)));
+                if change % 32 == 15 {
+                    // All that come and go are there.
+                    await_growth(&[&came], pause);
+                }
+            }
+        },
+    );
+}
+
+/// A reader stands on each entry in turn while that one is removed or replaced.
+#[test]
+fn a_reader_goes_on_from_a_node_that_was_unlinked() {
+    let counters = [AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let words = storage(Writer::words_for(32));
+    let mut writer = Writer::new(&words, 32, HASH, readers).unwrap();
+    for position in 0..32 {
+        for replace in [false, true] {
+            for number in 0..32 {
+                readers.quiescent(0);
+                writer.insert(&key(number), &value(number, 0)).unwrap();
+            }
+            readers.quiescent(0);
+            let mut entries = writer.table().iter();
+            let (stood_on, _) = entries.nth(position).unwrap();
+            if replace {
+                writer.insert(&stood_on, &value(0, 1)).unwrap();
+            } else {
+                writer.remove(&stood_on).unwrap();
+            }
+            assert_eq!(entries.count(), 31 - position);
+        }
+    }
+}
