@@ -11,5 +11,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod rewrite;
 pub mod table;
 pub mod wire;

@@ -1,0 +1,159 @@
+//! The normal form of every header change, and its application.
+//!
+//! A slow path compiles its verdict into one [`Rewrite`] for each direction; the flow keeps it, and
+//! each later frame only has it applied. The changes happen in the order of the bits of [`Flags`],
+//! so that a rewrite is plain data: it can be compared, stored and installed from outside.
+//!
+//! * **Memory**: one field of the flow; nothing else is kept. The outer checksum is summed over its
+//!   20 bytes for each frame: a cached partial sum would take room in every flow.
+//! * **Cost**: one decision pass over the layout, at most one move of the frame's front edge, then
+//!   straight-line writes: 50 bytes for VXLAN over IPv4, 70 over IPv6. No byte of the payload is
+//!   read or moved.
+//! * **Sources**: RFC 7348 (VXLAN), RFC 791 and RFC 8200 (outer IP), RFC 6935 (zero UDP checksum
+//!   over IPv6), RFC 1624 (checksum by difference), RFC 2474 (DSCP), IEEE 802.1Q (tag).
+//!
+//! Choices: popping a tag that is not there changes nothing; a tag that is popped may have any
+//! TPID. `POP_OUTER` alone keeps the padding of the inner frame, which the tunnel carried as its
+//! own; `TRIM` cuts it, and leaves a frame that is not IP alone. Tags are those that the parser
+//! walked: of an encapsulated frame it walks none, so there they stay and count as payload. The
+//! MTU holds for every rewrite, [`Rewrite::NONE`] too. A layout that does not fit the frame answers
+//! [`Outcome::NoRoom`].
+
+mod apply;
+mod outer;
+#[cfg(test)]
+mod tests;
+
+use crate::wire::Layout;
+use dash_hal::PacketBuffer;
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
+
+bitflags::bitflags! {
+    /// What is changed, in the order of the bits.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Flags: u16 {
+        /// Take the outermost encapsulation off, and what lies behind the tunnel's payload too.
+        /// A frame without encapsulation stays as it is.
+        const POP_OUTER = 1;
+        /// Cut what lies behind the IP datagram of the frame that is left (Ethernet padding).
+        const TRIM = 2;
+        /// Take the outermost VLAN tag off, if there is one.
+        const POP_VLAN = 4;
+        /// Put a VLAN tag (TPID 0x8100, `vlan`) on.
+        const PUSH_VLAN = 8;
+        /// Write `source_mac`.
+        const SOURCE_MAC = 16;
+        /// Write `destination_mac`.
+        const DESTINATION_MAC = 32;
+        /// Decrement TTL or hop limit of the frame that is left; no effect when it is not IP.
+        const TTL = 64;
+        /// Put `tunnel` in front.
+        const PUSH_OUTER = 128;
+        /// The DSCP of the pushed outer header is that of the outermost IP header as received (0
+        /// when that is not IP) and its ECN is 0; without this flag both are `tunnel.tos`.
+        const COPY_DSCP = 256;
+    }
+}
+
+/// Outer addresses of an encapsulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoints {
+    /// Over IPv4.
+    V4 {
+        /// Outer source.
+        source: Ipv4Address,
+        /// Outer destination.
+        destination: Ipv4Address,
+    },
+    /// Over IPv6.
+    V6 {
+        /// Outer source.
+        source: Ipv6Address,
+        /// Outer destination.
+        destination: Ipv6Address,
+    },
+}
+
+/// A VXLAN encapsulation to put in front of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Outer addresses.
+    pub endpoints: Endpoints,
+    /// Outer source MAC.
+    pub source_mac: EthernetAddress,
+    /// Outer destination MAC.
+    pub destination_mac: EthernetAddress,
+    /// VNI; the upper 8 of the 32 bits are ignored.
+    pub vni: u32,
+    /// UDP source port, host order. The destination port is 4789.
+    pub source_port: u16,
+    /// IPv4 identification, host order; not used over IPv6.
+    pub identification: u16,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// TOS or traffic class, DSCP and ECN; not used with `COPY_DSCP`.
+    pub tos: u8,
+}
+
+/// One frame's header change, as plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// What is changed.
+    pub flags: Flags,
+    /// Tag control information (PCP, DEI, VID), host order, for `PUSH_VLAN`.
+    pub vlan: u16,
+    /// For `SOURCE_MAC`.
+    pub source_mac: EthernetAddress,
+    /// For `DESTINATION_MAC`.
+    pub destination_mac: EthernetAddress,
+    /// For `PUSH_OUTER`.
+    pub tunnel: Tunnel,
+}
+
+/// What `apply` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it.
+    Done,
+    /// Nothing: TTL or hop limit is 0 or 1.
+    Ttl,
+    /// Nothing: more than `mtu` bytes would follow the Ethernet header and its tags.
+    TooBig,
+    /// Nothing: too little headroom.
+    NoRoom,
+}
+
+impl Rewrite {
+    /// Changes nothing.
+    pub const NONE: Self = Self {
+        flags: Flags::empty(),
+        vlan: 0,
+        source_mac: EthernetAddress([0; 6]),
+        destination_mac: EthernetAddress([0; 6]),
+        tunnel: Tunnel {
+            endpoints: Endpoints::V4 {
+                source: Ipv4Address::UNSPECIFIED,
+                destination: Ipv4Address::UNSPECIFIED,
+            },
+            source_mac: EthernetAddress([0; 6]),
+            destination_mac: EthernetAddress([0; 6]),
+            vni: 0,
+            source_port: 0,
+            identification: 0,
+            ttl: 64,
+            tos: 0,
+        },
+    };
+
+    /// Applies the change to the frame in `buffer`, whose headers are where `layout` says.
+    /// Everything but [`Outcome::Done`] leaves bytes, length and headroom as they were; of several
+    /// reasons the first in the order `Ttl`, `TooBig`, `NoRoom` is answered. `mtu` counts bytes
+    /// after the Ethernet header and its tags. After `Done`, `layout` no longer describes the frame.
+    #[inline]
+    pub fn apply<B: PacketBuffer>(&self, buffer: &mut B, layout: &Layout, mtu: u16) -> Outcome {
+        match apply::apply(self, buffer, layout.outer(), layout.layer(1), mtu) {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+}

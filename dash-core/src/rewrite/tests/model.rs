@@ -1,0 +1,302 @@
+//! A naive model: frames as lists of fields, built from scratch before and after the change.
+//! It shares no code with what it checks.
+
+extern crate std;
+
+use std::vec::Vec;
+
+use crate::rewrite::{Endpoints, Flags, Outcome, Rewrite, Tunnel};
+use crate::wire::{Layer, Network};
+
+/// RFC 1071, word by word.
+pub(super) fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = 0_u32;
+    for pair in bytes.chunks(2) {
+        sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
+        if sum > 0xffff {
+            sum -= 0xffff;
+        }
+    }
+    !(sum as u16)
+}
+
+/// The network header of a frame, and what follows it.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    V4 { tos: u8, id: u16, ttl: u8, options: u8, addresses: [u8; 8], payload: Vec<u8> },
+    V6 { class: u8, hops: u8, addresses: [u8; 32], payload: Vec<u8> },
+    Other { payload: Vec<u8> },
+}
+
+/// One Ethernet frame. `padding` lies behind the IP datagram, if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub macs: [u8; 12],
+    pub tags: Vec<[u8; 4]>,
+    pub body: Body,
+    pub padding: Vec<u8>,
+}
+
+/// What surrounds a frame in a tunnel as received.
+#[derive(Clone, Debug)]
+pub(super) struct Wrapping {
+    pub v6: bool,
+    pub tos: u8,
+    pub options: u8,
+    /// Bytes of the IP datagram behind the UDP datagram.
+    pub slack: Vec<u8>,
+    /// Bytes behind the IP datagram.
+    pub trailer: Vec<u8>,
+}
+
+pub(super) fn ipv4(tos: u8, id: u16, ttl: u8, protocol: u8, rest: (u8, &[u8], &[u8])) -> Vec<u8> {
+    let (options, addresses, payload) = rest;
+    let header = 20 + 4 * usize::from(options);
+    let mut bytes = std::vec![0x45 + options, tos];
+    bytes.extend(((header + payload.len()) as u16).to_be_bytes());
+    bytes.extend(id.to_be_bytes());
+    bytes.extend([0, 0, ttl, protocol, 0, 0]);
+    bytes.extend(addresses);
+    bytes.resize(header, 1);
+    let sum = checksum(&bytes);
+    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+pub(super) fn ipv6(class: u8, hops: u8, next: u8, (addresses, payload): (&[u8], &[u8])) -> Vec<u8> {
+    let mut bytes = std::vec![0x60 | class >> 4, class << 4, 0, 0];
+    bytes.extend((payload.len() as u16).to_be_bytes());
+    bytes.extend([next, hops]);
+    bytes.extend(addresses);
+    bytes.extend(payload);
+    bytes
+}
+
+pub(super) fn udp_vxlan(source_port: u16, vni: u32, frame: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [source_port, 4789, 16 + frame.len() as u16, 0, 0x0800, 0] {
+        bytes.extend(word.to_be_bytes());
+    }
+    bytes.extend(&vni.to_be_bytes()[1..]);
+    bytes.push(0);
+    bytes.extend(frame);
+    bytes
+}
+
+impl Body {
+    pub(super) fn is_ip(&self) -> bool {
+        !matches!(self, Self::Other { .. })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::V4 { tos, id, ttl, options, addresses, payload } => {
+                ipv4(*tos, *id, *ttl, 253, (*options, addresses, payload))
+            }
+            Self::V6 { class, hops, addresses, payload } => {
+                ipv6(*class, *hops, 253, (addresses, payload))
+            }
+            Self::Other { payload } => payload.clone(),
+        }
+    }
+
+    fn kind(&self) -> (Network, u16, u8) {
+        match self {
+            Self::V4 { .. } => (Network::Ipv4, 0x0800, 253),
+            Self::V6 { .. } => (Network::Ipv6, 0x86dd, 253),
+            Self::Other { .. } => (Network::Other, 0x88b5, 0),
+        }
+    }
+}
+
+impl Frame {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.macs.to_vec();
+        bytes.extend(self.tags.as_flattened());
+        bytes.extend(self.body.kind().1.to_be_bytes());
+        bytes.extend(self.body.bytes());
+        bytes.extend(&self.padding);
+        bytes
+    }
+
+    /// The layer that this frame is at offset `at`.
+    pub(super) fn layer(&self, at: usize) -> Layer {
+        let network = at + 14 + 4 * self.tags.len();
+        let (kind, ethertype, protocol) = self.body.kind();
+        let padding = if self.body.is_ip() { 0 } else { self.padding.len() };
+        let end = network + self.body.bytes().len() + padding;
+        Layer {
+            ethernet: at as u16,
+            ethertype,
+            network: network as u16,
+            transport: end as u16,
+            end: end as u16,
+            tags: self.tags.len() as u8,
+            protocol,
+            kind,
+            ..Layer::default()
+        }
+    }
+}
+
+impl Wrapping {
+    /// The received frame, its outermost layer, and the offset of the frame inside.
+    pub(super) fn wrap(&self, inner: &[u8]) -> (Vec<u8>, Layer, usize) {
+        let mut payload = udp_vxlan(0x1234, 77, inner);
+        payload.extend(&self.slack);
+        let mut bytes = std::vec![0xaa; 12];
+        let (kind, header) = if self.v6 {
+            bytes.extend([0x86, 0xdd]);
+            bytes.extend(ipv6(self.tos, 9, 17, (&[3; 32], &payload)));
+            (Network::Ipv6, 40)
+        } else {
+            bytes.extend([8, 0]);
+            bytes.extend(ipv4(self.tos, 5, 9, 17, (self.options, &[3; 8], &payload)));
+            (Network::Ipv4, 20 + 4 * usize::from(self.options))
+        };
+        let layer = Layer {
+            network: 14,
+            transport: 14 + header as u16,
+            end: bytes.len() as u16,
+            source_port: 0x1234,
+            destination_port: 4789,
+            protocol: 17,
+            kind,
+            ethertype: if self.v6 { 0x86dd } else { 0x0800 },
+            ..Layer::default()
+        };
+        bytes.extend(&self.trailer);
+        (bytes, layer, 14 + header + 16)
+    }
+}
+
+/// What `rewrite` makes of `frame`, wrapped as in `wrapping` (or not), with `headroom` in front:
+/// the frame and its headroom, or why not.
+pub(super) fn expected(
+    rewrite: &Rewrite,
+    wrapping: Option<&Wrapping>,
+    frame: &Frame,
+    headroom: usize,
+    mtu: u16,
+) -> Result<(Vec<u8>, usize), Outcome> {
+    let has = |flag| rewrite.flags.contains(flag);
+    if let (Some(wrapping), false) = (wrapping, has(Flags::POP_OUTER)) {
+        // The wrapped frame is a frame without tags whose body is opaque but for its TTL.
+        let payload = [udp_vxlan(0x1234, 77, &frame.bytes()), wrapping.slack.clone()].concat();
+        let body = wrapping.body(payload);
+        let whole =
+            Frame { macs: [0xaa; 12], tags: Vec::new(), body, padding: wrapping.trailer.clone() };
+        return change(rewrite, &whole, wrapping.tos, 17, headroom, mtu);
+    }
+    let tos = match (wrapping, &frame.body) {
+        (Some(wrapping), _) => wrapping.tos,
+        (None, Body::V4 { tos, .. } | Body::V6 { class: tos, .. }) => *tos,
+        (None, Body::Other { .. }) => 0,
+    };
+    let freed = wrapping.map_or(0, |wrapping| wrapping.wrap(&[]).2);
+    change(rewrite, frame, tos, 253, headroom + freed, mtu)
+}
+
+impl Wrapping {
+    fn body(&self, payload: Vec<u8>) -> Body {
+        if self.v6 {
+            Body::V6 { class: self.tos, hops: 9, addresses: [3; 32], payload }
+        } else {
+            let (tos, options) = (self.tos, self.options);
+            Body::V4 { tos, id: 5, ttl: 9, options, addresses: [3; 8], payload }
+        }
+    }
+}
+
+/// As [`expected`], for the frame that is left. `tos` is that of the outermost header as received.
+fn change(
+    rewrite: &Rewrite,
+    frame: &Frame,
+    tos: u8,
+    protocol: u8,
+    room: usize,
+    mtu: u16,
+) -> Result<(Vec<u8>, usize), Outcome> {
+    let has = |flag| rewrite.flags.contains(flag);
+    let before = frame.bytes().len() - frame.padding.len();
+    let mut frame = frame.clone();
+    if has(Flags::TRIM) && frame.body.is_ip() {
+        frame.padding.clear();
+    }
+    if has(Flags::POP_VLAN) && !frame.tags.is_empty() {
+        frame.tags.remove(0);
+    }
+    if has(Flags::PUSH_VLAN) {
+        let tci = rewrite.vlan.to_be_bytes();
+        frame.tags.insert(0, [0x81, 0, tci[0], tci[1]]);
+    }
+    if has(Flags::SOURCE_MAC) {
+        frame.macs[6..].copy_from_slice(&rewrite.source_mac.0);
+    }
+    if has(Flags::DESTINATION_MAC) {
+        frame.macs[..6].copy_from_slice(&rewrite.destination_mac.0);
+    }
+    if has(Flags::TTL)
+        && let Body::V4 { ttl, .. } | Body::V6 { hops: ttl, .. } = &mut frame.body
+    {
+        if *ttl < 2 {
+            return Err(Outcome::Ttl);
+        }
+        *ttl -= 1;
+    }
+    let grown = frame.bytes().len() - frame.padding.len();
+    let mut bytes = frame.bytes();
+    with_protocol(&mut bytes, &frame, protocol);
+    let mut payload = bytes.len() - 14 - 4 * frame.tags.len();
+    let mut outer = 0;
+    if has(Flags::PUSH_OUTER) {
+        let tunnel = &rewrite.tunnel;
+        let tos = if has(Flags::COPY_DSCP) { tos / 4 * 4 } else { tunnel.tos };
+        outer = if matches!(tunnel.endpoints, Endpoints::V4 { .. }) { 50 } else { 70 };
+        payload = outer - 14 + bytes.len();
+        if payload <= 0xffff {
+            bytes = encapsulate(tunnel, tos, &bytes);
+        }
+    }
+    if payload > usize::from(mtu) {
+        return Err(Outcome::TooBig);
+    }
+    let left = (room + before).checked_sub(grown + outer).ok_or(Outcome::NoRoom)?;
+    Ok((bytes, left))
+}
+
+/// Bodies are built with protocol 253; a wrapped frame's is UDP.
+fn with_protocol(bytes: &mut [u8], frame: &Frame, protocol: u8) {
+    let network = 14 + 4 * frame.tags.len();
+    match &frame.body {
+        Body::V4 { options, .. } => {
+            bytes[network + 9] = protocol;
+            bytes[network + 10..network + 12].fill(0);
+            let sum = checksum(&bytes[network..network + 20 + 4 * usize::from(*options)]);
+            bytes[network + 10..network + 12].copy_from_slice(&sum.to_be_bytes());
+        }
+        Body::V6 { .. } => bytes[network + 6] = protocol,
+        Body::Other { .. } => {}
+    }
+}
+
+/// `frame` in `tunnel`, from scratch.
+pub(super) fn encapsulate(tunnel: &Tunnel, tos: u8, frame: &[u8]) -> Vec<u8> {
+    let mut bytes = [tunnel.destination_mac.0, tunnel.source_mac.0].concat();
+    let payload = udp_vxlan(tunnel.source_port, tunnel.vni, frame);
+    match tunnel.endpoints {
+        Endpoints::V4 { source, destination } => {
+            let addresses = [source.octets(), destination.octets()].concat();
+            bytes.extend([0x08, 0x00]);
+            let rest = (0, &addresses[..], &payload[..]);
+            bytes.extend(ipv4(tos, tunnel.identification, tunnel.ttl, 17, rest));
+        }
+        Endpoints::V6 { source, destination } => {
+            let addresses = [source.octets(), destination.octets()].concat();
+            bytes.extend([0x86, 0xdd]);
+            bytes.extend(ipv6(tos, tunnel.ttl, 17, (&addresses, &payload)));
+        }
+    }
+    bytes
+}
