@@ -11,6 +11,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod engine;
+pub mod flow;
+pub mod packet;
+pub mod pipeline;
 pub mod rewrite;
 pub mod table;
 pub mod wire;

@@ -1,0 +1,117 @@
+//! One flow: the rewrite of one direction of a conversation, and what is counted on it.
+
+use dash_hal::PortId;
+
+use crate::{rewrite::Rewrite, table::cuckoo::Handle};
+
+/// What a pipeline keeps in each of its flows.
+pub trait State: Copy {
+    /// A value to fill empty entries with.
+    const EMPTY: Self;
+}
+
+impl State for () {
+    const EMPTY: Self = ();
+}
+
+/// Where a frame leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Egress {
+    /// By the port that it came in at.
+    #[default]
+    Ingress,
+    /// By this port.
+    Port(PortId),
+}
+
+impl Egress {
+    /// The port, for a frame that came in at `ingress`.
+    #[must_use]
+    pub const fn port(self, ingress: PortId) -> PortId {
+        match self {
+            Self::Ingress => ingress,
+            Self::Port(port) => port,
+        }
+    }
+}
+
+/// When a flow ends by itself, in milliseconds; 0: never. It lives while now − t0 ≤ the time-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Since the last hit of either half.
+    pub idle: u32,
+    /// Since the flow was installed or its rewrite was last replaced.
+    pub hard: u32,
+}
+
+bitflags::bitflags! {
+    /// Facts about a flow.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct FlowFlags: u8 {
+        /// The half of a pair whose direction created it, or a flow that lives alone: with an
+        /// old epoch its next frame is evaluated again. The other half keeps its rewrite.
+        const CREATOR = 1;
+    }
+}
+
+/// One direction of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow<S> {
+    /// The header change of each frame.
+    pub rewrite: Rewrite,
+    /// Where each frame leaves.
+    pub egress: Egress,
+    /// The pipeline's own.
+    pub state: S,
+    /// Frames, the one that created the flow included.
+    pub packets: u64,
+    /// Bytes of these frames as received, without FCS.
+    pub bytes: u64,
+    /// When it was installed, ns.
+    pub created: u64,
+    /// When it was installed or its rewrite was last replaced, ns.
+    pub modified: u64,
+    /// Its last hit or its installation, ns.
+    pub used: u64,
+    /// When it ends by itself.
+    pub timeouts: Timeouts,
+    /// The policy that it was evaluated under.
+    pub epoch: u32,
+    /// The other half of its pair.
+    pub peer: Option<Handle>,
+    /// Facts.
+    pub flags: FlowFlags,
+}
+
+impl<S: State> Flow<S> {
+    /// What empty entries hold.
+    pub const EMPTY: Self = Self {
+        rewrite: Rewrite::NONE,
+        egress: Egress::Ingress,
+        state: S::EMPTY,
+        packets: 0,
+        bytes: 0,
+        created: 0,
+        modified: 0,
+        used: 0,
+        timeouts: Timeouts { idle: 0, hard: 0 },
+        epoch: 0,
+        peer: None,
+        flags: FlowFlags::empty(),
+    };
+}
+
+/// A flow that a slow path asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFlow<K, S> {
+    /// The bytes that name it.
+    pub key: K,
+    /// The header change of each frame.
+    pub rewrite: Rewrite,
+    /// Where each frame leaves.
+    pub egress: Egress,
+    /// The pipeline's own.
+    pub state: S,
+    /// When it ends by itself.
+    pub timeouts: Timeouts,
+}

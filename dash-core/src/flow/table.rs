@@ -1,0 +1,425 @@
+//! The flows of one core.
+//!
+//! Memory: one [`Bucket`](crate::table::cuckoo::Bucket) line for eight entries and one
+//! [`Slot`] for each entry, both the caller's. Time: a look-up is that of the
+//! [cuckoo table](crate::table::cuckoo); installing a flow makes three attempts at most, and looks
+//! at no more than [`RECLAIM`] other entries after each; a [sweep](FlowTable::sweep) at no more than it is told to.
+//!
+//! A flow that has timed out is a miss at once, whether or not a sweep has come by. The halves of
+//! a pair share their idle time: each half keeps its own last hit, and the younger one counts.
+
+use dash_hal::Hints;
+
+use super::{Flow, FlowFlags, NewFlow, State};
+use crate::{
+    pipeline::Install,
+    table::{
+        TableError,
+        cuckoo::{Bucket, Cuckoo, Handle, InsertError, Key, Slot},
+    },
+};
+
+/// Entries that an installation into a full table looks at, in search of one that has timed out.
+pub const RECLAIM: usize = 64;
+
+const NANOSECONDS: u64 = 1_000_000;
+
+/// What the flow table did for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowStep {
+    /// Found.
+    Hit,
+    /// Not found, or timed out.
+    Miss,
+    /// Found, but evaluated under an older policy.
+    Stale,
+    /// Installed.
+    Installed,
+    /// Its rewrite was replaced.
+    Replaced,
+    /// Removed.
+    Removed,
+    /// No place: the frame is forwarded, and not remembered.
+    Uncached,
+}
+
+/// Why a flow was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// No hit for longer than its idle time-out.
+    Idle,
+    /// Older than its hard time-out.
+    Hard,
+    /// Policy denies it now, or what it belonged to is gone.
+    Policy,
+    /// Asked for.
+    Deleted,
+}
+
+/// What happened in the table; each half of a pair counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounters {
+    /// Installed.
+    pub created: u64,
+    /// Rewrite replaced after a change of policy.
+    pub replaced: u64,
+    /// Removed by the idle time-out.
+    pub idle: u64,
+    /// Removed by the hard time-out.
+    pub hard: u64,
+    /// Removed because policy denies them now.
+    pub policy: u64,
+    /// Removed on request.
+    pub deleted: u64,
+    /// Found no place.
+    pub full: u64,
+}
+
+/// The frame that a slow path ran for.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The policy that it was evaluated under.
+    pub epoch: u32,
+    /// When it came, ns.
+    pub now: u64,
+    /// Its bytes as received, without FCS.
+    pub bytes: usize,
+}
+
+/// The table had no place; nothing was installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableFull;
+
+/// The flows of one core, over storage that the caller gives.
+#[derive(Debug)]
+pub struct FlowTable<'a, K, S> {
+    flows: Cuckoo<'a, K, Flow<S>>,
+    /// Where the sweep goes on.
+    hand: usize,
+    changes: u32,
+    counters: FlowCounters,
+}
+
+impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
+    /// Buckets that a table of `capacity` flows takes.
+    #[must_use]
+    pub const fn buckets_for(capacity: usize) -> usize {
+        Cuckoo::<'a, K, Flow<S>>::buckets_for(capacity)
+    }
+
+    /// An empty table of `slots.len()` flows, 0 allowed. `seed` is a secret of the port's.
+    ///
+    /// # Errors
+    /// [`TableError::StorageTooSmall`] when there are fewer than
+    /// [`buckets_for`](Self::buckets_for) buckets, [`TableError::CapacityTooLarge`].
+    pub fn new(
+        buckets: &'a mut [Bucket],
+        slots: &'a mut [Slot<K, Flow<S>>],
+        seed: [u64; 2],
+    ) -> Result<Self, TableError> {
+        let flows = Cuckoo::new(buckets, slots, seed)?;
+        Ok(Self { flows, hand: 0, changes: 0, counters: FlowCounters::default() })
+    }
+
+    /// Most flows; a pair takes two.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.flows.capacity()
+    }
+
+    /// Flows, those that have timed out and wait for the sweep included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> &FlowCounters {
+        &self.counters
+    }
+
+    /// Changes with each installation and removal: a look-up made before may no longer hold.
+    #[must_use]
+    pub const fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// The flow of `key`, timed out or not.
+    #[inline]
+    #[must_use]
+    pub fn find<H: Hints>(&self, key: &K, hints: &H) -> Option<Handle> {
+        self.flows.find(key, hints)
+    }
+
+    /// [`find`](Self::find) for a burst; memory latencies overlap.
+    #[inline]
+    pub fn find_burst<H: Hints>(
+        &self,
+        keys: &[Option<K>],
+        handles: &mut [Option<Handle>],
+        hints: &H,
+    ) {
+        self.flows.find_burst(keys, handles, hints);
+    }
+
+    /// Key and flow of `handle`.
+    #[must_use]
+    pub fn get(&self, handle: Handle) -> Option<(&K, &Flow<S>)> {
+        self.flows.get(handle)
+    }
+
+    /// The flow of `handle`.
+    #[inline]
+    pub fn get_mut(&mut self, handle: Handle) -> Option<&mut Flow<S>> {
+        self.flows.get_mut(handle)
+    }
+
+    /// The flows that live at `now`, in no order.
+    pub fn live(&self, now: u64) -> impl Iterator<Item = (&K, &Flow<S>)> {
+        self.flows
+            .iter()
+            .filter(move |(handle, ..)| self.timed_out(*handle, now).is_none())
+            .map(|(_, key, flow)| (key, flow))
+    }
+
+    /// Why the flow is over at `now`; `None` while it lives. Hard is tested before idle.
+    #[inline]
+    #[must_use]
+    pub fn timed_out(&self, handle: Handle, now: u64) -> Option<Removal> {
+        let (_, flow) = self.flows.get(handle)?;
+        let over = |since: u64, limit: u32| {
+            limit != 0 && now.saturating_sub(since) > u64::from(limit) * NANOSECONDS
+        };
+        if over(flow.modified, flow.timeouts.hard) {
+            return Some(Removal::Hard);
+        }
+        if !over(flow.used, flow.timeouts.idle) {
+            return None;
+        }
+        // Only now is the other half's line worth loading.
+        let peer = flow.peer.and_then(|peer| self.flows.get(peer));
+        let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
+        over(used, flow.timeouts.idle).then_some(Removal::Idle)
+    }
+
+    /// Removes the flow and, if it is half of a pair, the other half.
+    pub fn remove<H: Hints>(&mut self, handle: Handle, why: Removal, hints: &H) {
+        let Some((_, flow)) = self.flows.remove(handle, hints) else { return };
+        let mut removed = 1;
+        if let Some(peer) = flow.peer {
+            removed += u64::from(self.flows.remove(peer, hints).is_some());
+        }
+        self.changes = self.changes.wrapping_add(1);
+        *match why {
+            Removal::Idle => &mut self.counters.idle,
+            Removal::Hard => &mut self.counters.hard,
+            Removal::Policy => &mut self.counters.policy,
+            Removal::Deleted => &mut self.counters.deleted,
+        } += removed;
+    }
+
+    /// Installs what a slow path asked for, and counts the frame that asked on the first
+    /// flow. Answers the handle of that flow.
+    ///
+    /// # Errors
+    /// [`TableFull`]: nothing was installed.
+    pub fn install<H: Hints>(
+        &mut self,
+        install: &Install<K, S>,
+        frame: &Arrival,
+        hints: &H,
+    ) -> Result<Option<Handle>, TableFull> {
+        let (first, second, apart) = match install {
+            Install::None => return Ok(None),
+            Install::One(flow) => (flow, None, true),
+            Install::Pair(first, second) => (first, Some(second), false),
+            Install::Two(first, second) => (first, Some(second), true),
+        };
+        // A conversation of one end with itself may have one name for both directions. Put after
+        // the first, the second would take its place.
+        let second = second.filter(|second| second.key != first.key);
+        let created = self.counters.created;
+        let handle = self.put(first, frame, apart, hints)?;
+        let fresh = self.counters.created != created;
+        // A flow that was there is hit by this frame; else room for the second might be made of it.
+        if let Some(flow) = self.flows.get_mut(handle) {
+            flow.used = frame.now;
+        }
+        if let Some(second) = second {
+            let Ok(other) = self.put(second, frame, apart, hints) else {
+                if fresh {
+                    let _ = self.flows.remove(handle, hints);
+                    self.counters.created = created;
+                }
+                return Err(TableFull);
+            };
+            if !apart {
+                self.link(handle, other);
+            }
+        }
+        if let Some(flow) = self.flows.get_mut(handle) {
+            flow.flags |= FlowFlags::CREATOR;
+            flow.packets += 1;
+            flow.bytes += frame.bytes as u64;
+        }
+        Ok(Some(handle))
+    }
+
+    /// Puts the outcome of a new evaluation into the flow `handle`, whose frame asked for it, and into its other half, both at once; counters and age are kept. Answers the
+    /// handle of the frame's flow.
+    ///
+    /// # Errors
+    /// [`TableFull`]: the old flow is gone, nothing was installed.
+    pub fn replace<H: Hints>(
+        &mut self,
+        handle: Handle,
+        install: &Install<K, S>,
+        frame: &Arrival,
+        hints: &H,
+    ) -> Result<Option<Handle>, TableFull> {
+        let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer);
+        let has_key = |handle: Option<Handle>, key: &K| {
+            handle.and_then(|handle| self.flows.get(handle)).is_some_and(|(own, _)| own == key)
+        };
+        let same = match install {
+            Install::One(new) => has_key(Some(handle), &new.key) && peer.is_none(),
+            Install::Pair(new, other) => {
+                has_key(Some(handle), &new.key) && has_key(peer, &other.key)
+            }
+            Install::None | Install::Two(..) => false,
+        };
+        if !same {
+            self.remove(handle, Removal::Policy, hints);
+            return self.install(install, frame, hints);
+        }
+        if let Install::One(new) | Install::Pair(new, _) = install {
+            self.modify(handle, new, frame);
+        }
+        if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
+            self.modify(peer, new, frame);
+        }
+        if let Some(flow) = self.flows.get_mut(handle) {
+            flow.used = frame.now;
+            flow.packets += 1;
+            flow.bytes += frame.bytes as u64;
+        }
+        Ok(Some(handle))
+    }
+
+    /// Looks at the next `budget` entries and removes those that have timed out, and those whose
+    /// policy is gone (`epoch` answers `None`) or more than half the range of epochs ahead.
+    pub fn sweep<H: Hints>(
+        &mut self,
+        now: u64,
+        budget: usize,
+        epoch: impl Fn(&K) -> Option<u32>,
+        hints: &H,
+    ) {
+        for _ in 0..budget.min(self.capacity()) {
+            let index = self.advance();
+            let Some(handle) = self.flows.at(index) else { continue };
+            let Some((key, flow)) = self.flows.get(handle) else { continue };
+            let ahead = epoch(key).map(|epoch| epoch.wrapping_sub(flow.epoch));
+            if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
+                self.remove(handle, Removal::Policy, hints);
+            } else if let Some(why) = self.timed_out(handle, now) {
+                self.remove(handle, why, hints);
+            }
+        }
+    }
+
+    fn advance(&mut self) -> usize {
+        let index = self.hand;
+        self.hand = if index + 1 < self.capacity() { index + 1 } else { 0 };
+        index
+    }
+
+    /// Inserts one flow. A flow that is there under the same key is modified when flows live
+    /// `apart`; else it is removed with its pair, which this one replaces.
+    fn put<H: Hints>(
+        &mut self,
+        new: &NewFlow<K, S>,
+        frame: &Arrival,
+        apart: bool,
+        hints: &H,
+    ) -> Result<Handle, TableFull> {
+        let now = frame.now;
+        let flow = Flow {
+            rewrite: new.rewrite,
+            egress: new.egress,
+            state: new.state,
+            created: now,
+            modified: now,
+            used: now,
+            timeouts: new.timeouts,
+            epoch: frame.epoch,
+            ..Flow::EMPTY
+        };
+        // Three attempts: the key may be taken, and the table full.
+        for _ in 0..3 {
+            match self.flows.insert(&new.key, flow, hints) {
+                Ok(handle) => {
+                    self.changes = self.changes.wrapping_add(1);
+                    self.counters.created += 1;
+                    return Ok(handle);
+                }
+                Err(InsertError::Exists(handle)) => match self.timed_out(handle, now) {
+                    Some(why) => self.remove(handle, why, hints),
+                    None if apart => {
+                        self.modify(handle, new, frame);
+                        return Ok(handle);
+                    }
+                    None => self.remove(handle, Removal::Policy, hints),
+                },
+                Err(InsertError::Full) => {
+                    if !self.reclaim(now, hints) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.counters.full += 1;
+        Err(TableFull)
+    }
+
+    /// Removes the next flow that has timed out; `false` when the next [`RECLAIM`] entries hold
+    /// none.
+    fn reclaim<H: Hints>(&mut self, now: u64, hints: &H) -> bool {
+        for _ in 0..RECLAIM.min(self.capacity()) {
+            let index = self.advance();
+            let Some(handle) = self.flows.at(index) else { continue };
+            if let Some(why) = self.timed_out(handle, now) {
+                self.remove(handle, why, hints);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn modify(&mut self, handle: Handle, new: &NewFlow<K, S>, frame: &Arrival) {
+        let Some(flow) = self.flows.get_mut(handle) else { return };
+        flow.rewrite = new.rewrite;
+        flow.egress = new.egress;
+        flow.state = new.state;
+        flow.timeouts = new.timeouts;
+        flow.modified = frame.now;
+        flow.epoch = frame.epoch;
+        self.counters.replaced += 1;
+    }
+
+    fn link(&mut self, one: Handle, other: Handle) {
+        if let Some(flow) = self.flows.get_mut(one) {
+            flow.peer = Some(other);
+        }
+        if let Some(flow) = self.flows.get_mut(other) {
+            flow.peer = Some(one);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What a service decides; the [engine](crate::engine) does the rest.
+//!
+//! | tier | what runs | cost |
+//! |---|---|---|
+//! | hit | [`Pipeline::key`], flow look-up, [`Pipeline::step`], rewrite | a few cache lines |
+//! | miss | the same look-up, [`Pipeline::slow`], installation, rewrite | policy, once a flow |
+//! | no flow | [`Pipeline::key`], [`Pipeline::slow`] | policy, each frame |
+
+mod trace;
+
+use dash_hal::{PacketBuffer, PortId};
+
+pub use self::trace::Trace;
+
+use crate::{
+    flow::{Egress, Flow, NewFlow, State},
+    packet::Packet,
+    rewrite::Rewrite,
+    table::cuckoo::Key,
+};
+
+/// A service over the core. It is one core's own: it reads shared policy and owns its counters.
+pub trait Pipeline {
+    /// The bytes that name a flow. They hold the stage of entry and, where the two directions are
+    /// two flows, the direction.
+    type Key: Key;
+    /// What the pipeline keeps in each flow.
+    type State: State;
+    /// What `key` learnt of a frame (its ENI, its direction, …) and later calls need.
+    type Context: Copy;
+    /// Why a frame is dropped: one counter each.
+    type Reason: Copy + From<Refusal>;
+    /// What a stage tells a trace.
+    type Event;
+
+    /// A burst begins, or a frame that enters alone. What was remembered of shared policy is to be
+    /// forgotten: it may have changed.
+    #[inline]
+    fn burst(&mut self) {}
+
+    /// Parses the frame, fills in `packet.layout`, and names its flow. Called for each frame of a
+    /// burst before any of them goes on, so it must not depend on what `slow` or `step` change.
+    fn key<B: PacketBuffer, T: Trace<Self>>(
+        &mut self,
+        packet: &mut Packet<B>,
+        now: u64,
+        trace: &mut T,
+    ) -> Lookup<Self>;
+
+    /// Evaluates policy for a frame, and says what becomes of it and of its flow.
+    fn slow<B: PacketBuffer, T: Trace<Self>>(
+        &mut self,
+        packet: &mut Packet<B>,
+        context: &Self::Context,
+        cause: Cause<'_, Self::Key>,
+        now: u64,
+        trace: &mut T,
+    ) -> Decision<Self>;
+
+    /// Looks at a hit before the rewrite; may change the flow.
+    #[inline]
+    fn step<B: PacketBuffer, T: Trace<Self>>(
+        &mut self,
+        packet: &Packet<B>,
+        context: &Self::Context,
+        flow: &mut Flow<Self::State>,
+        now: u64,
+        trace: &mut T,
+    ) -> Step<Self::Reason> {
+        let _ = (packet, context, flow, now, trace);
+        Step::Apply
+    }
+
+    /// The epoch of the policy that flows under `key` belong to; `None` when what they belonged
+    /// to is gone. Used by the ageing sweep, which removes flows that are far behind.
+    fn epoch(&self, key: &Self::Key) -> Option<u32>;
+
+    /// Counts what happened to a frame. Called exactly once for each frame, with `Sent`,
+    /// `Dropped` or `Punted`; `context` is missing when `key` knew none.
+    fn count(&mut self, context: Option<&Self::Context>, end: End<Self::Reason>);
+
+    /// Counts a frame that was forwarded although its flow found no place in the table.
+    fn count_uncached(&mut self, context: &Self::Context) {
+        let _ = context;
+    }
+}
+
+/// How a frame's flow is found.
+#[derive(Debug)]
+pub enum Lookup<P: Pipeline + ?Sized> {
+    /// In the flow table.
+    Flow {
+        /// Its name.
+        key: P::Key,
+        /// What is known of the frame.
+        context: P::Context,
+        /// The epoch of the policy that it belongs to.
+        epoch: u32,
+    },
+    /// The frame neither looks up a flow nor makes one; the slow path decides.
+    NoFlow {
+        /// What is known of the frame.
+        context: P::Context,
+    },
+    /// The frame ends here.
+    Drop {
+        /// What is known of the frame, if anything.
+        context: Option<P::Context>,
+        /// Why.
+        reason: P::Reason,
+    },
+}
+
+/// Why policy is asked about a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause<'k, K> {
+    /// Frames of its kind have no flows.
+    NoFlow,
+    /// The flow of this name is not there.
+    Miss(&'k K),
+    /// The flow of this name is there, and is to be evaluated again: its epoch is old, or
+    /// [`Pipeline::step`] asks. The decision replaces it.
+    Again(&'k K),
+}
+
+impl<'k, K> Cause<'k, K> {
+    /// The name of the frame's flow.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'k K> {
+        match self {
+            Self::NoFlow => None,
+            Self::Miss(key) | Self::Again(key) => Some(key),
+        }
+    }
+}
+
+/// What a slow path answers.
+#[derive(Debug)]
+pub enum Verdict<R> {
+    /// Change the frame and send it. When flows are installed, the first of them carries the same
+    /// rewrite and egress.
+    Forward {
+        /// The header change.
+        rewrite: Rewrite,
+        /// Where the frame leaves.
+        egress: Egress,
+    },
+    /// The pipeline turned the frame into its answer; send it.
+    Reply {
+        /// Where it leaves.
+        egress: Egress,
+    },
+    /// Hand the frame to a controller.
+    Punt {
+        /// Why, a number of the pipeline's.
+        reason: u8,
+    },
+    /// End the frame.
+    Drop(R),
+    /// Let the frame enter again after the header change.
+    Recirculate {
+        /// The header change.
+        rewrite: Rewrite,
+        /// The port that it seems to come from.
+        ingress: PortId,
+        /// The stage that it enters at.
+        entry: u8,
+    },
+}
+
+/// Which flows a slow path asks for. Of two with one key only the first is installed.
+#[derive(Debug)]
+pub enum Install<K, S> {
+    /// None.
+    None,
+    /// One that lives alone.
+    One(NewFlow<K, S>),
+    /// Two halves, both or none, removed together. The first is of the frame's own direction.
+    Pair(NewFlow<K, S>, NewFlow<K, S>),
+    /// Two flows, both or none, that live apart afterwards. The first is of the frame's own
+    /// direction.
+    Two(NewFlow<K, S>, NewFlow<K, S>),
+}
+
+/// What a slow path answers, and what it asks to remember.
+#[derive(Debug)]
+pub struct Decision<P: Pipeline + ?Sized> {
+    /// What becomes of the frame.
+    pub verdict: Verdict<P::Reason>,
+    /// What is remembered; of a frame that is neither forwarded nor answered, nothing.
+    pub install: Install<P::Key, P::State>,
+}
+
+impl<P: Pipeline + ?Sized> Decision<P> {
+    /// Ends the frame; remembers nothing.
+    pub const fn drop(reason: P::Reason) -> Self {
+        Self { verdict: Verdict::Drop(reason), install: Install::None }
+    }
+}
+
+/// What a pipeline says of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<R> {
+    /// Apply the flow's rewrite.
+    Apply,
+    /// Send the frame by this port as it is.
+    Pass(PortId),
+    /// Ask the slow path.
+    Slow,
+    /// End the frame.
+    Drop(R),
+}
+
+/// Why the engine itself ends a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It would exceed the MTU of its egress port.
+    TooBig,
+    /// Too little headroom for its encapsulation.
+    NoHeadroom,
+    /// TTL or hop limit is used up.
+    Ttl,
+    /// The engine's transmit queue was full when a frame was submitted.
+    TxFull,
+    /// It entered again too often.
+    LoopBudget,
+    /// The punt queue was full.
+    PuntFull,
+}
+
+/// How a frame left the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End<R> {
+    /// To a port.
+    Sent {
+        /// Which.
+        port: PortId,
+        /// Its bytes as emitted, without FCS.
+        bytes: usize,
+    },
+    /// To a controller.
+    Punted {
+        /// Why, a number of the pipeline's.
+        reason: u8,
+    },
+    /// Nowhere.
+    Dropped(R),
+}
