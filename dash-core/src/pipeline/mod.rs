@@ -7,6 +7,7 @@
 //! | no flow | [`Pipeline::key`], [`Pipeline::slow`] | policy, each frame |
 
 mod trace;
+pub mod vnet;
 
 use dash_hal::{PacketBuffer, PortId};
 

@@ -1,0 +1,107 @@
+//! ACL groups and tags. DASH HLD, `DASH_ACL_GROUP_TABLE`, `DASH_ACL_RULE_TABLE`,
+//! `DASH_PREFIX_TAG_TABLE`.
+
+use smoltcp::wire::{IpCidr, IpVersion};
+
+use super::{AclGroupId, Policy, PolicyError, PolicyWriter, TagId};
+use crate::table::{
+    TableError,
+    acl::{Headers, Match, Rule},
+};
+
+/// What a rule says of the frames that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct AclAction {
+    /// `permit`, or `deny`.
+    pub permit: bool,
+    /// Whether no later stage is asked.
+    pub terminating: bool,
+}
+
+impl AclAction {
+    /// As the `value` of a classifier's rule.
+    #[must_use]
+    pub const fn value(self) -> u32 {
+        self.permit as u32 | (self.terminating as u32) << 1
+    }
+
+    /// From the `value` of a classifier's rule.
+    #[must_use]
+    pub const fn from_value(value: u32) -> Self {
+        Self { permit: value & 1 != 0, terminating: value & 2 != 0 }
+    }
+}
+
+impl Policy<'_> {
+    /// What an ACL group says of a frame; the value of a rule is an [`AclAction`].
+    #[must_use]
+    pub fn classify(&self, group: AclGroupId, headers: &Headers) -> Match {
+        // Numbers past the groups belong to inbound rules.
+        if group.0 >= self.acl_groups {
+            return Match::NoGroup;
+        }
+        self.acl.classify(group.0, headers)
+    }
+}
+
+impl PolicyWriter<'_> {
+    /// Makes or replaces an ACL group whole: cores see the old rules or the new ones. The `value`
+    /// of a rule is that of its [`AclAction`]. Rules are not compared with the old ones: each call
+    /// counts as a change of the ENIs that bind the group.
+    ///
+    /// # Errors
+    /// `CapacityTooLarge` (number of the group or of a tag), `Full`, `Busy`.
+    pub fn set_acl_group(
+        &mut self,
+        group: AclGroupId,
+        version: IpVersion,
+        rules: &[Rule<'_>],
+    ) -> Result<(), PolicyError> {
+        self.check_acl_group(group)?;
+        self.acl.set_group(group.0, version, rules)?;
+        self.changes.mark_acl_group(group);
+        Ok(())
+    }
+
+    /// Removes an ACL group and its rules; idempotent. Frames that meet it are then denied.
+    ///
+    /// # Errors
+    /// `CapacityTooLarge`, `Busy`.
+    pub fn remove_acl_group(&mut self, group: AclGroupId) -> Result<(), PolicyError> {
+        self.check_acl_group(group)?;
+        self.acl.remove_group(group.0)?;
+        self.changes.mark_acl_group(group);
+        Ok(())
+    }
+
+    /// Adds a prefix to a tag; idempotent. Groups that use the tag see it at once.
+    ///
+    /// # Errors
+    /// `CapacityTooLarge`, `Full`, `Busy`.
+    pub fn add_tag_prefix(&mut self, tag: TagId, prefix: IpCidr) -> Result<(), PolicyError> {
+        if self.acl.add_to_tag(tag.0, prefix)? {
+            self.changes.mark_all();
+        }
+        Ok(())
+    }
+
+    /// Takes a prefix from a tag; idempotent.
+    ///
+    /// # Errors
+    /// `CapacityTooLarge`, `Busy`.
+    pub fn remove_tag_prefix(&mut self, tag: TagId, prefix: IpCidr) -> Result<(), PolicyError> {
+        if self.acl.remove_from_tag(tag.0, prefix)? {
+            self.changes.mark_all();
+        }
+        Ok(())
+    }
+
+    fn check_acl_group(&self, group: AclGroupId) -> Result<(), PolicyError> {
+        if group.0 < self.view.acl_groups {
+            Ok(())
+        } else {
+            Err(TableError::CapacityTooLarge.into())
+        }
+    }
+}

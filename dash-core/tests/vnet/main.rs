@@ -1,0 +1,20 @@
+//! VNET-to-VNET end to end: the library's engine against a second implementation that was written
+//! from the specification alone, the two invariants of the architecture, and named examples.
+//!
+//! `PROPTEST_CASES` sets how many scripts each property runs; `--nocapture` shows what they came to.
+#![allow(missing_docs)]
+// No unsafe code here or in the library: an interpreter would be slow and find nothing.
+#![cfg(not(miri))]
+
+mod bench;
+mod choices;
+mod conversation;
+mod drops;
+mod frame;
+mod model;
+mod parse;
+mod policy;
+mod properties;
+mod scene;
+mod specification;
+mod traffic;
