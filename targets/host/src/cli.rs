@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use dash_core::table::cuckoo::MAX_CAPACITY;
+
+use crate::{capture::SNAP_LENGTH, port::check_name};
+
+/// Bytes of the Ethernet header, which an MTU does not count.
+const ETHERNET_HEADER: i64 = 14;
+
+/// The data plane of a `SmartNIC`, on captures.
+#[derive(Debug, Parser)]
+#[command(name = "dash", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Process captures; write what leaves, and a report.
+    Run(RunArgs),
+    /// Show what each stage decides for one frame.
+    Explain(ExplainArgs),
+}
+
+/// What is processed, and how.
+#[derive(Args, Clone, Debug)]
+pub struct InputArgs {
+    /// Configuration files; all of them are one transaction.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Captures (pcap or pcapng) of frames that come in, each with the name of its port.
+    #[arg(long = "in", required = true, num_args = 1.., value_name = "PORT=CAPTURE",
+        value_parser = port_and_capture)]
+    pub inputs: Vec<(String, PathBuf)>,
+    /// Most flows, two for each conversation; 0: remember none.
+    #[arg(long, default_value_t = 65_536, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(0..=MAX_CAPACITY as i64))]
+    pub flows: u32,
+    /// Seconds without a frame after which a flow ends; 0: never.
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = idle_milliseconds)]
+    pub idle_timeout: u32,
+    /// Drop TCP without a flow unless it opens a connection.
+    #[arg(long)]
+    pub tcp_strict: bool,
+    /// Most bytes after the Ethernet header that a port sends.
+    #[arg(long, default_value_t = 9100, value_name = "BYTES", value_parser = mtu())]
+    pub mtu: u16,
+    /// A further configuration file, applied before the first frame that comes TIME seconds or
+    /// more after the first one.
+    #[arg(long, num_args = 1.., value_name = "TIME=FILE", value_parser = time_and_file)]
+    pub at: Vec<(u64, PathBuf)>,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// What is processed, and how.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Folder for the captures of what leaves (PORT.pcap) and for report.json.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print one line for each frame.
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// What is processed, and how.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Number of the frame, counted from 1 over all captures, in the order of time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frame: u64,
+}
+
+/// What a captured frame has room for.
+fn mtu() -> impl clap::builder::TypedValueParser<Value = u16> {
+    let most = i64::from(SNAP_LENGTH) - ETHERNET_HEADER;
+    clap::value_parser!(u16).range(..=most)
+}
+
+fn port_and_capture(text: &str) -> Result<(String, PathBuf), String> {
+    let (port, capture) = text.split_once('=').ok_or("expected PORT=CAPTURE")?;
+    check_name(port)?;
+    Ok((port.to_owned(), named_file(capture)?))
+}
+
+fn time_and_file(text: &str) -> Result<(u64, PathBuf), String> {
+    let (time, file) = text.split_once('=').ok_or("expected TIME=FILE")?;
+    Ok((nanoseconds(time)?, named_file(file)?))
+}
+
+fn named_file(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("the file has no name".to_owned()) } else { Ok(text.into()) }
+}
+
+/// Decimal seconds, exactly: binary fractions would put a change behind its frame.
+fn nanoseconds(text: &str) -> Result<u64, String> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.len() <= text.contains('.').into()
+        || !digits(seconds)
+        || !digits(fraction)
+        || fraction.len() > 9
+    {
+        return Err(format!("\"{text}\" is no number of seconds with at most 9 decimals"));
+    }
+    let number = format!("{seconds}{fraction:0<9}");
+    number.parse().map_err(|_| format!("{text} seconds are too many"))
+}
+
+fn idle_milliseconds(text: &str) -> Result<u32, String> {
+    let nanoseconds = nanoseconds(text)?;
+    if nanoseconds % 1_000_000 != 0 {
+        return Err("is finer than a millisecond".to_owned());
+    }
+    u32::try_from(nanoseconds / 1_000_000).map_err(|_| format!("{text} seconds are too many"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_exact() {
+        assert_eq!(nanoseconds("1"), Ok(1_000_000_000));
+        assert_eq!(nanoseconds("0.000000001"), Ok(1));
+        assert_eq!(nanoseconds("1.5"), Ok(1_500_000_000));
+        assert_eq!(nanoseconds(".5"), Ok(500_000_000));
+        for bad in ["", ".", "-1", "1e3", "1.0000000001", "x", "99999999999999999999"] {
+            assert!(nanoseconds(bad).is_err(), "{bad}");
+        }
+        assert_eq!(idle_milliseconds("0.25"), Ok(250));
+        assert!(idle_milliseconds("0.0001").is_err());
+        assert!(idle_milliseconds("5000000").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! The command `dash`: the data plane on Linux, on captures.
+//!
+//! A library with a thin `main`, so that tests call its parts. In the order of a run: [`cli`] and
+//! [`config`] are read into a [`plan`] before the first frame; [`capture`] gives the frames, at
+//! their times; a [`session`] takes each through the engine; [`run`] writes what leaves and the
+//! [`report`], [`explain`] shows one frame.
+
+pub mod buffer;
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod explain;
+pub mod headers;
+pub mod plan;
+pub mod platform;
+pub mod port;
+pub mod report;
+pub mod run;
+pub mod session;
+pub mod summary;
+pub mod trace;
+
+use std::{
+    io::{BufWriter, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// The command. Exit codes: 0, 2 when the input is wrong, 1 when it could not be carried out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let done = match &cli.command {
+        Command::Run(args) => run::run(args, &mut out),
+        Command::Explain(args) => explain::explain(args, &mut out),
+    };
+    let done = done.and_then(|()| {
+        out.flush().map_err(|error| error::Error::io(Path::new("standard output"), error))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may be listening; the exit code tells it too.
+            let _ = writeln!(std::io::stderr(), "{}", prefixed(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn prefixed(error: &error::Error) -> String {
+    let lines = error.to_string();
+    lines.lines().map(|line| format!("error: {line}")).collect::<Vec<_>>().join("\n")
+}

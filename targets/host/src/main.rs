@@ -1,0 +1,7 @@
+//! The command `dash`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dash_host::main()
+}

@@ -1,0 +1,117 @@
+//! What `dash-hal` asks of a port, with captures in place of a wire.
+
+use std::cell::Cell;
+
+use dash_hal::{
+    Burst, Clock, Entropy, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
+    SoftwareHints,
+};
+
+use crate::buffer::HostBuffer;
+
+/// The time of the frame that is processed, ns.
+#[derive(Debug, Default)]
+pub struct CaptureClock(Cell<u64>);
+
+impl CaptureClock {
+    /// Sets the time; it holds where `now` would step back.
+    pub fn advance(&self, now: u64) {
+        self.0.set(self.0.get().max(now));
+    }
+}
+
+impl Clock for CaptureClock {
+    fn now(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// Seeds from the process's own random state, which the standard library takes from the system.
+#[derive(Debug, Default)]
+pub struct SystemEntropy(std::hash::RandomState);
+
+impl Entropy for SystemEntropy {
+    fn seed(&mut self) -> [u64; 2] {
+        use std::hash::BuildHasher;
+        self.0 = std::hash::RandomState::new();
+        [self.0.hash_one(1), self.0.hash_one(2)]
+    }
+}
+
+/// Sent frames, in order, until they are taken.
+#[derive(Debug)]
+pub struct HostPlatform {
+    sent: Vec<(PortId, HostBuffer)>,
+    mtu: u16,
+    clock: CaptureClock,
+    entropy: SystemEntropy,
+}
+
+impl HostPlatform {
+    /// Ports of this MTU.
+    #[must_use]
+    pub fn new(mtu: u16) -> Self {
+        Self {
+            sent: Vec::new(),
+            mtu,
+            clock: CaptureClock::default(),
+            entropy: SystemEntropy::default(),
+        }
+    }
+
+    /// Takes what was sent, oldest first.
+    pub fn take_sent(&mut self) -> impl Iterator<Item = (PortId, HostBuffer)> {
+        self.sent.drain(..)
+    }
+}
+
+impl Ports for HostPlatform {
+    /// Frames are handed to the engine one by one, each at its own time; nothing waits here.
+    fn receive(&mut self, _: PortId, _: &mut Burst<HostBuffer>, _: usize) -> usize {
+        0
+    }
+
+    fn transmit(&mut self, port: PortId, burst: &mut Burst<HostBuffer>) -> usize {
+        let before = self.sent.len();
+        while let Some(buffer) = burst.pop() {
+            self.sent.push((port, buffer));
+        }
+        self.sent.len() - before
+    }
+
+    fn mtu(&self, _: PortId) -> u16 {
+        self.mtu
+    }
+}
+
+impl Pool for HostPlatform {
+    type Buffer = HostBuffer;
+
+    fn recycle(&mut self, _: HostBuffer) {}
+
+    fn copy(&mut self, buffer: &HostBuffer) -> Option<HostBuffer> {
+        Some(HostBuffer::new(buffer.bytes(), *buffer.metadata()))
+    }
+
+    fn empty(&mut self) -> Option<HostBuffer> {
+        Some(HostBuffer::empty(1500, ReceiveMetadata::default()))
+    }
+}
+
+impl Platform for HostPlatform {
+    type Clock = CaptureClock;
+    type Entropy = SystemEntropy;
+    type Hints = SoftwareHints;
+
+    fn clock(&self) -> &CaptureClock {
+        &self.clock
+    }
+
+    fn entropy(&mut self) -> &mut SystemEntropy {
+        &mut self.entropy
+    }
+
+    fn hints(&self) -> SoftwareHints {
+        SoftwareHints
+    }
+}

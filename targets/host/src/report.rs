@@ -1,0 +1,173 @@
+//! The report: what came in, what left, what was dropped, what is remembered.
+
+use std::collections::BTreeMap;
+
+use dash_core::{
+    flow::Flow,
+    pipeline::vnet::{
+        FlowKey, FlowState, Traffic,
+        policy::{Direction, EniId},
+    },
+};
+use dash_hal::PortId;
+use serde::Serialize;
+
+use crate::{plan::Plan, session::Session};
+
+/// Received and sent, by port.
+pub type PortTraffic = BTreeMap<PortId, (Count, Count)>;
+
+/// `report.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Traffic by port.
+    pub ports: BTreeMap<String, PortReport>,
+    /// Counters by ENI.
+    pub enis: BTreeMap<String, EniReport>,
+    /// Frames dropped, by reason.
+    pub drops: BTreeMap<String, u64>,
+    /// Flows that live at the end, sorted by ENI, direction, addresses, protocol and ports.
+    pub flows: Vec<FlowReport>,
+}
+
+/// Frames and bytes, without FCS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// One more frame.
+    pub const fn add(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+impl From<Traffic> for Count {
+    fn from(traffic: Traffic) -> Self {
+        Self { packets: traffic.packets, bytes: traffic.bytes }
+    }
+}
+
+/// Traffic of a port.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PortReport {
+    /// Came in.
+    pub rx: Count,
+    /// Left.
+    pub tx: Count,
+}
+
+/// Counters of an ENI.
+#[derive(Clone, Debug, Serialize)]
+pub struct EniReport {
+    /// `eni_id` of its configuration.
+    pub eni_id: Option<String>,
+    /// Came in for it.
+    pub rx: Count,
+    /// Left for it.
+    pub tx: Count,
+    /// Of `rx`, from the VM.
+    pub outbound_rx: Count,
+    /// Of `tx`, from the VM.
+    pub outbound_tx: Count,
+    /// Of `rx`, to the VM.
+    pub inbound_rx: Count,
+    /// Of `tx`, to the VM.
+    pub inbound_tx: Count,
+    /// Frames forwarded whose flow found no place.
+    pub flow_create_failed: u64,
+    /// Frames dropped once the ENI was known, by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// One half of a pair of flows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct FlowReport {
+    /// MAC of the ENI.
+    pub eni: String,
+    /// `outbound` or `inbound`.
+    pub direction: &'static str,
+    /// Customer source.
+    pub src: std::net::IpAddr,
+    /// Customer destination.
+    pub dst: std::net::IpAddr,
+    /// Protocol.
+    pub protocol: u8,
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// VNET of the ENI.
+    pub vnet: String,
+    /// Frames.
+    pub packets: u64,
+    /// Bytes as received.
+    pub bytes: u64,
+}
+
+impl FlowReport {
+    fn new(key: &FlowKey, flow: &Flow<FlowState>, plan: &Plan) -> Self {
+        let vnet = plan.names.vnets.name(key.vnet().0.into());
+        Self {
+            eni: key.eni().to_string(),
+            direction: match key.direction() {
+                Direction::Outbound => "outbound",
+                Direction::Inbound => "inbound",
+            },
+            src: key.source().into(),
+            dst: key.destination().into(),
+            protocol: key.protocol(),
+            src_port: key.source_port(),
+            dst_port: key.destination_port(),
+            vnet: vnet.cloned().unwrap_or_default(),
+            packets: flow.packets,
+            bytes: flow.bytes,
+        }
+    }
+}
+
+impl Report {
+    /// The report of a run that has ended.
+    #[must_use]
+    pub fn new(session: &Session<'_>, plan: &Plan, ports: &PortTraffic) -> Self {
+        let pipeline = session.pipeline();
+        let drops = |drops: &dash_core::pipeline::vnet::Drops| {
+            drops.iter().map(|(reason, count)| (reason.to_string(), count)).collect()
+        };
+        let enis = (0..plan.names.enis.len()).filter_map(|number| {
+            let key = plan.names.enis.name(number)?;
+            let counters = pipeline.eni_counters(EniId(number as u16))?;
+            let report = EniReport {
+                eni_id: plan.state.enis.get(key).and_then(|entry| entry.value.eni_id.clone()),
+                rx: counters.rx.into(),
+                tx: counters.tx.into(),
+                outbound_rx: counters.outbound_rx.into(),
+                outbound_tx: counters.outbound_tx.into(),
+                inbound_rx: counters.inbound_rx.into(),
+                inbound_tx: counters.inbound_tx.into(),
+                flow_create_failed: counters.flow_create_failed,
+                drops: drops(&counters.drops),
+            };
+            Some((key.to_string(), report))
+        });
+        let mut flows: Vec<_> =
+            session.flows().map(|(key, flow)| FlowReport::new(key, flow, plan)).collect();
+        flows.sort();
+        Self {
+            ports: ports
+                .iter()
+                .map(|(port, (rx, tx))| {
+                    (plan.names.ports.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx })
+                })
+                .collect(),
+            enis: enis.collect(),
+            drops: drops(pipeline.drops()),
+            flows,
+        }
+    }
+}

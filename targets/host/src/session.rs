@@ -1,0 +1,160 @@
+//! The engine over captures: one frame after the other, at the frame's own time.
+
+use std::{
+    collections::{TryReserveError, VecDeque},
+    sync::atomic::AtomicU32,
+};
+
+use dash_core::{
+    engine::Engine,
+    flow::{Flow, FlowTable},
+    pipeline::{
+        Trace,
+        vnet::{
+            EniCounters, FlowKey, FlowState, Settings, Vnet,
+            policy::{Capacity, PolicyWriter},
+        },
+    },
+    table::{
+        cuckoo::{Bucket, Slot},
+        quiescence::Readers,
+    },
+};
+use dash_hal::{Burst, Clock, Entropy, Platform, PortId, ReceiveMetadata, SoftwareHints};
+
+use crate::{
+    buffer::HostBuffer,
+    capture::Record,
+    cli::InputArgs,
+    config::{apply::apply, image::Image},
+    error::Error,
+    plan::Plan,
+    platform::HostPlatform,
+};
+
+/// Flows that the ageing sweep looks at for each frame.
+const SWEEP: usize = 4;
+
+/// The memory of policy, flows and counters.
+#[derive(Debug)]
+pub struct Storage {
+    capacity: Capacity,
+    words: Vec<AtomicU32>,
+    buckets: Vec<Bucket>,
+    slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    enis: Vec<EniCounters>,
+}
+
+impl Storage {
+    /// What `plan` and `flows` flows need.
+    ///
+    /// # Errors
+    /// There is no memory for so many flows.
+    pub fn new(plan: &Plan, flows: u32) -> Result<Self, Error> {
+        let count = flows as usize;
+        let buckets = FlowTable::<FlowKey, FlowState>::buckets_for(count);
+        let filled = || {
+            Ok::<_, TryReserveError>((
+                filled(Bucket::EMPTY, buckets)?,
+                filled(Slot::empty(Flow::EMPTY), count)?,
+            ))
+        };
+        let (buckets, slots) =
+            filled().map_err(|_| Error::Input(format!("there is no memory for {flows} flows")))?;
+        Ok(Self {
+            capacity: plan.capacity,
+            words: (0..plan.capacity.words()).map(|_| AtomicU32::new(0)).collect(),
+            buckets,
+            slots,
+            enis: vec![EniCounters::ZERO; plan.names.enis.len()],
+        })
+    }
+}
+
+/// `count` times `value`, without an abort when memory does not suffice.
+fn filled<T: Clone>(value: T, count: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut vector = Vec::new();
+    vector.try_reserve_exact(count)?;
+    vector.resize(count, value);
+    Ok(vector)
+}
+
+/// The engine, its policy and what is still to be applied to it.
+pub struct Session<'a> {
+    engine: Engine<'a, Vnet<'a>, HostBuffer>,
+    writer: PolicyWriter<'a>,
+    platform: HostPlatform,
+    current: Image,
+    later: VecDeque<(u64, Image)>,
+    first: Option<u64>,
+}
+
+impl<'a> Session<'a> {
+    /// An engine with the plan's first configuration.
+    ///
+    /// # Errors
+    /// The library refuses the storage or the configuration.
+    pub fn new(
+        storage: &'a mut Storage,
+        first: Image,
+        later: Vec<(u64, Image)>,
+        input: &InputArgs,
+    ) -> Result<Self, Error> {
+        let mut platform = HostPlatform::new(input.mtu);
+        // Policy changes between frames, when nothing reads it.
+        let readers = Readers::new(&[]);
+        let seed = platform.entropy().seed();
+        let mut writer = PolicyWriter::new(&storage.words, &storage.capacity, seed, readers)
+            .map_err(|error| Error::Input(format!("the configuration is too large: {error:?}")))?;
+        let settings = Settings { tcp_strict: input.tcp_strict, idle_timeout: input.idle_timeout };
+        let seed = platform.entropy().seed();
+        let flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
+            .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows)))?;
+        let pipeline = Vnet::new(writer.policy(), &mut storage.enis, settings);
+        let engine = Engine::new(pipeline, flows, readers, 0);
+        apply(&mut writer, &Image::default(), &first)?;
+        Ok(Self { engine, writer, platform, current: first, later: later.into(), first: None })
+    }
+
+    /// Takes one frame to its end, after the changes that are due before it; answers what left.
+    ///
+    /// # Errors
+    /// The data plane refuses a change.
+    pub fn process<T: Trace<Vnet<'a>>>(
+        &mut self,
+        port: PortId,
+        record: &Record,
+        trace: &mut T,
+    ) -> Result<impl Iterator<Item = (PortId, HostBuffer)>, Error> {
+        self.platform.clock().advance(record.time);
+        let now = self.platform.clock().now();
+        let first = *self.first.get_or_insert(now);
+        while self.later.front().is_some_and(|(time, _)| now - first >= *time) {
+            if let Some((_, after)) = self.later.pop_front() {
+                apply(&mut self.writer, &self.current, &after)?;
+                self.current = after;
+                // An ENI that is gone takes its flows along, and counts in no report.
+                self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
+            }
+        }
+        let metadata = ReceiveMetadata { port, truncated: record.truncated, ..Default::default() };
+        let mut burst = Burst::new();
+        // An empty burst has a place.
+        let _ = burst.push(HostBuffer::new(&record.bytes, metadata));
+        self.engine.process(&mut burst, now, &mut self.platform, trace);
+        self.engine.flush(&mut self.platform);
+        self.engine.tick(now, SWEEP, &SoftwareHints);
+        Ok(self.platform.take_sent())
+    }
+
+    /// Counters.
+    #[must_use]
+    pub const fn pipeline(&self) -> &Vnet<'a> {
+        self.engine.pipeline()
+    }
+
+    /// The flows that live now.
+    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow<FlowState>)> {
+        self.engine.flows().live(self.platform.clock().now())
+    }
+}
