@@ -1,0 +1,18 @@
+//! The world in which the benchmarks run: a port in memory, a policy, flows and their frames.
+//!
+//! Everything is made by code from fixed seeds. What is inside the clock stands in the crate's
+//! README.
+
+mod clock;
+mod device;
+mod frame;
+mod policy;
+mod random;
+mod world;
+
+pub use clock::{CpuTime, cpu_time};
+pub use device::{Device, Prefetch, RING};
+pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES};
+pub use policy::{DESTINATIONS, ENIS, Shape};
+pub use random::Random;
+pub use world::{World, entries_at_90_percent};

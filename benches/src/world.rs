@@ -1,0 +1,176 @@
+//! An engine with its policy, its flow table and its port.
+
+use std::{sync::atomic::AtomicU32, time::Duration};
+
+use dash_core::{
+    engine::Engine,
+    flow::{Flow, FlowTable},
+    pipeline::vnet::{EniCounters, FlowKey, FlowState, Settings, Vnet},
+    table::{
+        cuckoo::{Bucket, Slot},
+        quiescence::Readers,
+    },
+};
+use dash_hal::{BURST, Hints, PortId};
+use smoltcp::wire::Ipv4Address;
+
+use crate::{
+    clock::CpuTime,
+    device::{Device, RING},
+    frame::{Buffer, FlowFields},
+    policy::{DESTINATIONS, ENIS, Shape, build},
+};
+
+type Flows = FlowTable<'static, FlowKey, FlowState>;
+
+/// Entries of a table that `pairs` pairs of flows fill to 90 %.
+#[must_use]
+pub const fn entries_at_90_percent(pairs: usize) -> usize {
+    (2 * pairs).div_ceil(9) * 10
+}
+
+/// An engine with its policy, its flow table and its port. Storage lives as long as the process.
+pub struct World<H: Hints + Copy> {
+    engine: Engine<'static, Vnet<'static>, Buffer>,
+    device: Device<H>,
+    destinations: Vec<Ipv4Address>,
+}
+
+impl<H: Hints + Copy> World<H> {
+    /// A policy of `shape`, and a table of `entries` flows.
+    ///
+    /// # Panics
+    /// When a table refuses what it was sized for.
+    #[must_use]
+    pub fn new(shape: Shape, entries: usize, hints: H) -> Self {
+        let world = build(shape).expect("the policy fits its capacity");
+        let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
+        let slots = vec![Slot::<FlowKey, Flow<FlowState>>::empty(Flow::EMPTY); entries].leak();
+        let flows = Flows::new(buckets, slots, [1, 2]).expect("storage is as asked for");
+        let counters = vec![EniCounters::ZERO; ENIS.into()].leak();
+        let pipeline = Vnet::new(world.policy, counters, Settings::default());
+        let readers = Readers::new(vec![AtomicU32::new(0)].leak());
+        Self {
+            engine: Engine::new(pipeline, flows, readers, 0),
+            device: Device::new(hints),
+            destinations: world.destinations,
+        }
+    }
+
+    /// The flow table.
+    #[must_use]
+    pub const fn flows(&self) -> &Flows {
+        self.engine.flows()
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn device(&self) -> &Device<H> {
+        &self.device
+    }
+
+    /// Lets one frame of each of `flows` arrive, at most [`RING`].
+    pub fn arrive(&mut self, flows: impl Iterator<Item = u64>) {
+        let destinations = &self.destinations;
+        self.device.arrive(flows.map(|number| fields(number, destinations)));
+    }
+
+    /// What is measured: takes all frames that have arrived from receive to transmit.
+    #[inline(never)]
+    pub fn process(&mut self) {
+        for _ in 0..self.device.waiting().div_ceil(BURST) {
+            self.engine.poll(PortId(0), &mut self.device, &mut ());
+        }
+    }
+
+    /// CPU time of [`process`](Self::process) for `frames` frames, whose flows `flow` names.
+    ///
+    /// # Panics
+    /// When a frame was not sent.
+    pub fn measure(&mut self, frames: u64, mut flow: impl FnMut() -> u64) -> Duration {
+        let mut clock = CpuTime::default();
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(RING as u64);
+            self.arrive((0..count).map(|_| flow()));
+            clock.start();
+            self.process();
+            clock.stop();
+            assert_eq!(self.device.sent().len() as u64, count, "every frame is sent");
+            self.device.reclaim();
+            left -= count;
+        }
+        clock.total()
+    }
+
+    /// Lets the flows 0 to `pairs - 1` begin.
+    ///
+    /// # Panics
+    /// When a pair found no place.
+    pub fn install(&mut self, pairs: u64) {
+        let mut next = 0..pairs;
+        self.measure(pairs, || next.next().unwrap_or(0));
+        assert_eq!(self.flows().len() as u64, 2 * pairs, "every pair has its place");
+    }
+
+    /// Removes all flows.
+    pub fn forget(&mut self, hints: &H) {
+        let flows = self.engine.flows_mut();
+        flows.sweep(0, flows.capacity(), |_| None, hints);
+    }
+}
+
+/// Flow `number`: different numbers below 2²⁸ are different flows, neighbours have nothing in
+/// common.
+fn fields(number: u64, destinations: &[Ipv4Address]) -> FlowFields {
+    const BITS: u32 = 28;
+    // An odd factor (Knuth, vol. 3, 6.4) permutes the numbers below 2²⁸.
+    let scattered = number.wrapping_mul(0x9e37_79b1) & ((1 << BITS) - 1);
+    let index = scattered as usize % DESTINATIONS;
+    let source_port = (scattered as usize / DESTINATIONS) as u16;
+    let eni = (source_port % u16::from(ENIS)) as u8;
+    FlowFields { eni, destination: destinations[index], source_port }
+}
+
+#[cfg(test)]
+mod tests {
+    use dash_hal::{PacketBuffer, SoftwareHints};
+
+    use super::*;
+
+    const SHAPE: Shape = Shape { rules: 10, routes: 10 };
+
+    #[test]
+    fn a_second_frame_hits_the_flow_of_the_first_and_leaves_alike() {
+        let mut world = World::new(SHAPE, 64, SoftwareHints);
+        world.arrive([7, 7].into_iter());
+        world.process();
+        let [first, second] = world.device().sent() else { panic!("two frames leave") };
+        assert_eq!(first.bytes(), second.bytes());
+        assert_eq!(first.bytes()[30..34], underlay_of_mapping(first.bytes()));
+        assert_eq!(world.flows().len(), 2);
+        assert!(world.flows().live(0).any(|(_, flow)| flow.packets == 2));
+    }
+
+    /// The underlay address that belongs to the customer's destination MAC.
+    fn underlay_of_mapping(frame: &[u8]) -> [u8; 4] {
+        [0x64, 0x40, frame[54], frame[55]]
+    }
+
+    #[test]
+    fn flows_are_different_and_come_and_go() {
+        let mut world = World::new(SHAPE, entries_at_90_percent(20_000), SoftwareHints);
+        world.install(20_000);
+        world.forget(&SoftwareHints);
+        assert!(world.flows().is_empty());
+        world.install(20_000);
+    }
+
+    #[test]
+    fn without_a_table_every_frame_passes_policy() {
+        let mut world = World::new(SHAPE, 0, SoftwareHints);
+        world.measure(100, || 7);
+        assert!(world.flows().is_empty());
+        assert_eq!(world.device().recycled(), 0);
+    }
+}
