@@ -1,4 +1,4 @@
-//! Packet processing for the cores of a SmartNIC or DPU: no allocation, no `unsafe`, no panic.
+//! Packet processing for the cores of a SmartNIC or DPU: no allocation, no `unsafe`.
 //!
 //! A frame comes in; [`engine::Engine`] finds its flow or, on a miss, lets a
 //! [`pipeline::Pipeline`] evaluate policy once; the outcome is compiled into one

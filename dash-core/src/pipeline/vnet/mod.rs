@@ -14,9 +14,9 @@
 //! | header changes of both directions | miss | `encap` |
 //! | underlay route | miss, or routes changed | `underlay` |
 //!
-//! A frame stops at the first stage that drops it. Each frame costs three exact look-ups in small
-//! tables; what a miss costs is in the tables. All policy is shared ([`policy`]); counters are one
-//! core's own.
+//! A frame stops at the first stage that drops it. Each frame costs at most three exact look-ups
+//! in small tables, whose last answers are kept for one burst; what a miss costs is in the tables.
+//! All policy is shared ([`policy`]); counters are one core's own.
 
 mod acl_stages;
 mod counters;
