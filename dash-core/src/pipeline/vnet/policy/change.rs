@@ -1,0 +1,141 @@
+//! One object made, replaced or removed, as data: what a front end writes down, sends and applies.
+
+use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
+
+use super::{
+    AclGroupId, Appliance, ApplianceId, DirectionEntry, Eni, EniId, Mapping, PolicyError,
+    PolicyWriter, Route, RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner,
+    UnderlayAction, VnetId,
+};
+use crate::table::acl::Rule;
+
+/// A change of one object, in the terms of the method of [`PolicyWriter`] of its name. Removals
+/// are idempotent.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'r> {
+    /// [`PolicyWriter::set_appliance`].
+    SetAppliance(ApplianceId, Appliance),
+    /// [`PolicyWriter::remove_appliance`].
+    RemoveAppliance(ApplianceId),
+    /// [`PolicyWriter::set_direction`] of a VNI.
+    SetDirection(u32, DirectionEntry),
+    /// [`PolicyWriter::remove_direction`] of a VNI.
+    RemoveDirection(u32),
+    /// [`PolicyWriter::set_vnet`] to a VNI.
+    SetVnet(VnetId, u32),
+    /// [`PolicyWriter::remove_vnet`].
+    RemoveVnet(VnetId),
+    /// [`PolicyWriter::set_routing_type`] to a VNI; 0: none.
+    SetRoutingType(RoutingTypeId, u32),
+    /// [`PolicyWriter::remove_routing_type`].
+    RemoveRoutingType(RoutingTypeId),
+    /// [`PolicyWriter::set_route_group`].
+    SetRouteGroup(RouteGroupId, RouteGroup),
+    /// [`PolicyWriter::remove_route_group`].
+    RemoveRouteGroup(RouteGroupId),
+    /// [`PolicyWriter::set_route`].
+    SetRoute(RouteGroupId, IpCidr, Route),
+    /// [`PolicyWriter::remove_route`].
+    RemoveRoute(RouteGroupId, IpCidr),
+    /// [`PolicyWriter::set_mapping`].
+    SetMapping(VnetId, IpAddress, Mapping),
+    /// [`PolicyWriter::remove_mapping`].
+    RemoveMapping(VnetId, IpAddress),
+    /// [`PolicyWriter::add_pa_prefix`] of a VNI.
+    AddPaPrefix(u32, IpCidr),
+    /// [`PolicyWriter::remove_pa_prefix`] of a VNI.
+    RemovePaPrefix(u32, IpCidr),
+    /// [`PolicyWriter::add_tag_prefix`].
+    AddTagPrefix(TagId, IpCidr),
+    /// [`PolicyWriter::remove_tag_prefix`].
+    RemoveTagPrefix(TagId, IpCidr),
+    /// [`PolicyWriter::set_acl_group`].
+    SetAclGroup(AclGroupId, IpVersion, &'r [Rule<'r>]),
+    /// [`PolicyWriter::remove_acl_group`].
+    RemoveAclGroup(AclGroupId),
+    /// [`PolicyWriter::set_inbound_rules`] of an ENI and a VNI.
+    SetInboundRules(EniId, u32, IpVersion, &'r [Rule<'r>]),
+    /// [`PolicyWriter::remove_inbound_rules`] of an ENI and a VNI.
+    RemoveInboundRules(EniId, u32),
+    /// [`PolicyWriter::add_trusted_vnis`], first and last.
+    AddTrustedVnis(TrustedOwner, u32, u32),
+    /// [`PolicyWriter::remove_trusted_vnis`], first and last.
+    RemoveTrustedVnis(TrustedOwner, u32, u32),
+    /// [`PolicyWriter::set_underlay_route`].
+    SetUnderlayRoute(IpCidr, UnderlayAction),
+    /// [`PolicyWriter::remove_underlay_route`].
+    RemoveUnderlayRoute(IpCidr),
+    /// [`PolicyWriter::set_eni`].
+    SetEni(EniId, Eni),
+    /// [`PolicyWriter::remove_eni`].
+    RemoveEni(EniId),
+}
+
+/// A transaction was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Rejected {
+    /// The change that was refused, counted from 0; the number of changes: the end.
+    pub index: usize,
+    /// Why.
+    pub error: PolicyError,
+}
+
+impl PolicyWriter<'_> {
+    /// Carries out `changes` in their order and ends the transaction.
+    ///
+    /// # Errors
+    /// The first change that is refused, and why.
+    pub fn apply<'r>(
+        &mut self,
+        changes: impl Iterator<Item = Change<'r>> + Clone,
+    ) -> Result<(), Rejected> {
+        let mut count = 0;
+        for change in changes {
+            self.carry_out(&change).map_err(|error| Rejected { index: count, error })?;
+            count += 1;
+        }
+        self.commit().map_err(|error| Rejected { index: count, error })
+    }
+
+    fn carry_out(&mut self, change: &Change<'_>) -> Result<(), PolicyError> {
+        match *change {
+            Change::SetAppliance(id, appliance) => self.set_appliance(id, &appliance),
+            Change::RemoveAppliance(id) => self.remove_appliance(id),
+            Change::SetDirection(vni, entry) => self.set_direction(vni, entry),
+            Change::RemoveDirection(vni) => self.remove_direction(vni),
+            Change::SetVnet(id, vni) => self.set_vnet(id, vni),
+            Change::RemoveVnet(id) => self.remove_vnet(id),
+            Change::SetRoutingType(id, vni) => self.set_routing_type(id, vni),
+            Change::RemoveRoutingType(id) => self.remove_routing_type(id),
+            Change::SetRouteGroup(id, group) => self.set_route_group(id, group),
+            Change::RemoveRouteGroup(id) => self.remove_route_group(id),
+            Change::SetRoute(group, prefix, route) => self.set_route(group, prefix, &route),
+            Change::RemoveRoute(group, prefix) => self.remove_route(group, prefix),
+            Change::SetMapping(vnet, customer, mapping) => {
+                self.set_mapping(vnet, customer, &mapping)
+            }
+            Change::RemoveMapping(vnet, customer) => self.remove_mapping(vnet, customer),
+            Change::AddPaPrefix(vni, prefix) => self.add_pa_prefix(vni, prefix),
+            Change::RemovePaPrefix(vni, prefix) => self.remove_pa_prefix(vni, prefix),
+            Change::AddTagPrefix(tag, prefix) => self.add_tag_prefix(tag, prefix),
+            Change::RemoveTagPrefix(tag, prefix) => self.remove_tag_prefix(tag, prefix),
+            Change::SetAclGroup(id, version, rules) => self.set_acl_group(id, version, rules),
+            Change::RemoveAclGroup(id) => self.remove_acl_group(id),
+            Change::SetInboundRules(eni, vni, version, rules) => {
+                self.set_inbound_rules(eni, vni, version, rules)
+            }
+            Change::RemoveInboundRules(eni, vni) => self.remove_inbound_rules(eni, vni),
+            Change::AddTrustedVnis(owner, first, last) => {
+                self.add_trusted_vnis(owner, first..=last)
+            }
+            Change::RemoveTrustedVnis(owner, first, last) => {
+                self.remove_trusted_vnis(owner, first..=last)
+            }
+            Change::SetUnderlayRoute(prefix, action) => self.set_underlay_route(prefix, action),
+            Change::RemoveUnderlayRoute(prefix) => self.remove_underlay_route(prefix),
+            Change::SetEni(id, eni) => self.set_eni(id, &eni),
+            Change::RemoveEni(id) => self.remove_eni(id),
+        }
+    }
+}
