@@ -104,7 +104,7 @@ pub(crate) fn build(shape: Shape) -> Result<World, PolicyError> {
         };
         writer.set_eni(EniId(number.into()), &eni)?;
     }
-    writer.commit()?;
+    writer.commit();
     Ok(World { policy: writer.policy(), destinations })
 }
 

@@ -116,7 +116,7 @@ impl<H: Hints + Copy> World<H> {
     /// Removes all flows.
     pub fn forget(&mut self, hints: &H) {
         let flows = self.engine.flows_mut();
-        flows.sweep(0, flows.capacity(), |_| None, hints);
+        flows.sweep(0, flows.capacity(), |(), _| None, hints, &mut ());
     }
 }
 

@@ -43,7 +43,7 @@
 //!     neighbor_mac: EthernetAddress([0; 6]),
 //! };
 //! policy.set_appliance(ApplianceId(100), &appliance)?;
-//! policy.commit()?;
+//! policy.commit();
 //!
 //! // A packet core: its flows and its counters.
 //! const FLOWS: usize = 64;

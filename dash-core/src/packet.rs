@@ -1,26 +1,27 @@
 //! One frame on its way through the engine.
 
-use dash_hal::PortId;
+use dash_hal::{PortId, ReceiveMetadata};
 
-use crate::wire::Layout;
-
-/// One frame in the port's own memory, with what is known of it. Moved, never copied.
+/// One frame in the port's own memory. It stays where it is, in the burst that the port filled.
 #[derive(Debug)]
-pub struct Packet<B> {
+pub struct Packet<'a, B> {
     /// The frame's bytes.
-    pub buffer: B,
+    pub buffer: &'a mut B,
     /// The port that it came in at, or that a re-entry names.
     pub ingress: PortId,
     /// Where it enters the pipeline: 0 for a frame from a port; a re-entry names its stage.
     pub entry: u8,
-    /// Where its headers are; filled in by [`Pipeline::key`](crate::pipeline::Pipeline::key).
-    pub layout: Layout,
 }
 
-impl<B> Packet<B> {
-    /// A frame that enters at stage `entry`; its headers are not yet known.
-    #[must_use]
-    pub fn new(buffer: B, ingress: PortId, entry: u8) -> Self {
-        Self { buffer, ingress, entry, layout: Layout::default() }
-    }
+/// A frame that enters, to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Entering<'a> {
+    /// The frame.
+    pub bytes: &'a [u8],
+    /// What the port knows of it.
+    pub metadata: &'a ReceiveMetadata,
+    /// The port that it came in at, or that a re-entry names.
+    pub ingress: PortId,
+    /// Where it enters the pipeline: 0 for a frame from a port; a re-entry names its stage.
+    pub entry: u8,
 }

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use dash_core::{
     engine::{Engine, REENTRIES},
     flow::{Egress, Flow, FlowTable, NewFlow, Timeouts},
-    packet::Packet,
-    pipeline::{Cause, Decision, End, Install, Lookup, Pipeline, Refusal, Step, Trace, Verdict},
+    packet::{Entering, Packet},
+    pipeline::{
+        self, Cause, Decision, End, Install, Lookup, Pipeline, Refusal, Step, Trace, Verdict,
+    },
     rewrite::{Flags, Rewrite},
     table::{
         cuckoo::{Bucket, Key, Slot},
@@ -16,10 +18,11 @@ use dash_core::{
     wire::{self, Profile},
 };
 use dash_hal::{
-    Burst, PacketBuffer, PortId, ReceiveMetadata, SoftwareHints,
+    Burst, Hints, PacketBuffer, PortId, ReceiveMetadata, SoftwareHints,
     software::{ArrayBuffer, SoftwarePlatform},
 };
 use proptest::prelude::*;
+use smoltcp::wire::EthernetAddress;
 
 type Buffer = ArrayBuffer<512>;
 type Port = SoftwarePlatform<4, 512>;
@@ -82,6 +85,7 @@ struct Asked {
     keys: usize,
     slows: usize,
     ends: BTreeMap<String, usize>,
+    received: usize,
     uncached: usize,
 }
 
@@ -92,36 +96,38 @@ impl Pipeline for Asked {
     type Reason = Why;
     type Event = ();
 
-    fn key<B: PacketBuffer, T: Trace<Self>>(
+    fn key<T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        frame: Entering<'_>,
+        name: &mut pipeline::Name<Self>,
         _now: u64,
         _trace: &mut T,
-    ) -> Lookup<Self> {
+    ) {
         self.keys += 1;
-        let Ok(layout) = wire::parse(packet.buffer.bytes(), &Profile::PLAIN) else {
-            return Lookup::Drop { context: None, reason: Why::Parse };
+        let bytes = frame.bytes;
+        let Ok(layout) = wire::parse(bytes, &Profile::PLAIN) else {
+            name.lookup = Some(Lookup::Drop { context: None, reason: Why::Parse });
+            return;
         };
-        packet.layout = layout;
-        let bytes = packet.buffer.bytes();
-        match bytes[14] {
+        name.edges = layout.edges(bytes);
+        name.lookup = Some(match bytes[14] {
             ask::NO_FLOW | ask::PUNT => Lookup::NoFlow { context: bytes[14] },
-            ask::AGAIN if packet.entry == 0 => Lookup::NoFlow { context: ask::AGAIN },
+            ask::AGAIN if frame.entry == 0 => Lookup::NoFlow { context: ask::AGAIN },
             ask::FOR_EVER => Lookup::NoFlow { context: ask::FOR_EVER },
-            what => Lookup::Flow {
-                key: Name::new(bytes[15], bytes[16]),
-                context: what,
-                epoch: self.epoch,
-            },
-        }
+            what => {
+                name.key = Name::new(bytes[15], bytes[16]);
+                Lookup::Flow { context: what, epoch: self.epoch }
+            }
+        });
     }
 
-    fn slow<B: PacketBuffer, T: Trace<Self>>(
+    fn slow<B: PacketBuffer, H: Hints, T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        packet: &mut Packet<'_, B>,
         context: &u8,
         cause: Cause<'_, Name>,
         _now: u64,
+        _hints: &H,
         _trace: &mut T,
     ) -> Decision<Self> {
         self.slows += 1;
@@ -131,7 +137,7 @@ impl Pipeline for Asked {
         }
         let mut rewrite = Rewrite::NONE;
         rewrite.flags = Flags::SOURCE_MAC;
-        rewrite.source_mac.0[5] = number;
+        rewrite.source_mac = EthernetAddress([0, 0, 0, 0, 0, number]).into();
         let egress = Egress::Port(PortId(u16::from(number % 3)));
         let flow = |key| NewFlow { key, rewrite, egress, state: (), timeouts: self.timeouts };
         let install = match (*context, cause.key()) {
@@ -158,7 +164,7 @@ impl Pipeline for Asked {
 
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        _packet: &Packet<B>,
+        _packet: &Packet<'_, B>,
         _context: &u8,
         _flow: &mut Flow<()>,
         _now: u64,
@@ -171,7 +177,8 @@ impl Pipeline for Asked {
         (!self.denied.contains(&key.0[0])).then_some(self.epoch)
     }
 
-    fn count(&mut self, _context: Option<&u8>, end: End<Why>) {
+    fn count(&mut self, _context: Option<&u8>, received: usize, end: End<Why>) {
+        self.received += received;
         *self.ends.entry(format!("{end:?}")).or_default() += 1;
     }
 
@@ -297,8 +304,8 @@ fn a_punt_waits_and_comes_back_by_submit() {
     assert_eq!(bench.ended("Punted { reason: 7 }"), 2);
     assert_eq!(bench.ended(&format!("Dropped(Engine({}))", Refusal::PuntFull as u8)), 1);
     let punt = bench.engine.take_punt().unwrap();
-    assert_eq!((punt.reason, punt.packet.ingress), (7, PortId(1)));
-    let mut buffer = punt.packet.buffer;
+    assert_eq!((punt.reason, punt.ingress), (7, PortId(1)));
+    let mut buffer = punt.buffer;
     buffer.bytes_mut()[14] = ask::PAIR;
     bench.engine.submit(buffer, PortId(3), 0, 0, &mut bench.port, &mut ());
     assert_eq!(bench.send(0, &[])[0].0, 2);
@@ -587,6 +594,9 @@ proptest! {
         }
         prop_assert_eq!(first, second);
         prop_assert_eq!(&alone.engine.pipeline().ends, &together.engine.pipeline().ends);
+        // Every frame ends once, and its bytes are counted as received.
+        prop_assert_eq!(alone.engine.pipeline().received, 60 * traffic.len());
+        prop_assert_eq!(together.engine.pipeline().received, 60 * traffic.len());
         prop_assert_eq!(alone.engine.pipeline().slows, together.engine.pipeline().slows);
         prop_assert_eq!(alone.engine.pipeline().uncached, together.engine.pipeline().uncached);
         prop_assert_eq!(alone.live(now), together.live(now));

@@ -1,13 +1,16 @@
-//! The flow table alone: halves of pairs keep step under any sequence of changes.
+//! The flow table alone: halves of pairs, and hardware that has some of the flows, keep step under
+//! any sequence of changes.
 #![allow(missing_docs)]
 
+use std::collections::BTreeMap;
+
 use dash_core::{
-    flow::{Arrival, Egress, Flow, FlowFlags, FlowTable, NewFlow, Removal, Timeouts},
+    flow::{Arrival, Egress, Flow, FlowFlags, FlowTable, Hardware, NewFlow, Removal, Timeouts},
     pipeline::Install,
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Handle, Key, Slot},
 };
-use dash_hal::SoftwareHints;
+use dash_hal::{FlowId, Hits, PortId, SoftwareHints};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +30,11 @@ fn name(number: u8) -> Name {
     Name([number, 0, 0, 1])
 }
 
-fn flow(number: u8, idle: u32) -> NewFlow<Name, ()> {
+fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
     NewFlow {
         key: name(number),
         rewrite: Rewrite::NONE,
-        egress: Egress::Ingress,
+        egress: Egress::Port(PortId(port)),
         state: (),
         timeouts: Timeouts { idle, hard: 0 },
     }
@@ -43,13 +46,79 @@ fn table(capacity: usize) -> FlowTable<'static, Name, ()> {
     FlowTable::new(buckets, slots, [1, 2]).unwrap()
 }
 
+/// Hardware that insists on the order of the calls.
+#[derive(Default)]
+struct Strict {
+    flows: BTreeMap<FlowId, (Name, Egress)>,
+    takes: bool,
+    /// When it last forwarded a frame of each of its flows.
+    forwarded: u64,
+}
+
+impl Hardware<Name, ()> for Strict {
+    const PRESENT: bool = true;
+    const OFFER_AFTER: u64 = 1;
+
+    fn takes(&self, key: &Name, _flow: &Flow<()>) -> bool {
+        self.takes || key.0[0].is_multiple_of(3)
+    }
+
+    fn offer(&mut self, id: FlowId, key: &Name, flow: &Flow<()>) -> bool {
+        assert!(!self.flows.contains_key(&id) && !flow.is_offloaded(), "offered twice");
+        let room = self.flows.len() < 4;
+        if room {
+            self.flows.insert(id, (*key, flow.egress));
+        }
+        room
+    }
+
+    fn hits(&mut self, id: FlowId, key: &Name, (): &()) -> Hits {
+        assert_eq!(
+            self.flows.get(&id).map(|flow| flow.0),
+            Some(*key),
+            "asked about a flow that is not there"
+        );
+        Hits { packets: 1, received: 60, sent: 60, last: self.forwarded }
+    }
+
+    fn withdraw(&mut self, id: FlowId, key: &Name, (): &()) -> Hits {
+        assert_eq!(
+            self.flows.remove(&id).map(|flow| flow.0),
+            Some(*key),
+            "withdrew a flow that is not there"
+        );
+        Hits { packets: 1, received: 60, sent: 60, last: self.forwarded }
+    }
+}
+
+/// The hardware has exactly the flows that the table says it has, as they are.
+fn hardware_keeps_step(
+    table: &FlowTable<'static, Name, ()>,
+    hardware: &Strict,
+) -> Result<(), TestCaseError> {
+    let mut expected = BTreeMap::new();
+    for number in 0..NAMES {
+        let Some(handle) = table.find(&name(number), &SoftwareHints) else { continue };
+        let (key, flow) = table.get(handle).unwrap();
+        if flow.is_offloaded() {
+            let id = FlowId(u32::try_from(handle.index()).unwrap());
+            expected.insert(id, (*key, flow.egress));
+        }
+    }
+    prop_assert_eq!(&hardware.flows, &expected);
+    let counters = table.counters();
+    prop_assert_eq!(counters.offloaded - counters.withdrawn, expected.len() as u64);
+    Ok(())
+}
+
 fn install(
     table: &mut FlowTable<'static, Name, ()>,
     install: &Install<Name, ()>,
     now: u64,
+    hardware: &mut Strict,
 ) -> Option<Handle> {
     let frame = Arrival { epoch: 1, now, bytes: 60 };
-    table.install(install, &frame, &SoftwareHints).ok().flatten()
+    table.install(install, &frame, &SoftwareHints, hardware).ok().flatten()
 }
 
 /// Each half that has a peer is that one's peer, and both live.
@@ -73,37 +142,42 @@ type Change = (u8, u8, u8, u32, u64);
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
     #[test]
-    fn halves_of_a_pair_come_and_go_together(
+    fn halves_of_a_pair_and_flows_of_the_hardware_keep_step(
         changes in prop::collection::vec((0_u8..6, 0..NAMES, 0..NAMES, 0_u32..4, 0_u64..3), 1..300),
         capacity in 0_usize..12,
     ) {
         let changes: Vec<Change> = changes;
         let mut table = table(capacity);
+        let mut hardware = Strict::default();
         let mut now = 0;
-        for (kind, one, other, idle, pause) in changes {
+        for (port, (kind, one, other, idle, pause)) in (0..).zip(changes) {
             now += pause * MILLISECOND;
+            hardware.takes = idle != 0;
+            if one > other {
+                hardware.forwarded = now;
+            }
             let asked = match kind {
-                0 => Install::One(flow(one, idle)),
-                1 => Install::Two(flow(one, idle), flow(other, idle)),
-                2 | 3 => Install::Pair(flow(one, idle), flow(other, idle)),
+                0 => Install::One(flow(one, idle, port)),
+                1 => Install::Two(flow(one, idle, port), flow(other, idle, port)),
+                2 | 3 => Install::Pair(flow(one, idle, port), flow(other, idle, port)),
                 _ => Install::None,
             };
             let found = table.find(&name(one), &SoftwareHints);
             let frame = Arrival { epoch: 1, now, bytes: 60 };
             let done = match (kind, found) {
                 (4, Some(handle)) => {
-                    table.remove(handle, Removal::Deleted, &SoftwareHints);
+                    table.remove(handle, Removal::Deleted, &SoftwareHints, &mut hardware);
                     None
                 }
                 (5, _) => {
-                    table.sweep(now, usize::from(other), |_| Some(1), &SoftwareHints);
+                    table.sweep(now, usize::from(other), |_, _| Some(1), &SoftwareHints, &mut hardware);
                     None
                 }
                 // A hit is evaluated again.
                 (3, Some(handle)) => {
-                    table.replace(handle, &asked, &frame, &SoftwareHints).ok().flatten()
+                    table.replace(handle, &asked, &frame, &SoftwareHints, &mut hardware).ok().flatten()
                 }
-                _ => install(&mut table, &asked, now),
+                _ => install(&mut table, &asked, now, &mut hardware),
             };
             if let Some(handle) = done {
                 let (key, flow) = table.get(handle).expect("the flow of the frame");
@@ -117,7 +191,25 @@ proptest! {
                 }
             }
             halves_keep_step(&table)?;
+            hardware_keeps_step(&table, &hardware)?;
             prop_assert!(table.len() <= capacity);
         }
     }
+}
+
+/// A flow that software believes idle, and a slow path that asks for another under its key.
+#[test]
+fn a_flow_that_hardware_keeps_alive_is_modified_and_goes_on_counting() {
+    let (mut table, mut hardware) = (table(4), Strict { takes: true, ..Strict::default() });
+    install(&mut table, &Install::One(flow(1, 1, 0)), 0, &mut hardware);
+    table.sweep(0, 4, |_, _| Some(1), &SoftwareHints, &mut hardware);
+    assert_eq!(hardware.flows.len(), 1);
+    let now = 5 * MILLISECOND;
+    hardware.forwarded = now;
+    install(&mut table, &Install::Two(flow(2, 1, 1), flow(1, 1, 1)), now, &mut hardware);
+    let handle = table.find(&name(1), &SoftwareHints).unwrap();
+    let (_, flow) = table.get(handle).unwrap();
+    assert_eq!((flow.created, flow.modified, flow.egress), (0, now, Egress::Port(PortId(1))));
+    // The frame that made it, one that was fetched, one when it was withdrawn.
+    assert_eq!((flow.packets, flow.is_offloaded(), hardware.flows.len()), (3, false, 0));
 }

@@ -2,6 +2,13 @@
 
 use crate::PortId;
 
+/// Free bytes in front of a received frame, or of an empty buffer, at least. Encapsulation in VXLAN
+/// over IPv6 takes 70 less what decapsulation freed; the rest lets a port keep its frames aligned.
+pub const HEADROOM: usize = 128;
+
+/// Free bytes behind the start of an empty buffer, at least.
+pub const TAILROOM: usize = 1500;
+
 /// The buffer has fewer bytes in front of (or behind) the frame than were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
@@ -28,7 +35,7 @@ pub struct ReceiveMetadata {
     pub rss: Option<u32>,
     /// Checksum of the outermost IPv4 header.
     pub l3_checksum: ChecksumStatus,
-    /// Checksum of the outermost TCP or UDP header.
+    /// Checksum of the outermost TCP or UDP header. A UDP checksum of zero is none, and not bad.
     pub l4_checksum: ChecksumStatus,
     /// Tag control information (PCP, DEI, VID) of a tag that the NIC took off the frame.
     pub stripped_vlan: Option<u16>,
@@ -40,9 +47,13 @@ pub struct ReceiveMetadata {
 ///
 /// **Ownership**: moved by value, one owner. Whoever holds it hands it to [`Ports::transmit`] or
 /// [`Pool::recycle`]; the engine never forgets one.
-/// **Alignment**: none is assumed; headers are read bytewise. **Headroom**: encapsulation in VXLAN
-/// over IPv6 takes 70 bytes less what decapsulation freed; a port gives 128 to be safe. A frame of
+/// **Alignment**: none is assumed; headers are read bytewise, and a frame may leave from an odd
+/// address: a port whose device cannot read there moves the bytes. **Headroom**: a received frame
+/// has [`HEADROOM`] bytes or more. `headroom`, the frame's length and `tailroom` always add up to
+/// the same; bytes that stay inside the frame keep their content while its edges move. A frame of
 /// more than 65,535 bytes is refused by the parser.
+///
+/// No method blocks, and none panics whatever the count.
 ///
 /// [`Ports::transmit`]: crate::Ports::transmit
 /// [`Pool::recycle`]: crate::Pool::recycle

@@ -50,6 +50,7 @@ impl<B> Burst<B> {
     ///
     /// # Errors
     /// A full burst gives the buffer back.
+    #[inline]
     pub fn push(&mut self, buffer: B) -> Result<(), B> {
         let last = (self.first + self.length) % BURST;
         match self.places.get_mut(last) {
@@ -63,6 +64,7 @@ impl<B> Burst<B> {
     }
 
     /// Takes the oldest buffer.
+    #[inline]
     pub fn pop(&mut self) -> Option<B> {
         let buffer = self.places.get_mut(self.first)?.take()?;
         self.first = (self.first + 1) % BURST;
@@ -70,10 +72,58 @@ impl<B> Burst<B> {
         Some(buffer)
     }
 
+    /// Buffer number `index`, counted from the oldest, left in place.
+    #[inline]
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut B> {
+        if index >= self.length {
+            return None;
+        }
+        self.places.get_mut((self.first + index) % BURST)?.as_mut()
+    }
+
+    /// Takes up to `count` of the oldest buffers, one after the other; when it ends they are gone
+    /// from the burst.
+    #[inline]
+    pub fn drain(&mut self, count: usize) -> Drain<'_, B> {
+        let count = if count < self.length { count } else { self.length };
+        let next = self.first;
+        self.first = (self.first + count) % BURST;
+        self.length -= count;
+        Drain { places: &mut self.places, next, left: count }
+    }
+
     /// The oldest buffer, left in place.
     #[must_use]
     pub fn front(&self) -> Option<&B> {
         self.places.get(self.first)?.as_ref()
+    }
+}
+
+/// The buffers that [`Burst::drain`] takes.
+#[derive(Debug)]
+pub struct Drain<'b, B> {
+    places: &'b mut [Option<B>; BURST],
+    next: usize,
+    left: usize,
+}
+
+impl<B> Iterator for Drain<'_, B> {
+    type Item = B;
+
+    #[inline]
+    fn next(&mut self) -> Option<B> {
+        self.left = self.left.checked_sub(1)?;
+        let buffer = self.places.get_mut(self.next % BURST)?.take();
+        self.next += 1;
+        buffer
+    }
+}
+
+impl<B> Drop for Drain<'_, B> {
+    fn drop(&mut self) {
+        while self.left > 0 {
+            self.next();
+        }
     }
 }
 
@@ -102,5 +152,66 @@ mod tests {
             assert_eq!(burst.push(0), Ok(()));
             assert_eq!(burst.pop(), Some(0));
         }
+    }
+
+    /// A burst of `count` numbers from 0 whose oldest is at place `first`.
+    fn turned(first: usize, count: usize) -> Burst<usize> {
+        let mut burst = Burst::new();
+        for _ in 0..first {
+            assert_eq!((burst.push(0), burst.pop()), (Ok(()), Some(0)));
+        }
+        for number in 0..count {
+            assert_eq!(burst.push(number), Ok(()));
+        }
+        burst
+    }
+
+    #[test]
+    fn drains_the_oldest_in_order_across_the_wrap() {
+        for (first, count) in (0..BURST).flat_map(|first| (0..=BURST).map(move |n| (first, n))) {
+            for asked in [0, 1, count / 2, count, count + 1, usize::MAX] {
+                let taken = asked.min(count);
+                let mut burst = turned(first, count);
+                assert_eq!(
+                    burst.get_mut(taken).map(|number| *number),
+                    (taken < count).then_some(taken)
+                );
+                assert!(burst.drain(asked).eq(0..taken));
+                assert_eq!(burst.len(), count - taken);
+                for number in 0..taken {
+                    assert_eq!(burst.push(100 + number), Ok(()));
+                }
+                let rest = (taken..count).chain((0..taken).map(|number| 100 + number));
+                assert!(rest.eq(core::iter::from_fn(|| burst.pop())));
+                assert!(burst.is_empty() && burst.front().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_drain_is_dropped_with_is_gone() {
+        use core::cell::Cell;
+
+        struct Counted<'c>(&'c Cell<usize>);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+
+        let dropped = Cell::new(0);
+        let mut burst = Burst::new();
+        for _ in 0..10 {
+            assert!(burst.push(Counted(&dropped)).is_ok());
+        }
+        let mut drain = burst.drain(6);
+        let first = drain.next();
+        assert!(first.is_some());
+        drop(drain);
+        assert_eq!((dropped.get(), burst.len()), (5, 4));
+        drop(first);
+        assert_eq!(dropped.get(), 6);
+        drop(burst);
+        assert_eq!(dropped.get(), 10);
     }
 }

@@ -6,7 +6,8 @@ pub struct EventsLost;
 
 /// Takes events (flow removed, punted, …) from the packet path.
 pub trait EventSink<E> {
-    /// Hands over one event, in order. It never blocks.
+    /// Hands over one event, in order. It never blocks; a sink that is full keeps what it has, and
+    /// takes events again once its reader made a place.
     ///
     /// # Errors
     /// [`EventsLost`] when there is no place.

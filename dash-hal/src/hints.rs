@@ -2,6 +2,10 @@
 //!
 //! The defaults are complete software versions, so a port without an engine writes nothing. A
 //! port that overrides one must give the same answers bit for bit.
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
 
 /// Bytes of the longest key that [`Hints::keyed_hash`] takes.
 pub const HASH_KEY_BYTES: usize = 128;
@@ -59,10 +63,20 @@ const fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+/// A bijection that brings every bit of a sum of products to both halves of the word; the sum has
+/// its randomness from the secret, so one multiplication (Fibonacci hashing, Knuth, vol. 3, 6.4)
+/// suffices.
+#[inline]
+const fn spread(sum: u64) -> u64 {
+    let sum = (sum ^ (sum >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    sum ^ (sum >> 32)
+}
+
 /// Help that a port's hardware may give.
 pub trait Hints {
     /// Starts to load the cache lines of `at`, every one of them; may do nothing. A flow has three
-    /// or four lines, and a hit reads them all.
+    /// or four lines, and a hit reads them all. Called twice or more for each frame: it must not
+    /// wait.
     #[inline]
     fn prefetch<T: ?Sized>(&self, at: &T) {
         let _ = at;
@@ -72,9 +86,19 @@ pub trait Hints {
     ///
     /// NH (Black and others, UMAC, CRYPTO 1999) over little-endian 32-bit words, then a bijective
     /// mix: two different keys of one length collide with probability ≤ 2⁻³² over the secret.
-    /// Bytes past [`HASH_KEY_BYTES`] are not read; a last word that is not whole is padded with
-    /// zeros.
-    #[inline]
+    /// Bytes past [`HASH_KEY_BYTES`] are not read; a last pair of words that is not whole is padded
+    /// with zeros. With the words d of `data` and k of [`HashKey::words`], and + and × modulo 2⁶⁴:
+    ///
+    /// ```text
+    /// x = twist + Σ (d[2i] + k[2i] mod 2³²) × (d[2i+1] + k[2i+1] mod 2³²)
+    /// x = (x ^ x >> 32) × 0x9e3779b97f4a7c15
+    /// answer x ^ x >> 32
+    /// ```
+    ///
+    /// Called once for each frame that has a flow key, and where flows are made and removed. A
+    /// NIC's [RSS value](crate::ReceiveMetadata::rss) is no such hash: its key is no secret of the
+    /// table's.
+    #[inline(always)]
     fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
         let (pairs, rest) = data.as_chunks::<8>();
         let (secrets, _) = key.words.as_chunks::<2>();
@@ -90,22 +114,30 @@ pub trait Hints {
             }
             sum = sum.wrapping_add(nh(u64::from_le_bytes(last), *secret));
         }
-        mix(sum)
+        spread(sum)
     }
 
     /// One's complement sum (RFC 1071) of `data` as big-endian 16-bit words, folded to 16 bits and
-    /// not inverted; an odd last byte counts as the high half of a word.
+    /// not inverted; an odd last byte counts as the high half of a word. It is 0 only when every
+    /// byte is; the other zero is 0xffff.
+    ///
+    /// Called by slow paths for the headers that they make: an outer IPv4 header, of 20 bytes, for
+    /// each flow. A frame of a flow adds to that sum by itself.
     #[inline]
     fn checksum(&self, data: &[u8]) -> u16 {
-        let (words, rest) = data.as_chunks::<2>();
-        let mut sum: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
-        if let [last] = rest {
-            sum += u64::from(*last) << 8;
+        // 2¹⁶ = 1 in this arithmetic, so wider words give the same sum (2³² of them fit), and so
+        // does the other byte order, with its bytes swapped.
+        let (words, rest) = data.as_chunks::<4>();
+        let mut sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+        let mut last = [0; 4];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
         }
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        sum as u16
+        sum += u64::from(u32::from_ne_bytes(last));
+        // Both halves added, and the carry to them, in the upper half.
+        let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+        let sum = (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16;
+        sum.to_be()
     }
 }
 

@@ -3,15 +3,21 @@
 //! Nothing is allocated; a frame lives inside its [`ArrayBuffer`], so that moving one copies it.
 //! A real port moves a pointer.
 
+mod offload;
+
 use core::cell::Cell;
 
 use crate::{
-    Burst, Clock, Entropy, EventSink, EventsLost, NoRoom, PacketBuffer, Platform, Pool, PortId,
-    Ports, ReceiveMetadata, SoftwareHints,
+    Burst, Clock, Entropy, EventSink, EventsLost, HEADROOM, Hints, NoRoom, PacketBuffer, Platform,
+    Pool, PortId, Ports, ReceiveMetadata, SoftwareHints,
 };
 
-/// Bytes in front of a frame that an [`ArrayBuffer`] starts with.
-pub const HEADROOM: usize = 128;
+pub use self::offload::{ArrayOffload, Offloaded};
+
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+/// Bytes of the two tags that an Ethernet header may have.
+const TAGS: usize = 8;
 
 /// A frame in an array of `N` bytes.
 #[derive(Clone, Debug)]
@@ -159,9 +165,9 @@ impl<E, const N: usize> EventSink<E> for EventLog<E, N> {
 }
 
 /// `PORTS` ports, each with rings of [`BURST`](crate::BURST) frames; a buffer has `N` bytes, headroom
-/// included.
+/// included. `H` stands for what hardware does faster.
 #[derive(Debug)]
-pub struct SoftwarePlatform<const PORTS: usize, const N: usize> {
+pub struct SoftwarePlatform<const PORTS: usize, const N: usize, H = SoftwareHints> {
     received: [Burst<ArrayBuffer<N>>; PORTS],
     sent: [Burst<ArrayBuffer<N>>; PORTS],
     /// Frames that each port still takes before it refuses.
@@ -172,17 +178,28 @@ pub struct SoftwarePlatform<const PORTS: usize, const N: usize> {
     pub mtu: u16,
     /// Buffers that came back.
     pub recycled: usize,
-    /// Whether copies and empty buffers are refused.
-    pub refuse_buffers: bool,
+    /// Buffers in the pool; without one, frames do not arrive and buffers are refused.
+    pub free: usize,
+    /// Frames that could never leave, or not arrive at the end of a cable.
+    pub dropped: u64,
     /// The clock.
     pub clock: ManualClock,
     entropy: FixedEntropy,
+    hints: H,
 }
 
 impl<const PORTS: usize, const N: usize> SoftwarePlatform<PORTS, N> {
-    /// Ports that accept everything, MTU 1,500, time 0.
+    /// Ports that accept everything, MTU 1,500, time 0, a pool that never ends.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_hints(SoftwareHints)
+    }
+}
+
+impl<const PORTS: usize, const N: usize, H> SoftwarePlatform<PORTS, N, H> {
+    /// The same, with the help of `hints`.
+    #[must_use]
+    pub fn with_hints(hints: H) -> Self {
         Self {
             received: [const { Burst::new() }; PORTS],
             sent: [const { Burst::new() }; PORTS],
@@ -190,25 +207,55 @@ impl<const PORTS: usize, const N: usize> SoftwarePlatform<PORTS, N> {
             accept_each_call: usize::MAX,
             mtu: 1500,
             recycled: 0,
-            refuse_buffers: false,
+            free: usize::MAX,
+            dropped: 0,
             clock: ManualClock::default(),
             entropy: FixedEntropy::default(),
+            hints,
         }
     }
 
     /// Lets `frame` arrive at `port`.
     ///
     /// # Errors
-    /// [`NoRoom`] when the port does not exist, its ring is full, or the frame does not fit.
+    /// [`NoRoom`] when the port does not exist, its ring is full, the pool is empty, or the frame
+    /// does not fit.
     pub fn arrive(&mut self, port: PortId, frame: &[u8]) -> Result<(), NoRoom> {
-        let buffer = ArrayBuffer::new(frame, ReceiveMetadata { port, ..Default::default() })?;
         let ring = self.received.get_mut(usize::from(port.0)).ok_or(NoRoom)?;
-        ring.push(buffer).map_err(|_| NoRoom)
+        let free = self.free.checked_sub(1).ok_or(NoRoom)?;
+        let buffer = ArrayBuffer::new(frame, ReceiveMetadata { port, ..Default::default() })?;
+        ring.push(buffer).map_err(|_| NoRoom)?;
+        self.free = free;
+        Ok(())
     }
 
-    /// Takes the oldest frame that left by `port`.
+    /// Takes the oldest frame that left by `port`. The device has read it: its buffer is free.
     pub fn leave(&mut self, port: PortId) -> Option<ArrayBuffer<N>> {
-        self.sent.get_mut(usize::from(port.0))?.pop()
+        let buffer = self.sent.get_mut(usize::from(port.0))?.pop()?;
+        self.free = self.free.saturating_add(1);
+        Some(buffer)
+    }
+
+    /// Frames that `port` takes before it refuses one.
+    #[must_use]
+    pub fn room(&self, port: PortId) -> usize {
+        let index = usize::from(port.0);
+        let (Some(ring), Some(accept)) = (self.sent.get(index), self.accept.get(index)) else {
+            return 0;
+        };
+        ring.room().min(*accept)
+    }
+
+    /// A cable: frames that left by `from` arrive at `to`, as many as its ring has places for.
+    pub fn carry(&mut self, from: PortId, to: PortId) {
+        while self.received.get(usize::from(to.0)).is_some_and(|ring| ring.room() > 0)
+            && let Some(buffer) = self.leave(from)
+        {
+            // A frame that fills its buffer up to the front has no place behind headroom.
+            if self.arrive(to, buffer.bytes()).is_err() {
+                self.dropped += 1;
+            }
+        }
     }
 }
 
@@ -218,7 +265,7 @@ impl<const PORTS: usize, const N: usize> Default for SoftwarePlatform<PORTS, N> 
     }
 }
 
-impl<const PORTS: usize, const N: usize> Ports for SoftwarePlatform<PORTS, N> {
+impl<const PORTS: usize, const N: usize, H> Ports for SoftwarePlatform<PORTS, N, H> {
     fn receive(&mut self, port: PortId, burst: &mut Burst<Self::Buffer>, limit: usize) -> usize {
         let Some(ring) = self.received.get_mut(usize::from(port.0)) else { return 0 };
         move_frames(ring, burst, limit)
@@ -226,16 +273,29 @@ impl<const PORTS: usize, const N: usize> Ports for SoftwarePlatform<PORTS, N> {
 
     fn transmit(&mut self, port: PortId, burst: &mut Burst<Self::Buffer>) -> usize {
         let index = usize::from(port.0);
-        let (Some(ring), Some(accept)) = (self.sent.get_mut(index), self.accept.get_mut(index))
-        else {
-            let lost = burst.len();
-            while let Some(buffer) = burst.pop() {
-                self.recycle(buffer);
+        let longest = usize::from(self.mtu) + ETHERNET + TAGS;
+        let mut left =
+            self.accept.get(index).map_or(0, |&accept| accept.min(self.accept_each_call));
+        let mut taken = 0;
+        while let Some(frame) = burst.front() {
+            let leaves = (ETHERNET..=longest).contains(&frame.bytes().len());
+            let ring = self.sent.get_mut(index).filter(|_| leaves);
+            if ring.as_ref().is_some_and(|ring| left == 0 || ring.room() == 0) {
+                break;
             }
-            return lost;
-        };
-        let taken = move_frames(burst, ring, self.accept_each_call.min(*accept));
-        *accept -= taken;
+            let Some(frame) = burst.pop() else { break };
+            taken += 1;
+            let Some(ring) = ring else {
+                self.dropped += 1;
+                self.recycle(frame);
+                continue;
+            };
+            let _ = ring.push(frame);
+            left -= 1;
+            if let Some(accept) = self.accept.get_mut(index) {
+                *accept -= 1;
+            }
+        }
         taken
     }
 
@@ -257,29 +317,33 @@ fn move_frames<B>(from: &mut Burst<B>, to: &mut Burst<B>, limit: usize) -> usize
     moved
 }
 
-impl<const PORTS: usize, const N: usize> Pool for SoftwarePlatform<PORTS, N> {
+impl<const PORTS: usize, const N: usize, H> Pool for SoftwarePlatform<PORTS, N, H> {
     type Buffer = ArrayBuffer<N>;
 
     fn recycle(&mut self, _buffer: Self::Buffer) {
         self.recycled += 1;
+        self.free = self.free.saturating_add(1);
     }
 
     fn copy(&mut self, buffer: &Self::Buffer) -> Option<Self::Buffer> {
-        (!self.refuse_buffers).then(|| buffer.clone())
+        self.free = self.free.checked_sub(1)?;
+        Some(buffer.clone())
     }
 
     fn empty(&mut self) -> Option<Self::Buffer> {
-        if self.refuse_buffers {
-            return None;
-        }
-        ArrayBuffer::new(&[], ReceiveMetadata::default()).ok()
+        let free = self.free.checked_sub(1)?;
+        let buffer = ArrayBuffer::new(&[], ReceiveMetadata::default()).ok()?;
+        self.free = free;
+        Some(buffer)
     }
 }
 
-impl<const PORTS: usize, const N: usize> Platform for SoftwarePlatform<PORTS, N> {
+impl<const PORTS: usize, const N: usize, H: Hints + Copy> Platform
+    for SoftwarePlatform<PORTS, N, H>
+{
     type Clock = ManualClock;
     type Entropy = FixedEntropy;
-    type Hints = SoftwareHints;
+    type Hints = H;
 
     fn clock(&self) -> &ManualClock {
         &self.clock
@@ -289,8 +353,8 @@ impl<const PORTS: usize, const N: usize> Platform for SoftwarePlatform<PORTS, N>
         &mut self.entropy
     }
 
-    fn hints(&self) -> SoftwareHints {
-        SoftwareHints
+    fn hints(&self) -> H {
+        self.hints
     }
 }
 
@@ -323,25 +387,43 @@ mod tests {
     fn what_a_port_refuses_stays_with_the_caller() {
         let mut platform = TestPlatform::new();
         for byte in 0..5 {
-            platform.arrive(PortId(0), &[byte]).unwrap();
+            platform.arrive(PortId(0), &[byte; 60]).unwrap();
         }
         let mut burst = Burst::new();
         assert_eq!(platform.receive(PortId(0), &mut burst, 4), 4);
         platform.accept[1] = 3;
         assert_eq!(platform.transmit(PortId(1), &mut burst), 3);
         assert_eq!(burst.len(), 1);
-        assert_eq!(platform.leave(PortId(1)).unwrap().bytes(), [0]);
+        assert_eq!(platform.leave(PortId(1)).unwrap().bytes(), [0; 60]);
         assert_eq!(platform.receive(PortId(9), &mut burst, 4), 0);
     }
 
     #[test]
-    fn a_port_that_is_not_there_takes_frames_and_gives_their_buffers_back() {
+    fn what_can_never_leave_is_taken_counted_and_its_buffer_free_again() {
         let mut platform = TestPlatform::new();
-        platform.arrive(PortId(0), &[1]).unwrap();
-        let mut burst = Burst::new();
-        assert_eq!(platform.receive(PortId(0), &mut burst, 4), 1);
-        assert_eq!((platform.transmit(PortId(9), &mut burst), burst.len()), (1, 0));
-        assert_eq!(platform.recycled, 1);
+        platform.free = 3;
+        platform.accept[0] = 1;
+        for (port, length) in [(9, 60), (0, 13), (0, 1523), (0, 1522)] {
+            let mut burst = Burst::new();
+            let mut buffer = platform.empty().unwrap();
+            buffer.push_back(length).unwrap();
+            burst.push(buffer).unwrap();
+            assert_eq!((platform.transmit(PortId(port), &mut burst), burst.len()), (1, 0));
+        }
+        assert_eq!((platform.dropped, platform.recycled, platform.free), (3, 3, 2));
+        assert_eq!(platform.leave(PortId(0)).unwrap().bytes().len(), 1522);
+        assert_eq!(platform.free, 3);
+    }
+
+    #[test]
+    fn without_free_buffers_nothing_arrives_and_nothing_is_given() {
+        let mut platform = TestPlatform::new();
+        platform.free = 1;
+        let buffer = platform.empty().unwrap();
+        assert_eq!(platform.arrive(PortId(0), &[0; 60]), Err(NoRoom));
+        assert!(platform.empty().is_none() && platform.copy(&buffer).is_none());
+        platform.recycle(buffer);
+        assert_eq!(platform.arrive(PortId(0), &[0; 60]), Ok(()));
     }
 
     #[test]

@@ -7,25 +7,35 @@
 //! | frames that wait for a port | `QUEUE` | receive takes no more than it has places |
 //! | frames that wait for a controller | `PUNTS` | a full queue drops and counts |
 //!
-//! A burst is only a way to go faster: the keys of all its frames are made and looked up together,
-//! then each frame goes on in its order. Once a frame has changed the flow table, those behind it
-//! in the burst are looked up again.
+//! A burst is only a way to go faster: the keys of all its frames are made, then their buckets are
+//! looked at, then each frame goes on in its order. These steps only find a candidate, so the table
+//! may change until the frame's turn: then the candidate's key is compared, and the table asked
+//! again if it differs. Frames stay in the burst that the port filled until they end; what is known
+//! of each is written once, in its lane.
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
 
+mod offload;
 mod shard;
 mod transmit;
 
-use dash_hal::{BURST, Burst, Clock, Hints, PacketBuffer, Platform, PortId, Ports};
+use dash_hal::{BURST, Burst, Clock, FlowOffload, Hints, PacketBuffer, Platform, PortId, Ports};
 use heapless::Deque;
 
 use self::{
-    shard::{Lane, Shard, split},
+    offload::Offloading,
+    shard::{Lane, Shard},
     transmit::TransmitQueue,
 };
 use crate::{
-    flow::FlowTable,
-    packet::Packet,
+    flow::{Flow, FlowTable, Removal},
     pipeline::{Pipeline, Trace},
-    table::{cuckoo::Handle, quiescence::Readers},
+    table::{
+        cuckoo::{Handle, Home},
+        quiescence::Readers,
+    },
 };
 
 /// Times that one frame may enter the pipeline again.
@@ -35,19 +45,24 @@ pub const REENTRIES: usize = 4;
 #[derive(Debug)]
 pub struct Punt<B> {
     /// The frame, as the pipeline left it.
-    pub packet: Packet<B>,
+    pub buffer: B,
+    /// The port that it came in at, or that its re-entry named.
+    pub ingress: PortId,
+    /// The stage that it entered at.
+    pub entry: u8,
     /// Why, a number of the pipeline's.
     pub reason: u8,
 }
 
-/// One core's packet path over pipeline `P` and buffers `B`.
-pub struct Engine<'a, P: Pipeline, B, const QUEUE: usize = 64, const PUNTS: usize = 32> {
-    shard: Shard<'a, P, B, QUEUE, PUNTS>,
+/// One core's packet path over pipeline `P` and buffers `B`, with the hardware table `O` beside its
+/// flows.
+pub struct Engine<'a, P: Pipeline, B, const QUEUE: usize = 64, const PUNTS: usize = 32, O = ()> {
+    shard: Shard<'a, P, B, O, QUEUE, PUNTS>,
     readers: Readers<'a>,
     core: usize,
-    lanes: [Option<Lane<P, B>>; BURST],
-    keys: [Option<P::Key>; BURST],
-    handles: [Option<Handle>; BURST],
+    lanes: [Lane<P>; BURST],
+    homes: [Home; BURST],
+    candidates: [Option<Handle>; BURST],
 }
 
 impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
@@ -61,13 +76,39 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         readers: Readers<'a>,
         core: usize,
     ) -> Self {
+        Self::with_offload(pipeline, flows, readers, core, ())
+    }
+}
+
+impl<'a, P, B, const QUEUE: usize, const PUNTS: usize, O> Engine<'a, P, B, QUEUE, PUNTS, O>
+where
+    P: Pipeline,
+    B: PacketBuffer,
+    O: FlowOffload<P::Key, Flow<P::State>>,
+{
+    /// The same, with a hardware table that may forward established flows; [`tick`](Self::tick)
+    /// gives it flows and takes them back.
+    #[must_use]
+    pub const fn with_offload(
+        pipeline: P,
+        flows: FlowTable<'a, P::Key, P::State>,
+        readers: Readers<'a>,
+        core: usize,
+        offload: O,
+    ) -> Self {
         Self {
-            shard: Shard { pipeline, flows, queue: TransmitQueue::new(), punts: Deque::new() },
+            shard: Shard {
+                pipeline,
+                flows,
+                offload,
+                queue: TransmitQueue::new(),
+                punts: Deque::new(),
+            },
             readers,
             core,
-            lanes: [const { None }; BURST],
-            keys: [None; BURST],
-            handles: [None; BURST],
+            lanes: [const { Lane::EMPTY }; BURST],
+            homes: [Home::NONE; BURST],
+            candidates: [None; BURST],
         }
     }
 
@@ -88,9 +129,21 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         &self.shard.flows
     }
 
-    /// The flows, to be changed from outside.
+    /// The flows, to be changed from outside. Where there is a hardware table, flows are removed
+    /// by [`remove`](Self::remove), and [`FlowFlags`](crate::flow::FlowFlags) says what else to do.
     pub const fn flows_mut(&mut self) -> &mut FlowTable<'a, P::Key, P::State> {
         &mut self.shard.flows
+    }
+
+    /// Removes a flow on request and, if it is half of a pair, the other half.
+    pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) {
+        let Shard { pipeline, flows, offload, .. } = &mut self.shard;
+        flows.remove(handle, Removal::Deleted, hints, &mut Offloading { pipeline, offload });
+    }
+
+    /// The hardware table.
+    pub const fn offload_mut(&mut self) -> &mut O {
+        &mut self.shard.offload
     }
 
     /// Takes the oldest frame that waits for a controller.
@@ -138,34 +191,21 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         D: Platform<Buffer = B>,
     {
         let hints = platform.hints();
+        let count = burst.len().min(self.shard.queue.room());
         self.shard.pipeline.burst();
-        let mut count = 0;
-        let places = self.lanes.iter_mut().zip(&mut self.keys).take(self.shard.queue.room());
-        for (lane, key) in places {
-            let Some(buffer) = burst.pop() else { break };
-            let ingress = buffer.metadata().port;
-            let lane = lane.insert(Lane { packet: Packet::new(buffer, ingress, 0), path: None });
-            (*key, lane.path) = split(&self.shard.pipeline.key(&mut lane.packet, now, trace));
-            count += 1;
+        let lanes = self.lanes.get_mut(..count).unwrap_or_default();
+        let homes = self.homes.get_mut(..count).unwrap_or_default();
+        let candidates = self.candidates.get_mut(..count).unwrap_or_default();
+        for (index, (lane, home)) in lanes.iter_mut().zip(&mut *homes).enumerate() {
+            let Some(buffer) = burst.get_mut(index) else { break };
+            lane.ingress = buffer.metadata().port;
+            lane.entry = 0;
+            *home = self.shard.enter(buffer, lane, now, &hints, trace);
         }
-        if let (Some(keys), Some(handles)) = (self.keys.get(..count), self.handles.get_mut(..count))
-        {
-            self.shard.flows.find_burst(keys, handles, &hints);
-        }
-        let changes = self.shard.flows.changes();
-        let frames = self.lanes.iter_mut().zip(&mut self.keys).zip(&self.handles).take(count);
-        for ((place, key), handle) in frames {
-            let Some(lane) = place else { continue };
-            let handle = match key {
-                Some(key) if self.shard.flows.changes() != changes => {
-                    self.shard.flows.find(key, &hints)
-                }
-                _ => *handle,
-            };
-            let (context, fate) = self.shard.run(lane, key, handle, now, platform, trace);
-            if let Some(Lane { packet, .. }) = place.take() {
-                self.shard.end(packet, context, fate, platform, trace);
-            }
+        self.shard.flows.candidates(homes, candidates, &hints);
+        let places = lanes.iter_mut().zip(homes).zip(candidates);
+        for (((lane, home), candidate), buffer) in places.zip(burst.drain(count)) {
+            self.shard.run(buffer, lane, (*home, *candidate), now, platform, trace);
         }
         self.readers.quiescent(self.core);
     }
@@ -174,7 +214,7 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
     /// It is processed at once, with the places that the transmit queue has.
     pub fn submit<D, T: Trace<P>>(
         &mut self,
-        buffer: B,
+        mut buffer: B,
         ingress: PortId,
         entry: u8,
         now: u64,
@@ -184,13 +224,10 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         D: Platform<Buffer = B>,
     {
         self.shard.pipeline.burst();
-        let mut packet = Packet::new(buffer, ingress, entry);
-        let (mut key, path) = split(&self.shard.pipeline.key(&mut packet, now, trace));
+        let mut lane = Lane::new(ingress, entry);
         let hints = platform.hints();
-        let handle = key.as_ref().and_then(|key| self.shard.flows.find(key, &hints));
-        let mut lane = Lane { packet, path };
-        let (context, fate) = self.shard.run(&mut lane, &mut key, handle, now, platform, trace);
-        self.shard.end(lane.packet, context, fate, platform, trace);
+        let home = self.shard.enter_alone(&mut buffer, &mut lane, now, &hints, trace);
+        self.shard.run_alone(buffer, &mut lane, home, now, platform, trace);
         self.readers.quiescent(self.core);
     }
 
@@ -199,10 +236,14 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         self.shard.queue.flush(ports);
     }
 
-    /// Looks at the next `budget` flows and removes those that are over at `now`.
+    /// Looks at the next `budget` flows and removes those that are over at `now`. What hardware
+    /// forwarded of them is counted; those that it may have are offered, others taken back: when
+    /// the budget is the table's capacity, no frame is forwarded by an older policy afterwards.
     pub fn tick<H: Hints>(&mut self, now: u64, budget: usize, hints: &H) {
-        let pipeline = &self.shard.pipeline;
-        self.shard.flows.sweep(now, budget, |key| pipeline.epoch(key), hints);
+        let Shard { pipeline, flows, offload, .. } = &mut self.shard;
+        let mut hardware = Offloading { pipeline, offload };
+        let epoch = |hardware: &Offloading<'_, P, O>, key: &P::Key| hardware.pipeline.epoch(key);
+        flows.sweep(now, budget, epoch, hints, &mut hardware);
     }
 
     /// Frames that a burst may have now.

@@ -1,114 +1,249 @@
 //! One frame's way: flow or slow path, header change, end.
 
-use dash_hal::{Hints, PacketBuffer, Platform, PortId};
+use dash_hal::{FlowOffload, Hints, PacketBuffer, Platform, PortId};
 use heapless::Deque;
 
-use super::{Punt, REENTRIES, transmit::TransmitQueue};
+use super::{Punt, REENTRIES, offload::Offloading, transmit::TransmitQueue};
 use crate::{
-    flow::{Arrival, FlowFlags, FlowStep, FlowTable, Removal},
-    packet::Packet,
-    pipeline::{Cause, Decision, End, Lookup, Pipeline, Refusal, Step, Trace, Verdict},
+    flow::{Arrival, Flow, FlowFlags, FlowStep, FlowTable, Removal},
+    packet::{Entering, Packet},
+    pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Verdict},
     rewrite::{Outcome, Rewrite},
-    table::cuckoo::Handle,
+    table::cuckoo::{Handle, Home},
+    wire::Edges,
 };
 
-/// A frame from its key to its end. It stays where it was parsed: to move what was just written in
-/// small pieces costs a wait for each.
-pub(super) struct Lane<P: Pipeline, B> {
-    pub(super) packet: Packet<B>,
-    pub(super) path: Option<Path<P>>,
+/// What is known of one frame. Its places last, so that nothing that was just written is moved.
+pub(super) struct Lane<P: Pipeline> {
+    name: Name<P>,
+    /// Bytes of the frame as received.
+    received: usize,
+    pub(super) ingress: PortId,
+    pub(super) entry: u8,
+}
+
+impl<P: Pipeline> Lane<P> {
+    pub(super) const EMPTY: Self =
+        Self { name: Name::NONE, received: 0, ingress: PortId(0), entry: 0 };
+
+    /// For a frame that enters at `ingress` and stage `entry`.
+    pub(super) fn new(ingress: PortId, entry: u8) -> Self {
+        Self { ingress, entry, ..Self::EMPTY }
+    }
+
+    /// What is known of the frame, for its counters.
+    const fn context(&self) -> Option<&P::Context> {
+        match &self.name.lookup {
+            Some(Lookup::Flow { context, .. } | Lookup::NoFlow { context }) => Some(context),
+            Some(Lookup::Drop { context, .. }) => context.as_ref(),
+            None => None,
+        }
+    }
 }
 
 /// What a frame meets: everything of the engine but the frames of the burst.
-pub(super) struct Shard<'a, P: Pipeline, B, const QUEUE: usize, const PUNTS: usize> {
+pub(super) struct Shard<'a, P: Pipeline, B, O, const QUEUE: usize, const PUNTS: usize> {
     pub(super) pipeline: P,
     pub(super) flows: FlowTable<'a, P::Key, P::State>,
+    pub(super) offload: O,
     pub(super) queue: TransmitQueue<B, QUEUE>,
     pub(super) punts: Deque<Punt<B>, PUNTS>,
 }
 
-/// What `key` said, without the key, which lies in an array of its own for the look-up.
-pub(super) enum Path<P: Pipeline> {
-    Flow { context: P::Context, epoch: u32 },
-    NoFlow { context: P::Context },
-    Drop { context: Option<P::Context>, reason: P::Reason },
-}
-
-impl<P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
-    Shard<'_, P, B, QUEUE, PUNTS>
+impl<P, B, O, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, QUEUE, PUNTS>
+where
+    P: Pipeline,
+    B: PacketBuffer,
+    O: FlowOffload<P::Key, Flow<P::State>>,
 {
-    /// Decides what becomes of a frame, and changes it.
-    #[inline]
-    pub(super) fn run<D, T: Trace<P>>(
+    /// [`enter`](Self::enter), for the frames that do not enter with a burst.
+    #[inline(never)]
+    pub(super) fn enter_alone<H: Hints, T: Trace<P>>(
         &mut self,
-        lane: &mut Lane<P, B>,
-        key: &mut Option<P::Key>,
-        mut handle: Option<Handle>,
+        buffer: &mut B,
+        lane: &mut Lane<P>,
         now: u64,
-        platform: &mut D,
+        hints: &H,
         trace: &mut T,
-    ) -> (Option<P::Context>, Fate<P::Reason>)
-    where
-        D: Platform<Buffer = B>,
-    {
-        let Lane { packet, path } = lane;
-        let mut known = None;
-        for entry in 0..=REENTRIES {
-            if entry > 0 {
-                (*key, *path) = split(&self.pipeline.key(packet, now, trace));
-                let hints = platform.hints();
-                handle = key.as_ref().and_then(|key| self.flows.find(key, &hints));
-            }
-            let fate = match (&*path, &*key) {
-                (Some(Path::Drop { context, reason }), _) => {
-                    return (*context, Fate::Drop(*reason));
-                }
-                (&Some(Path::Flow { context, epoch }), Some(key)) => {
-                    known = Some(context);
-                    let found = Found { key, handle, epoch };
-                    self.look(packet, &context, &found, now, platform, trace)
-                }
-                (&Some(Path::NoFlow { context } | Path::Flow { context, .. }), _) => {
-                    known = Some(context);
-                    let cause = Cause::NoFlow;
-                    let decision = self.pipeline.slow(packet, &context, cause, now, trace);
-                    carry_out(&decision, packet, platform)
-                }
-                (None, _) => None,
-            };
-            if let Some(fate) = fate {
-                return (known, fate);
-            }
-        }
-        (known, Fate::Drop(Refusal::LoopBudget.into()))
+    ) -> Home {
+        self.enter(buffer, lane, now, hints, trace)
     }
 
-    /// Takes one frame to its end.
-    #[inline]
-    pub(super) fn end<D, T: Trace<P>>(
+    /// Asks for the name of a frame's flow; answers where the flow table would have it.
+    #[inline(always)]
+    pub(super) fn enter<H: Hints, T: Trace<P>>(
         &mut self,
-        packet: Packet<B>,
-        context: Option<P::Context>,
-        fate: Fate<P::Reason>,
+        buffer: &mut B,
+        lane: &mut Lane<P>,
+        now: u64,
+        hints: &H,
+        trace: &mut T,
+    ) -> Home {
+        let frame = Entering {
+            bytes: buffer.bytes(),
+            metadata: buffer.metadata(),
+            ingress: lane.ingress,
+            entry: lane.entry,
+        };
+        lane.received = frame.bytes.len();
+        self.pipeline.key(frame, &mut lane.name, now, trace);
+        match lane.name.lookup {
+            Some(Lookup::Flow { .. }) => self.flows.home(&lane.name.key, hints),
+            _ => Home::NONE,
+        }
+    }
+
+    /// Takes a frame that has entered to its end.
+    #[inline(always)]
+    pub(super) fn run<D, T: Trace<P>>(
+        &mut self,
+        buffer: B,
+        lane: &mut Lane<P>,
+        place: (Home, Option<Handle>),
+        now: u64,
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        match fate {
-            Fate::Send(port) => self.send(packet, context, port, platform, trace),
-            Fate::Punt(reason) => self.punt(packet, context, reason, platform, trace),
-            Fate::Drop(reason) => self.drop(packet, context, reason, platform, trace),
+        if let Err((buffer, old)) = self.hit(buffer, lane, place, now, platform, trace) {
+            self.slow(buffer, lane, old, now, platform, trace);
         }
     }
 
-    /// A frame that has a key: hit, or slow path. `None`: it enters again.
-    #[inline]
-    fn look<D, T: Trace<P>>(
+    /// [`run`](Self::run), for a frame that does not come with a burst.
+    pub(super) fn run_alone<D, T: Trace<P>>(
         &mut self,
-        packet: &mut Packet<B>,
-        context: &P::Context,
-        found: &Found<'_, P::Key>,
+        buffer: B,
+        lane: &mut Lane<P>,
+        home: Home,
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) where
+        D: Platform<Buffer = B>,
+    {
+        if let Err((buffer, old)) = self.hit_again(buffer, lane, home, now, platform, trace) {
+            self.slow(buffer, lane, old, now, platform, trace);
+        }
+    }
+
+    /// Takes a frame to its end if its flow is there; else gives it back, with the flow that is to
+    /// be evaluated again.
+    #[inline(always)]
+    fn hit<D, T: Trace<P>>(
+        &mut self,
+        mut buffer: B,
+        lane: &Lane<P>,
+        place: (Home, Option<Handle>),
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) -> Result<(), (B, Option<Handle>)>
+    where
+        D: Platform<Buffer = B>,
+    {
+        let Some(Lookup::Flow { context, epoch }) = lane.name.lookup else {
+            return Err((buffer, None));
+        };
+        let hints = platform.hints();
+        let Self { pipeline, offload, flows, .. } = self;
+        let hardware = Offloading { pipeline, offload };
+        let Some((handle, flow)) = flows.hit(place, &lane.name.key, now, &hints, hardware) else {
+            trace.flow(FlowStep::Miss);
+            return Err((buffer, None));
+        };
+        if flow.epoch != epoch && flow.flags.contains(FlowFlags::CREATOR) {
+            trace.flow(FlowStep::Stale);
+            return Err((buffer, Some(handle)));
+        }
+        trace.flow(FlowStep::Hit);
+        let Lane { ingress, entry, received, .. } = *lane;
+        let packet = Packet { buffer: &mut buffer, ingress, entry };
+        let ended = match self.pipeline.step(&packet, &context, flow, now, trace) {
+            Step::Slow => return Err((buffer, Some(handle))),
+            Step::Apply => {
+                let port = flow.egress.port(ingress);
+                let mtu = platform.mtu(port);
+                match change(&flow.rewrite, &lane.name.edges, &mut buffer, mtu) {
+                    Ok(bytes) => Ok((port, bytes)),
+                    Err(refusal) => Err(refusal.into()),
+                }
+            }
+            Step::Pass(port) => Ok((port, received)),
+            Step::Drop(reason) => Err(reason),
+        };
+        flow.used = now;
+        flow.packets += 1;
+        flow.bytes += received as u64;
+        match ended {
+            Ok(place) => self.send(buffer, (lane, Some(&context)), place, platform, trace),
+            Err(reason) => self.drop(buffer, lane, reason, platform, trace),
+        }
+        Ok(())
+    }
+
+    /// [`hit`](Self::hit), for frames that enter again.
+    #[inline(never)]
+    fn hit_again<D, T: Trace<P>>(
+        &mut self,
+        buffer: B,
+        lane: &Lane<P>,
+        home: Home,
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) -> Result<(), (B, Option<Handle>)>
+    where
+        D: Platform<Buffer = B>,
+    {
+        self.hit(buffer, lane, (home, None), now, platform, trace)
+    }
+
+    /// Takes a frame to its end that hit no flow, or whose flow `old` is to be evaluated again.
+    #[inline(never)]
+    fn slow<D, T: Trace<P>>(
+        &mut self,
+        mut buffer: B,
+        lane: &mut Lane<P>,
+        mut old: Option<Handle>,
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) where
+        D: Platform<Buffer = B>,
+    {
+        for entry in 0..=REENTRIES {
+            if entry > 0 {
+                let home = self.enter_alone(&mut buffer, lane, now, &platform.hints(), trace);
+                match self.hit_again(buffer, lane, home, now, platform, trace) {
+                    Ok(()) => return,
+                    Err(missed) => (buffer, old) = missed,
+                }
+            }
+            let fate = self.decide(&mut buffer, lane, old, now, platform, trace);
+            match fate {
+                Some(Fate::Send(place)) => {
+                    return self.send(buffer, (lane, lane.context()), place, platform, trace);
+                }
+                Some(Fate::Punt(reason)) => {
+                    return self.punt(buffer, lane, reason, platform, trace);
+                }
+                Some(Fate::Drop(reason)) => {
+                    return self.drop(buffer, lane, reason, platform, trace);
+                }
+                None => {}
+            }
+        }
+        self.drop(buffer, lane, Refusal::LoopBudget.into(), platform, trace);
+    }
+
+    /// Asks policy. `None`: the frame enters again.
+    fn decide<D, T: Trace<P>>(
+        &mut self,
+        buffer: &mut B,
+        lane: &mut Lane<P>,
+        old: Option<Handle>,
         now: u64,
         platform: &mut D,
         trace: &mut T,
@@ -116,49 +251,45 @@ impl<P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
     where
         D: Platform<Buffer = B>,
     {
-        let &Found { key, mut handle, epoch } = found;
         let hints = platform.hints();
-        if let Some(found) = handle
-            && let Some(why) = self.flows.timed_out(found, now)
-        {
-            self.flows.remove(found, why, &hints);
-            handle = None;
-        }
-        let bytes = packet.buffer.bytes().len();
-        let mut again = None;
-        if let Some(found) = handle
-            && let Some(flow) = self.flows.get_mut(found)
-        {
-            if flow.epoch != epoch && flow.flags.contains(FlowFlags::CREATOR) {
-                trace.flow(FlowStep::Stale);
-                again = Some(found);
-            } else {
-                trace.flow(FlowStep::Hit);
-                match self.pipeline.step(packet, context, flow, now, trace) {
-                    Step::Slow => again = Some(found),
-                    step => {
-                        flow.used = now;
-                        flow.packets += 1;
-                        flow.bytes += bytes as u64;
-                        return match step {
-                            Step::Pass(port) => Some(Fate::Send(port)),
-                            Step::Drop(reason) => Some(Fate::Drop(reason)),
-                            Step::Apply | Step::Slow => {
-                                let port = flow.egress.port(packet.ingress);
-                                Some(apply(&flow.rewrite, packet, port, platform))
-                            }
-                        };
-                    }
-                }
+        let Name { lookup, key, edges } = &lane.name;
+        let bytes = buffer.bytes().len();
+        let mut packet = Packet { buffer, ingress: lane.ingress, entry: lane.entry };
+        let decision = match lookup {
+            Some(Lookup::Flow { context, epoch }) => {
+                let cause = if old.is_some() { Cause::Again(key) } else { Cause::Miss(key) };
+                let decision = self.pipeline.slow(&mut packet, context, cause, now, &hints, trace);
+                let arrival = Arrival { epoch: *epoch, now, bytes };
+                self.remember(&decision, context, old, &arrival, &hints, trace);
+                decision
             }
-        } else {
-            trace.flow(FlowStep::Miss);
-        }
-        let cause = if again.is_some() { Cause::Again(key) } else { Cause::Miss(key) };
-        let decision = self.pipeline.slow(packet, context, cause, now, trace);
-        let frame = Arrival { epoch, now, bytes };
-        self.remember(&decision, context, again, &frame, &hints, trace);
-        carry_out(&decision, packet, platform)
+            Some(Lookup::NoFlow { context }) => {
+                self.pipeline.slow(&mut packet, context, Cause::NoFlow, now, &hints, trace)
+            }
+            Some(Lookup::Drop { reason, .. }) => return Some(Fate::Drop(*reason)),
+            None => return None,
+        };
+        let (rewrite, egress) = match decision.verdict {
+            Verdict::Forward { rewrite, egress } => (rewrite, egress),
+            Verdict::Reply { egress } => {
+                let bytes = packet.buffer.bytes().len();
+                return Some(Fate::Send((egress.port(lane.ingress), bytes)));
+            }
+            Verdict::Punt { reason } => return Some(Fate::Punt(reason)),
+            Verdict::Drop(reason) => return Some(Fate::Drop(reason)),
+            Verdict::Recirculate { rewrite, ingress, entry } => {
+                if let Err(refusal) = change(&rewrite, edges, packet.buffer, u16::MAX) {
+                    return Some(Fate::Drop(refusal.into()));
+                }
+                (lane.ingress, lane.entry) = (ingress, entry);
+                return None;
+            }
+        };
+        let port = egress.port(lane.ingress);
+        Some(match change(&rewrite, edges, packet.buffer, platform.mtu(port)) {
+            Ok(bytes) => Fate::Send((port, bytes)),
+            Err(refusal) => Fate::Drop(refusal.into()),
+        })
     }
 
     /// Puts what a slow path asked for into the flow table. A full table never stops the frame.
@@ -171,18 +302,21 @@ impl<P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         hints: &H,
         trace: &mut T,
     ) {
+        let Self { pipeline, offload, flows, .. } = self;
+        let hardware = &mut Offloading { pipeline, offload };
         // A frame that ends, or goes round again, leaves nothing that a later one may hit.
         let leaves = matches!(decision.verdict, Verdict::Forward { .. } | Verdict::Reply { .. });
         let (done, step) = match old {
             Some(old) if leaves => {
-                (self.flows.replace(old, &decision.install, frame, hints), FlowStep::Replaced)
+                let done = flows.replace(old, &decision.install, frame, hints, hardware);
+                (done, FlowStep::Replaced)
             }
             Some(old) => {
-                self.flows.remove(old, Removal::Policy, hints);
+                flows.remove(old, Removal::Policy, hints, hardware);
                 (Ok(None), FlowStep::Removed)
             }
             None if leaves => {
-                (self.flows.install(&decision.install, frame, hints), FlowStep::Installed)
+                (flows.install(&decision.install, frame, hints, hardware), FlowStep::Installed)
             }
             None => return,
         };
@@ -197,29 +331,30 @@ impl<P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         }
     }
 
+    /// The frame, now of `bytes` bytes, leaves by `port`.
+    #[inline(always)]
     fn send<D, T: Trace<P>>(
         &mut self,
-        packet: Packet<B>,
-        context: Option<P::Context>,
-        port: PortId,
+        buffer: B,
+        (lane, context): (&Lane<P>, Option<&P::Context>),
+        (port, bytes): (PortId, usize),
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        if self.queue.room() == 0 {
-            return self.drop(packet, context, Refusal::TxFull.into(), platform, trace);
+        match self.queue.push(port, buffer) {
+            Ok(()) => self.count((lane, context), End::Sent { port, bytes }, trace),
+            Err(buffer) => {
+                self.drop(buffer, lane, Refusal::TxFull.into(), platform, trace);
+            }
         }
-        let end = End::Sent { port, bytes: packet.buffer.bytes().len() };
-        trace.end(&end);
-        self.pipeline.count(context.as_ref(), end);
-        let _ = self.queue.push(port, packet.buffer);
     }
 
     fn punt<D, T: Trace<P>>(
         &mut self,
-        packet: Packet<B>,
-        context: Option<P::Context>,
+        buffer: B,
+        lane: &Lane<P>,
         reason: u8,
         platform: &mut D,
         trace: &mut T,
@@ -227,98 +362,57 @@ impl<P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         D: Platform<Buffer = B>,
     {
         if self.punts.is_full() {
-            return self.drop(packet, context, Refusal::PuntFull.into(), platform, trace);
+            return self.drop(buffer, lane, Refusal::PuntFull.into(), platform, trace);
         }
-        let end = End::Punted { reason };
-        trace.end(&end);
-        self.pipeline.count(context.as_ref(), end);
-        let _ = self.punts.push_back(Punt { packet, reason });
+        self.count((lane, lane.context()), End::Punted { reason }, trace);
+        let Lane { ingress, entry, .. } = *lane;
+        let _ = self.punts.push_back(Punt { buffer, ingress, entry, reason });
     }
 
+    #[inline(never)]
     fn drop<D, T: Trace<P>>(
         &mut self,
-        packet: Packet<B>,
-        context: Option<P::Context>,
+        buffer: B,
+        lane: &Lane<P>,
         reason: P::Reason,
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        let end = End::Dropped(reason);
+        self.count((lane, lane.context()), End::Dropped(reason), trace);
+        platform.recycle(buffer);
+    }
+
+    #[inline(always)]
+    fn count<T: Trace<P>>(
+        &mut self,
+        (lane, context): (&Lane<P>, Option<&P::Context>),
+        end: End<P::Reason>,
+        trace: &mut T,
+    ) {
         trace.end(&end);
-        self.pipeline.count(context.as_ref(), end);
-        platform.recycle(packet.buffer);
+        self.pipeline.count(context, lane.received, end);
     }
 }
 
-/// What the look-up of one frame answered.
-struct Found<'k, K> {
-    key: &'k K,
-    handle: Option<Handle>,
-    epoch: u32,
-}
-
-/// What becomes of a frame.
-#[derive(Clone, Copy)]
-pub(super) enum Fate<R> {
-    Send(PortId),
+/// What becomes of a frame that policy was asked about.
+enum Fate<R> {
+    /// It leaves by a port, now of so many bytes.
+    Send((PortId, usize)),
     Punt(u8),
     Drop(R),
 }
 
-pub(super) fn split<P: Pipeline>(lookup: &Lookup<P>) -> (Option<P::Key>, Option<Path<P>>) {
-    match *lookup {
-        Lookup::Flow { key, context, epoch } => (Some(key), Some(Path::Flow { context, epoch })),
-        Lookup::NoFlow { context } => (None, Some(Path::NoFlow { context })),
-        Lookup::Drop { context, reason } => (None, Some(Path::Drop { context, reason })),
-    }
-}
-
-fn carry_out<P: Pipeline, B: PacketBuffer, D: Platform<Buffer = B>>(
-    decision: &Decision<P>,
-    packet: &mut Packet<B>,
-    platform: &D,
-) -> Option<Fate<P::Reason>> {
-    match &decision.verdict {
-        Verdict::Forward { rewrite, egress } => {
-            Some(apply(rewrite, packet, egress.port(packet.ingress), platform))
-        }
-        Verdict::Reply { egress } => Some(Fate::Send(egress.port(packet.ingress))),
-        Verdict::Punt { reason } => Some(Fate::Punt(*reason)),
-        Verdict::Drop(reason) => Some(Fate::Drop(*reason)),
-        Verdict::Recirculate { rewrite, ingress, entry } => {
-            if let Err(refusal) = change(rewrite, packet, u16::MAX) {
-                return Some(Fate::Drop(refusal.into()));
-            }
-            packet.ingress = *ingress;
-            packet.entry = *entry;
-            None
-        }
-    }
-}
-
-#[inline]
-fn apply<R: From<Refusal>, B: PacketBuffer, D: Platform<Buffer = B>>(
-    rewrite: &Rewrite,
-    packet: &mut Packet<B>,
-    port: PortId,
-    platform: &D,
-) -> Fate<R> {
-    match change(rewrite, packet, platform.mtu(port)) {
-        Ok(()) => Fate::Send(port),
-        Err(refusal) => Fate::Drop(refusal.into()),
-    }
-}
-
-#[inline]
+#[inline(always)]
 fn change<B: PacketBuffer>(
     rewrite: &Rewrite,
-    packet: &mut Packet<B>,
+    edges: &Edges,
+    buffer: &mut B,
     mtu: u16,
-) -> Result<(), Refusal> {
-    match rewrite.apply(&mut packet.buffer, &packet.layout, mtu) {
-        Outcome::Done => Ok(()),
+) -> Result<usize, Refusal> {
+    match rewrite.apply(buffer, edges, mtu) {
+        Outcome::Done(bytes) => Ok(bytes),
         Outcome::Ttl => Err(Refusal::Ttl),
         Outcome::TooBig => Err(Refusal::TooBig),
         Outcome::NoRoom => Err(Refusal::NoHeadroom),

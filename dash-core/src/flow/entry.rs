@@ -51,6 +51,11 @@ bitflags::bitflags! {
         /// The half of a pair whose direction created it, or a flow that lives alone: with an
         /// old epoch its next frame is evaluated again. The other half keeps its rewrite.
         const CREATOR = 1;
+        /// A port's hardware has the flow and forwards frames of it. Only the flow table sets it.
+        const OFFLOADED = 2;
+        /// Rewrite or egress changed in place, so that hardware which has the flow forwards by old
+        /// ones. Whoever changes them through a `&mut Flow` sets it; the sweep sees to the rest.
+        const MODIFIED = 4;
     }
 }
 
@@ -84,7 +89,8 @@ pub struct Flow<S> {
 }
 
 impl<S: State> Flow<S> {
-    /// What empty entries hold.
+    /// What empty entries hold. All bytes are zero, so that a static table takes no room in a
+    /// firmware image.
     pub const EMPTY: Self = Self {
         rewrite: Rewrite::NONE,
         egress: Egress::Ingress,

@@ -1,21 +1,21 @@
 //! The flows of one core.
 //!
-//! Memory: one [`Bucket`](crate::table::cuckoo::Bucket) line for eight entries and one
-//! [`Slot`] for each entry, both the caller's. Time: a look-up is that of the
-//! [cuckoo table](crate::table::cuckoo); installing a flow makes three attempts at most, and looks
-//! at no more than [`RECLAIM`] other entries after each; a [sweep](FlowTable::sweep) at no more than it is told to.
+//! Memory: one [`Bucket`] line for eight entries and one [`Slot`] for each entry, both the caller's.
+//! Time: a look-up is that of the [cuckoo table](crate::table::cuckoo); installing a flow makes
+//! three attempts at most, and looks at no more than [`RECLAIM`] other entries after each; a
+//! [sweep](FlowTable::sweep) at no more than it is told to.
 //!
 //! A flow that has timed out is a miss at once, whether or not a sweep has come by. The halves of
 //! a pair share their idle time: each half keeps its own last hit, and the younger one counts.
 
 use dash_hal::Hints;
 
-use super::{Flow, FlowFlags, NewFlow, State};
+use super::{Flow, FlowFlags, Hardware, NewFlow, State, Timeouts};
 use crate::{
     pipeline::Install,
     table::{
         TableError,
-        cuckoo::{Bucket, Cuckoo, Handle, InsertError, Key, Slot},
+        cuckoo::{Bucket, Cuckoo, Handle, Home, InsertError, Key, Slot},
     },
 };
 
@@ -73,6 +73,12 @@ pub struct FlowCounters {
     pub deleted: u64,
     /// Found no place.
     pub full: u64,
+    /// Taken by the port's hardware.
+    pub offloaded: u64,
+    /// Refused by the port's hardware; a flow counts at each sweep.
+    pub refused: u64,
+    /// Taken back from the port's hardware.
+    pub withdrawn: u64,
 }
 
 /// The frame that a slow path ran for.
@@ -86,6 +92,12 @@ pub struct Arrival {
     pub bytes: usize,
 }
 
+/// Whether more than `limit` milliseconds went by from `since` to `now`.
+#[inline]
+const fn over(since: u64, limit: u32, now: u64) -> bool {
+    now.saturating_sub(since) > limit as u64 * NANOSECONDS
+}
+
 /// The table had no place; nothing was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
@@ -93,11 +105,10 @@ pub struct TableFull;
 /// The flows of one core, over storage that the caller gives.
 #[derive(Debug)]
 pub struct FlowTable<'a, K, S> {
-    flows: Cuckoo<'a, K, Flow<S>>,
+    pub(super) flows: Cuckoo<'a, K, Flow<S>>,
     /// Where the sweep goes on.
     hand: usize,
-    changes: u32,
-    counters: FlowCounters,
+    pub(super) counters: FlowCounters,
 }
 
 impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
@@ -118,7 +129,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         seed: [u64; 2],
     ) -> Result<Self, TableError> {
         let flows = Cuckoo::new(buckets, slots, seed)?;
-        Ok(Self { flows, hand: 0, changes: 0, counters: FlowCounters::default() })
+        Ok(Self { flows, hand: 0, counters: FlowCounters::default() })
     }
 
     /// Most flows; a pair takes two.
@@ -145,12 +156,6 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         &self.counters
     }
 
-    /// Changes with each installation and removal: a look-up made before may no longer hold.
-    #[must_use]
-    pub const fn changes(&self) -> u32 {
-        self.changes
-    }
-
     /// The flow of `key`, timed out or not.
     #[inline]
     #[must_use]
@@ -158,15 +163,59 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         self.flows.find(key, hints)
     }
 
-    /// [`find`](Self::find) for a burst; memory latencies overlap.
+    /// Where the table would have `key`; starts to load that line.
     #[inline]
-    pub fn find_burst<H: Hints>(
+    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+        self.flows.home(key, hints)
+    }
+
+    /// [`Cuckoo::candidates`].
+    #[inline]
+    pub fn candidates<H: Hints>(
         &self,
-        keys: &[Option<K>],
-        handles: &mut [Option<Handle>],
+        homes: &[Home],
+        candidates: &mut [Option<Handle>],
         hints: &H,
     ) {
-        self.flows.find_burst(keys, handles, hints);
+        self.flows.candidates(homes, candidates, hints);
+    }
+
+    /// The flow of `key` if it lives at `now`: the last step of a look-up, see
+    /// [`Cuckoo::confirm`]. A flow that has timed out is removed, from `hardware` too; nothing else
+    /// asks the hardware here.
+    #[inline(always)]
+    pub(crate) fn hit<H: Hints, W: Hardware<K, S>>(
+        &mut self,
+        (home, candidate): (Home, Option<Handle>),
+        key: &K,
+        now: u64,
+        hints: &H,
+        hardware: W,
+    ) -> Option<(Handle, &mut Flow<S>)> {
+        let handle = self.flows.confirm(home, candidate, key)?;
+        let (_, flow) = self.flows.get(handle)?;
+        let hard = flow.timeouts.hard != 0 && over(flow.modified, flow.timeouts.hard, now);
+        let idle = flow.timeouts.idle != 0 && over(flow.used, flow.timeouts.idle, now);
+        if hard || idle {
+            return self.keep(handle, now, hints, hardware);
+        }
+        Some((handle, self.flows.get_mut(handle)?))
+    }
+
+    /// The flow if it lives, by the hits of the other half or of the hardware; if it has timed out
+    /// it is removed.
+    #[cold]
+    fn keep<H: Hints, W: Hardware<K, S>>(
+        &mut self,
+        handle: Handle,
+        now: u64,
+        hints: &H,
+        mut hardware: W,
+    ) -> Option<(Handle, &mut Flow<S>)> {
+        if let Some(why) = self.over(handle, now, &mut hardware) {
+            self.remove(handle, why, hints, &mut hardware);
+        }
+        Some((handle, self.flows.get_mut(handle)?))
     }
 
     /// Key and flow of `handle`.
@@ -181,7 +230,15 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         self.flows.get_mut(handle)
     }
 
-    /// The flows that live at `now`, in no order.
+    /// The flow at position `index`, below the capacity, timed out or not: for walks that go on
+    /// where they stopped.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<Handle> {
+        self.flows.at(index)
+    }
+
+    /// The flows that live at `now`, in no order. Of what hardware forwarded, they know what was
+    /// fetched by the last sweep.
     pub fn live(&self, now: u64) -> impl Iterator<Item = (&K, &Flow<S>)> {
         self.flows
             .iter()
@@ -189,34 +246,40 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             .map(|(_, key, flow)| (key, flow))
     }
 
-    /// Why the flow is over at `now`; `None` while it lives. Hard is tested before idle.
-    #[inline]
+    /// Why the flow is over at `now`, as far as software knows; `None` while it lives. Hard is
+    /// tested before idle.
     #[must_use]
     pub fn timed_out(&self, handle: Handle, now: u64) -> Option<Removal> {
         let (_, flow) = self.flows.get(handle)?;
-        let over = |since: u64, limit: u32| {
-            limit != 0 && now.saturating_sub(since) > u64::from(limit) * NANOSECONDS
-        };
-        if over(flow.modified, flow.timeouts.hard) {
+        let Timeouts { idle, hard } = flow.timeouts;
+        if hard != 0 && over(flow.modified, hard, now) {
             return Some(Removal::Hard);
         }
-        if !over(flow.used, flow.timeouts.idle) {
+        if idle == 0 || !over(flow.used, idle, now) {
             return None;
         }
         // Only now is the other half's line worth loading.
         let peer = flow.peer.and_then(|peer| self.flows.get(peer));
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
-        over(used, flow.timeouts.idle).then_some(Removal::Idle)
+        over(used, idle, now).then_some(Removal::Idle)
     }
 
-    /// Removes the flow and, if it is half of a pair, the other half.
-    pub fn remove<H: Hints>(&mut self, handle: Handle, why: Removal, hints: &H) {
+    /// Removes the flow and, if it is half of a pair, the other half, from `hardware` too.
+    #[inline(never)]
+    pub fn remove<H: Hints, W: Hardware<K, S>>(
+        &mut self,
+        handle: Handle,
+        why: Removal,
+        hints: &H,
+        hardware: &mut W,
+    ) {
+        self.withdraw(handle, hardware);
         let Some((_, flow)) = self.flows.remove(handle, hints) else { return };
         let mut removed = 1;
         if let Some(peer) = flow.peer {
+            self.withdraw(peer, hardware);
             removed += u64::from(self.flows.remove(peer, hints).is_some());
         }
-        self.changes = self.changes.wrapping_add(1);
         *match why {
             Removal::Idle => &mut self.counters.idle,
             Removal::Hard => &mut self.counters.hard,
@@ -230,11 +293,12 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ///
     /// # Errors
     /// [`TableFull`]: nothing was installed.
-    pub fn install<H: Hints>(
+    pub fn install<H: Hints, W: Hardware<K, S>>(
         &mut self,
         install: &Install<K, S>,
         frame: &Arrival,
         hints: &H,
+        hardware: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
         let (first, second, apart) = match install {
             Install::None => return Ok(None),
@@ -246,14 +310,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         // the first, the second would take its place.
         let second = second.filter(|second| second.key != first.key);
         let created = self.counters.created;
-        let handle = self.put(first, frame, apart, hints)?;
+        let handle = self.put(first, frame, apart, hints, hardware)?;
         let fresh = self.counters.created != created;
         // A flow that was there is hit by this frame; else room for the second might be made of it.
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
         }
         if let Some(second) = second {
-            let Ok(other) = self.put(second, frame, apart, hints) else {
+            let Ok(other) = self.put(second, frame, apart, hints, hardware) else {
                 if fresh {
                     let _ = self.flows.remove(handle, hints);
                     self.counters.created = created;
@@ -277,12 +341,13 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ///
     /// # Errors
     /// [`TableFull`]: the old flow is gone, nothing was installed.
-    pub fn replace<H: Hints>(
+    pub fn replace<H: Hints, W: Hardware<K, S>>(
         &mut self,
         handle: Handle,
         install: &Install<K, S>,
         frame: &Arrival,
         hints: &H,
+        hardware: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
         let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer);
         let has_key = |handle: Option<Handle>, key: &K| {
@@ -296,14 +361,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             Install::None | Install::Two(..) => false,
         };
         if !same {
-            self.remove(handle, Removal::Policy, hints);
-            return self.install(install, frame, hints);
+            self.remove(handle, Removal::Policy, hints, hardware);
+            return self.install(install, frame, hints, hardware);
         }
         if let Install::One(new) | Install::Pair(new, _) = install {
-            self.modify(handle, new, frame);
+            self.modify(handle, new, frame, hardware);
         }
         if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
-            self.modify(peer, new, frame);
+            self.modify(peer, new, frame, hardware);
         }
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
@@ -314,23 +379,28 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     }
 
     /// Looks at the next `budget` entries and removes those that have timed out, and those whose
-    /// policy is gone (`epoch` answers `None`) or more than half the range of epochs ahead.
-    pub fn sweep<H: Hints>(
+    /// policy is gone (`epoch` answers `None`) or more than half the range of epochs ahead; brings
+    /// `hardware` up to date on the others. No entry is looked at twice: a budget of the capacity
+    /// is a whole sweep.
+    pub fn sweep<H: Hints, W: Hardware<K, S>>(
         &mut self,
         now: u64,
         budget: usize,
-        epoch: impl Fn(&K) -> Option<u32>,
+        epoch: impl Fn(&W, &K) -> Option<u32>,
         hints: &H,
+        hardware: &mut W,
     ) {
         for _ in 0..budget.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
             let Some((key, flow)) = self.flows.get(handle) else { continue };
-            let ahead = epoch(key).map(|epoch| epoch.wrapping_sub(flow.epoch));
+            let ahead = epoch(hardware, key).map(|epoch| epoch.wrapping_sub(flow.epoch));
             if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
-                self.remove(handle, Removal::Policy, hints);
-            } else if let Some(why) = self.timed_out(handle, now) {
-                self.remove(handle, why, hints);
+                self.remove(handle, Removal::Policy, hints, hardware);
+            } else if let Some(why) = self.over(handle, now, hardware) {
+                self.remove(handle, why, hints, hardware);
+            } else {
+                self.tend(handle, ahead == Some(0), hardware);
             }
         }
     }
@@ -343,12 +413,13 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Inserts one flow. A flow that is there under the same key is modified when flows live
     /// `apart`; else it is removed with its pair, which this one replaces.
-    fn put<H: Hints>(
+    fn put<H: Hints, W: Hardware<K, S>>(
         &mut self,
         new: &NewFlow<K, S>,
         frame: &Arrival,
         apart: bool,
         hints: &H,
+        hardware: &mut W,
     ) -> Result<Handle, TableFull> {
         let now = frame.now;
         let flow = Flow {
@@ -366,20 +437,19 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         for _ in 0..3 {
             match self.flows.insert(&new.key, flow, hints) {
                 Ok(handle) => {
-                    self.changes = self.changes.wrapping_add(1);
                     self.counters.created += 1;
                     return Ok(handle);
                 }
-                Err(InsertError::Exists(handle)) => match self.timed_out(handle, now) {
-                    Some(why) => self.remove(handle, why, hints),
+                Err(InsertError::Exists(handle)) => match self.over(handle, now, hardware) {
+                    Some(why) => self.remove(handle, why, hints, hardware),
                     None if apart => {
-                        self.modify(handle, new, frame);
+                        self.modify(handle, new, frame, hardware);
                         return Ok(handle);
                     }
-                    None => self.remove(handle, Removal::Policy, hints),
+                    None => self.remove(handle, Removal::Policy, hints, hardware),
                 },
                 Err(InsertError::Full) => {
-                    if !self.reclaim(now, hints) {
+                    if !self.reclaim(now, hints, hardware) {
                         break;
                     }
                 }
@@ -391,19 +461,31 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Removes the next flow that has timed out; `false` when the next [`RECLAIM`] entries hold
     /// none.
-    fn reclaim<H: Hints>(&mut self, now: u64, hints: &H) -> bool {
+    fn reclaim<H: Hints, W: Hardware<K, S>>(
+        &mut self,
+        now: u64,
+        hints: &H,
+        hardware: &mut W,
+    ) -> bool {
         for _ in 0..RECLAIM.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
-            if let Some(why) = self.timed_out(handle, now) {
-                self.remove(handle, why, hints);
+            if let Some(why) = self.over(handle, now, hardware) {
+                self.remove(handle, why, hints, hardware);
                 return true;
             }
         }
         false
     }
 
-    fn modify(&mut self, handle: Handle, new: &NewFlow<K, S>, frame: &Arrival) {
+    fn modify<W: Hardware<K, S>>(
+        &mut self,
+        handle: Handle,
+        new: &NewFlow<K, S>,
+        frame: &Arrival,
+        hardware: &mut W,
+    ) {
+        self.withdraw(handle, hardware);
         let Some(flow) = self.flows.get_mut(handle) else { return };
         flow.rewrite = new.rewrite;
         flow.egress = new.egress;

@@ -9,15 +9,16 @@
 mod trace;
 pub mod vnet;
 
-use dash_hal::{PacketBuffer, PortId};
+use dash_hal::{Hints, Hits, PacketBuffer, PortId};
 
 pub use self::trace::Trace;
 
 use crate::{
     flow::{Egress, Flow, NewFlow, State},
-    packet::Packet,
+    packet::{Entering, Packet},
     rewrite::Rewrite,
     table::cuckoo::Key,
+    wire::Edges,
 };
 
 /// A service over the core. It is one core's own: it reads shared policy and owns its counters.
@@ -39,30 +40,39 @@ pub trait Pipeline {
     #[inline]
     fn burst(&mut self) {}
 
-    /// Parses the frame, fills in `packet.layout`, and names its flow. Called for each frame of a
-    /// burst before any of them goes on, so it must not depend on what `slow` or `step` change.
-    fn key<B: PacketBuffer, T: Trace<Self>>(
+    /// Finds the headers of a frame, and says in `name` where they are, how its flow is found, and
+    /// what the flow is called. Called for each frame of a burst before any of them goes on, so it
+    /// must not depend on what `slow` or `step` change.
+    ///
+    /// What it says stays where the burst keeps it: it is not returned, which would move it. `name`
+    /// holds what was said of an earlier frame; `lookup` is always written, `key` and `edges` with
+    /// [`Lookup::Flow`], `edges` also with [`Lookup::NoFlow`].
+    fn key<T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        frame: Entering<'_>,
+        name: &mut Name<Self>,
         now: u64,
         trace: &mut T,
-    ) -> Lookup<Self>;
+    );
 
-    /// Evaluates policy for a frame, and says what becomes of it and of its flow.
-    fn slow<B: PacketBuffer, T: Trace<Self>>(
+    /// Evaluates policy for a frame, and says what becomes of it and of its flow. `hints` sums the
+    /// headers that it makes.
+    fn slow<B: PacketBuffer, H: Hints, T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        packet: &mut Packet<'_, B>,
         context: &Self::Context,
         cause: Cause<'_, Self::Key>,
         now: u64,
+        hints: &H,
         trace: &mut T,
     ) -> Decision<Self>;
 
-    /// Looks at a hit before the rewrite; may change the flow.
+    /// Looks at a hit before the rewrite; may change the flow. A change of its rewrite or egress is
+    /// marked by [`FlowFlags::MODIFIED`](crate::flow::FlowFlags::MODIFIED).
     #[inline]
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        packet: &Packet<B>,
+        packet: &Packet<'_, B>,
         context: &Self::Context,
         flow: &mut Flow<Self::State>,
         now: u64,
@@ -76,23 +86,35 @@ pub trait Pipeline {
     /// to is gone. Used by the ageing sweep, which removes flows that are far behind.
     fn epoch(&self, key: &Self::Key) -> Option<u32>;
 
-    /// Counts what happened to a frame. Called exactly once for each frame, with `Sent`,
-    /// `Dropped` or `Punted`; `context` is missing when `key` knew none.
-    fn count(&mut self, context: Option<&Self::Context>, end: End<Self::Reason>);
+    /// Counts what happened to a frame of `received` bytes. Called exactly once for each frame;
+    /// `context` is missing when `key` knew none.
+    fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);
 
     /// Counts a frame that was forwarded although its flow found no place in the table.
     fn count_uncached(&mut self, context: &Self::Context) {
         let _ = context;
+    }
+
+    /// Whether a port's hardware may forward the frames of a flow by its rewrite and egress alone:
+    /// they come from a port (entry 0), and for each [`step`](Self::step) would answer `Apply` and
+    /// change nothing. Asked by the ageing sweep for flows of the newest epoch, before they are
+    /// offered and as long as the hardware has them.
+    fn offloads(&self, key: &Self::Key, flow: &Flow<Self::State>) -> bool {
+        let _ = (key, flow);
+        false
+    }
+
+    /// Counts frames that hardware forwarded, in place of `key` and `count` for each.
+    fn count_offloaded(&mut self, key: &Self::Key, state: &Self::State, hits: &Hits) {
+        let _ = (key, state, hits);
     }
 }
 
 /// How a frame's flow is found.
 #[derive(Debug)]
 pub enum Lookup<P: Pipeline + ?Sized> {
-    /// In the flow table.
+    /// In the flow table, by its name.
     Flow {
-        /// Its name.
-        key: P::Key,
         /// What is known of the frame.
         context: P::Context,
         /// The epoch of the policy that it belongs to.
@@ -110,6 +132,30 @@ pub enum Lookup<P: Pipeline + ?Sized> {
         /// Why.
         reason: P::Reason,
     },
+}
+
+impl<P: Pipeline + ?Sized> Clone for Lookup<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Pipeline + ?Sized> Copy for Lookup<P> {}
+
+/// What [`Pipeline::key`] says of a frame.
+pub struct Name<P: Pipeline + ?Sized> {
+    /// How its flow is found; `None`: nothing was said yet.
+    pub lookup: Option<Lookup<P>>,
+    /// The name of its flow, when it has one.
+    pub key: P::Key,
+    /// Where its headers begin and end, for the header change. A slow path that wants to know
+    /// more [parses](crate::wire::parse()) the frame again.
+    pub edges: Edges,
+}
+
+impl<P: Pipeline + ?Sized> Name<P> {
+    /// Nothing was said.
+    pub const NONE: Self = Self { lookup: None, key: P::Key::EMPTY, edges: Edges::NONE };
 }
 
 /// Why policy is asked about a frame.

@@ -4,11 +4,11 @@
 //! each later frame only has it applied. The changes happen in the order of the bits of [`Flags`],
 //! so that a rewrite is plain data: it can be compared, stored and installed from outside.
 //!
-//! * **Memory**: one field of the flow; nothing else is kept. The outer checksum is summed over its
-//!   20 bytes for each frame: a cached partial sum would take room in every flow.
-//! * **Cost**: one decision pass over the layout, at most one move of the frame's front edge, then
-//!   straight-line writes: 50 bytes for VXLAN over IPv4, 70 over IPv6. No byte of the payload is
-//!   read or moved.
+//! * **Memory**: one field of the flow, 96 bytes; nothing else is kept. The headers that it puts on
+//!   are compiled once, see [`Encapsulation`].
+//! * **Cost**: the decisions are made on the frame's [`Edges`] alone, then at most one move of its
+//!   front edge and straight-line writes: 50 bytes for VXLAN over IPv4, 70 over IPv6. No byte of
+//!   the payload is read or moved.
 //! * **Sources**: RFC 7348 (VXLAN), RFC 791 and RFC 8200 (outer IP), RFC 6935 (zero UDP checksum
 //!   over IPv6), RFC 1624 (checksum by difference), RFC 2474 (DSCP), IEEE 802.1Q (tag).
 //!
@@ -16,15 +16,21 @@
 //! TPID. `POP_OUTER` alone keeps the padding of the inner frame, which the tunnel carried as its
 //! own; `TRIM` cuts it, and leaves a frame that is not IP alone. Tags are those that the parser
 //! walked: of an encapsulated frame it walks none, so there they stay and count as payload. The
-//! MTU holds for every rewrite, [`Rewrite::NONE`] too. A layout that does not fit the frame answers
+//! MTU holds for every rewrite, [`Rewrite::NONE`] too. Edges of a frame of another length answer
 //! [`Outcome::NoRoom`].
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
 
 mod apply;
 mod outer;
 #[cfg(test)]
 mod tests;
 
-use crate::wire::Layout;
+pub use outer::Encapsulation;
+
+use crate::wire::{Edges, Mac};
 use dash_hal::PacketBuffer;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
@@ -74,7 +80,7 @@ pub enum Endpoints {
     },
 }
 
-/// A VXLAN encapsulation to put in front of a frame.
+/// A VXLAN encapsulation to put in front of a frame; compiled, it is an [`Encapsulation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// Outer addresses.
@@ -95,26 +101,45 @@ pub struct Tunnel {
     pub tos: u8,
 }
 
-/// One frame's header change, as plain data.
+impl Tunnel {
+    /// Between no hosts, with the usual TTL.
+    pub const NONE: Self = Self {
+        endpoints: Endpoints::V4 {
+            source: Ipv4Address::UNSPECIFIED,
+            destination: Ipv4Address::UNSPECIFIED,
+        },
+        source_mac: EthernetAddress([0; 6]),
+        destination_mac: EthernetAddress([0; 6]),
+        vni: 0,
+        source_port: 0,
+        identification: 0,
+        ttl: 64,
+        tos: 0,
+    };
+}
+
+/// One frame's header change, as plain data. In this order in memory, so that what is written
+/// together is loaded together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Rewrite {
-    /// What is changed.
-    pub flags: Flags,
+    /// For `PUSH_OUTER`.
+    pub tunnel: Encapsulation,
+    /// For `DESTINATION_MAC`.
+    pub destination_mac: Mac,
+    /// For `SOURCE_MAC`.
+    pub source_mac: Mac,
     /// Tag control information (PCP, DEI, VID), host order, for `PUSH_VLAN`.
     pub vlan: u16,
-    /// For `SOURCE_MAC`.
-    pub source_mac: EthernetAddress,
-    /// For `DESTINATION_MAC`.
-    pub destination_mac: EthernetAddress,
-    /// For `PUSH_OUTER`.
-    pub tunnel: Tunnel,
+    /// What is changed.
+    pub flags: Flags,
 }
 
 /// What `apply` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All of it.
-    Done,
+    /// All of it; the frame has so many bytes now.
+    Done(usize),
     /// Nothing: TTL or hop limit is 0 or 1.
     Ttl,
     /// Nothing: more than `mtu` bytes would follow the Ethernet header and its tags.
@@ -128,31 +153,19 @@ impl Rewrite {
     pub const NONE: Self = Self {
         flags: Flags::empty(),
         vlan: 0,
-        source_mac: EthernetAddress([0; 6]),
-        destination_mac: EthernetAddress([0; 6]),
-        tunnel: Tunnel {
-            endpoints: Endpoints::V4 {
-                source: Ipv4Address::UNSPECIFIED,
-                destination: Ipv4Address::UNSPECIFIED,
-            },
-            source_mac: EthernetAddress([0; 6]),
-            destination_mac: EthernetAddress([0; 6]),
-            vni: 0,
-            source_port: 0,
-            identification: 0,
-            ttl: 64,
-            tos: 0,
-        },
+        source_mac: Mac::NONE,
+        destination_mac: Mac::NONE,
+        tunnel: Encapsulation::NONE,
     };
 
-    /// Applies the change to the frame in `buffer`, whose headers are where `layout` says.
+    /// Applies the change to the frame in `buffer`, whose headers are where `edges` says.
     /// Everything but [`Outcome::Done`] leaves bytes, length and headroom as they were; of several
     /// reasons the first in the order `Ttl`, `TooBig`, `NoRoom` is answered. `mtu` counts bytes
-    /// after the Ethernet header and its tags. After `Done`, `layout` no longer describes the frame.
-    #[inline]
-    pub fn apply<B: PacketBuffer>(&self, buffer: &mut B, layout: &Layout, mtu: u16) -> Outcome {
-        match apply::apply(self, buffer, layout.outer(), layout.layer(1), mtu) {
-            Ok(()) => Outcome::Done,
+    /// after the Ethernet header and its tags. After `Done`, `edges` no longer describes the frame.
+    #[inline(always)]
+    pub fn apply<B: PacketBuffer>(&self, buffer: &mut B, edges: &Edges, mtu: u16) -> Outcome {
+        match apply::apply(self, buffer, edges, mtu) {
+            Ok(length) => Outcome::Done(length),
             Err(outcome) => outcome,
         }
     }

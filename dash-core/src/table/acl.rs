@@ -15,7 +15,7 @@
 //! among them. Building a group costs its nodes, and for each rule that does not come in the order
 //! of priorities a walk over the rules before it.
 use super::{
-    TableError,
+    Demand, TableError,
     lpm::{Lpm, LpmWriter, aligned, mask},
     pool::{NIL, Nodes, Pool},
     quiescence::Readers,
@@ -206,12 +206,7 @@ impl<'a> AclWriter<'a> {
         version: IpVersion,
         rules: &[Rule<'_>],
     ) -> Result<(), TableError> {
-        let word = self.table.groups.get(group as usize).ok_or(TableError::CapacityTooLarge)?;
-        let mut tags =
-            rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
-        if tags.any(|tag| *tag as usize >= self.tag_count) {
-            return Err(TableError::CapacityTooLarge);
-        }
+        let word = self.check_group(group, rules)?;
         self.pool.reserve(Self::nodes_for(rules))?;
         let first = AtomicU32::new(NO_RULE);
         // Where rules of priority `at` and above go; rules that come in order cost no walk.
@@ -270,6 +265,43 @@ impl<'a> AclWriter<'a> {
     /// `Busy`.
     pub fn remove_from_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
         self.tags.remove(tag, prefix).map(|old| old.is_some())
+    }
+
+    /// Counts the nodes of a group that is made or replaced in `nodes`. When this is not refused,
+    /// none of the groups counted so far is, made together with removals in any order.
+    /// # Errors
+    /// `Full`: not in one transaction; `Busy`, `CapacityTooLarge` (group or tag number).
+    pub fn admit_group(
+        &mut self,
+        group: u32,
+        rules: &[Rule<'_>],
+        nodes: &mut usize,
+    ) -> Result<(), TableError> {
+        self.check_group(group, rules)?;
+        *nodes = nodes.saturating_add(Self::nodes_for(rules));
+        self.pool.reserve(*nodes)
+    }
+
+    /// Counts a prefix that is added to a tag in `demand`, as [`LpmWriter::admit`] does.
+    /// # Errors
+    /// `Full`, `Busy`, `CapacityTooLarge`.
+    pub fn admit_to_tag(
+        &mut self,
+        tag: u32,
+        prefix: IpCidr,
+        demand: &mut Demand,
+    ) -> Result<(), TableError> {
+        self.tags.admit(tag, prefix, demand)
+    }
+
+    /// The word of a group, if there is one and the tags of `rules` are.
+    fn check_group(&self, group: u32, rules: &[Rule<'_>]) -> Result<&'a AtomicU32, TableError> {
+        let mut tags =
+            rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
+        if tags.any(|tag| *tag as usize >= self.tag_count) {
+            return Err(TableError::CapacityTooLarge);
+        }
+        self.table.groups.get(group as usize).ok_or(TableError::CapacityTooLarge)
     }
 
     /// Changes a group's word and gives up the nodes it led to.

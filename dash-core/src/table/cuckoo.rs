@@ -25,6 +25,12 @@
 //! primary bucket misses an entry. Tables of at most [`SMALL`] entries have a stash of their whole
 //! capacity: they take every entry, even if all keys hash to one value. Bigger tables have about
 //! 6 % more places than slots, so that with a hash that spreads they too fill to capacity.
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
+use core::num::NonZeroU32;
+
 use super::TableError;
 use dash_hal::{HashKey, Hints};
 
@@ -50,9 +56,6 @@ pub const PATH_MOVES: usize = 3;
 /// Up to this capacity a table takes every entry, whatever the keys.
 pub const SMALL: usize = 64;
 
-/// Keys that [`Cuckoo::find_burst`] works on at a time.
-const BURST: usize = 32;
-
 /// A slot's version is odd while it is live, and goes up with each insertion and removal.
 const VERSION_BITS: u32 = 6;
 const VERSION: u32 = (1 << VERSION_BITS) - 1;
@@ -62,7 +65,8 @@ const LIVE: u32 = 1;
 pub trait Key: Copy + Eq {
     /// A value to fill empty slots with.
     const EMPTY: Self;
-    /// The bytes that are hashed: the same number for every key, at most 128.
+    /// The bytes that are hashed, at most 128. Keys that differ in length differ in the bytes that
+    /// both have.
     fn as_bytes(&self) -> &[u8];
 }
 
@@ -71,13 +75,14 @@ pub trait Key: Copy + Eq {
 /// A handle that outlived its entry is known as such until its slot was reused 32 times; after
 /// that it may name a newer entry. Handles order by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(u32);
+pub struct Handle(NonZeroU32);
 
 impl Handle {
     /// Position of the entry, below the capacity.
+    #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        (self.0 >> VERSION_BITS) as usize
+        (self.0.get() >> VERSION_BITS) as usize
     }
 }
 
@@ -107,10 +112,15 @@ pub enum InsertError {
 }
 
 /// Where a key may live.
-#[derive(Clone, Copy, Debug)]
-struct Home {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
     primary: u32,
     tag: u16,
+}
+
+impl Home {
+    /// Nowhere: no key has it.
+    pub const NONE: Self = Self { primary: 0, tag: 0 };
 }
 
 /// The table.
@@ -193,71 +203,75 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// The entry of `key`.
     #[must_use]
     pub fn find<H: Hints>(&self, key: &K, hints: &H) -> Option<Handle> {
-        self.look_up(self.home(key, hints), key)
+        self.look_up(self.hashed(key, hints), key)
     }
 
-    /// The entries of a burst of at most 32 keys; latencies overlap. `handles` is as long as `keys`; a key of `None` answers `None`.
-    ///
-    /// Longer bursts are worked on by 32; places of `handles` beyond `keys` become `None`.
-    pub fn find_burst<H: Hints>(
+    /// Where the table would have `key`, as a first step of many look-ups at a time: starts to
+    /// load that bucket.
+    #[inline]
+    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+        let home = self.hashed(key, hints);
+        self.prefetch_bucket(home.primary, hints);
+        home
+    }
+
+    /// The second step: the entries that are likely those of the keys. Starts to load them.
+    /// `candidates` is as long as `homes`; their latencies overlap.
+    #[inline]
+    pub fn candidates<H: Hints>(
         &self,
-        keys: &[Option<K>],
-        handles: &mut [Option<Handle>],
+        homes: &[Home],
+        candidates: &mut [Option<Handle>],
         hints: &H,
     ) {
-        handles.fill(None);
-        for (keys, handles) in keys.chunks(BURST).zip(handles.chunks_mut(BURST)) {
-            self.find_some(keys, handles, hints);
-        }
-    }
-
-    /// [`Self::find`] for each of at most [`BURST`] keys, in steps that each end with prefetches
-    /// for the next one. `handles` is all `None`.
-    fn find_some<H: Hints>(&self, keys: &[Option<K>], handles: &mut [Option<Handle>], hints: &H) {
-        let mut homes = [Home { primary: 0, tag: 0 }; BURST];
-        for (key, home) in keys.iter().zip(&mut homes) {
-            let Some(key) = key else { continue };
-            *home = self.home(key, hints);
-            self.prefetch_bucket(home.primary, hints);
-        }
-
-        // Tag 0 marks a place without a key; an answer is a candidate until its key was compared.
-        let mut elsewhere = 0_u32;
-        for (at, (home, handle)) in homes.iter().zip(handles.iter_mut()).enumerate() {
-            let Some(bucket) = self.bucket(home.primary).filter(|_| home.tag != 0) else {
+        // Tag 0 marks a place without a key.
+        let mut elsewhere = false;
+        for (home, candidate) in homes.iter().zip(&mut *candidates) {
+            *candidate = None;
+            let Some(bucket) = self.bucket(home.primary) else { continue };
+            if home.tag == 0 {
                 continue;
-            };
+            }
             if let Some(place) = bucket.matching(home.tag).next() {
-                *handle = Some(self.candidate(bucket, place, hints));
+                *candidate = self.candidate(bucket, place, hints);
             } else if bucket.away() != 0 {
-                elsewhere |= 1 << at;
+                elsewhere = true;
                 self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
             }
         }
+        if elsewhere {
+            self.candidates_elsewhere(homes, candidates, hints);
+        }
+    }
 
-        let mut stashed = 0_u32;
-        for (at, (home, handle)) in homes.iter().zip(handles.iter_mut()).enumerate() {
-            if elsewhere >> at & 1 == 0 {
+    /// For keys that their primary bucket does not hold.
+    #[inline(never)]
+    fn candidates_elsewhere<H: Hints>(
+        &self,
+        homes: &[Home],
+        candidates: &mut [Option<Handle>],
+        hints: &H,
+    ) {
+        for (home, candidate) in homes.iter().zip(candidates) {
+            if candidate.is_some() || home.tag == 0 {
                 continue;
             }
-            let Some(bucket) = self.bucket(self.alternate(home.tag, home.primary)) else {
-                continue;
-            };
-            if let Some(place) = bucket.matching(home.tag).next() {
-                *handle = Some(self.candidate(bucket, place, hints));
-            } else if self.stashed != 0 {
-                stashed |= 1 << at;
+            if let Some(bucket) = self.bucket(self.alternate(home.tag, home.primary))
+                && let Some(place) = bucket.matching(home.tag).next()
+            {
+                *candidate = self.candidate(bucket, place, hints);
             }
         }
+    }
 
-        for (at, ((key, home), handle)) in keys.iter().zip(&homes).zip(handles).enumerate() {
-            let (Some(key), true) = (key, handle.is_some() || stashed >> at & 1 != 0) else {
-                continue;
-            };
-            // The first tag match is the entry but for 1 in 8,000; the rest is not worth a step.
-            if !handle.is_some_and(|candidate| self.is_key(candidate, key)) {
-                *handle = self.look_up(*home, key);
-            }
+    /// The last step: the entry of `key`. The table may have changed since the steps before.
+    #[inline]
+    #[must_use]
+    pub fn confirm(&self, home: Home, candidate: Option<Handle>, key: &K) -> Option<Handle> {
+        // The first tag match is the entry but for 1 in 8,000.
+        match candidate {
+            Some(candidate) if self.is_key(candidate, key) => Some(candidate),
+            _ => self.look_up(home, key),
         }
     }
 
@@ -273,7 +287,7 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         if let Some(slot) = self.slots.get(self.free as usize) {
             hints.prefetch(slot);
         }
-        let home = self.home(key, hints);
+        let home = self.hashed(key, hints);
         if let Some(there) = self.look_up(home, key) {
             return Err(InsertError::Exists(there));
         }
@@ -282,24 +296,26 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         }
         let index = self.free;
         let state = self.slots.get(index as usize).ok_or(InsertError::Full)?.state;
-        let handle = index << VERSION_BITS | state.wrapping_add(1) & VERSION;
+        let live = index << VERSION_BITS | state.wrapping_add(1) & VERSION;
+        // A live version is odd.
+        let handle = NonZeroU32::new(live).map(Handle).ok_or(InsertError::Full)?;
         if !self.settle(home, handle, hints) {
             return Err(InsertError::Full);
         }
         let slot = self.slots.get_mut(index as usize).ok_or(InsertError::Full)?;
-        *slot = Slot { key: *key, state: handle, value };
+        *slot = Slot { key: *key, state: live, value };
         self.free = state >> VERSION_BITS;
         self.len += 1;
-        Ok(Handle(handle))
+        Ok(handle)
     }
 
     /// Removes the entry; returns it.
     pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) -> Option<(K, V)> {
         let (&key, &value) = self.get(handle)?;
-        let home = self.home(&key, hints);
+        let home = self.hashed(&key, hints);
         self.evict(home, handle, hints);
         let slot = self.slots.get_mut(handle.index())?;
-        slot.state = self.free << VERSION_BITS | handle.0.wrapping_add(1) & VERSION;
+        slot.state = self.free << VERSION_BITS | handle.0.get().wrapping_add(1) & VERSION;
         self.free = handle.index() as u32;
         self.len = self.len.saturating_sub(1);
         Some((key, value))
@@ -308,14 +324,22 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// Key and value of a live entry.
     #[must_use]
     pub fn get(&self, handle: Handle) -> Option<(&K, &V)> {
-        let slot = self.slots.get(handle.index()).filter(|slot| slot.state == handle.0)?;
+        let slot = self.slots.get(handle.index()).filter(|slot| slot.state == handle.0.get())?;
         Some((&slot.key, &slot.value))
     }
 
     /// Value of a live entry.
     pub fn get_mut(&mut self, handle: Handle) -> Option<&mut V> {
-        let slot = self.slots.get_mut(handle.index()).filter(|slot| slot.state == handle.0)?;
+        let slot =
+            self.slots.get_mut(handle.index()).filter(|slot| slot.state == handle.0.get())?;
         Some(&mut slot.value)
+    }
+
+    /// Key and value of a live entry, the value to be changed.
+    pub fn entry_mut(&mut self, handle: Handle) -> Option<(&K, &mut V)> {
+        let slot =
+            self.slots.get_mut(handle.index()).filter(|slot| slot.state == handle.0.get())?;
+        Some((&slot.key, &mut slot.value))
     }
 
     /// The live entry at position `index`, if any: for sweeps that go on where they stopped.
@@ -333,7 +357,7 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
 impl<K, V> Slot<K, V> {
     /// The handle, if the slot is live.
     fn handle(&self) -> Option<Handle> {
-        (self.state & LIVE != 0).then_some(Handle(self.state))
+        if self.state & LIVE == 0 { None } else { NonZeroU32::new(self.state).map(Handle) }
     }
 }
 

@@ -13,7 +13,7 @@
 //! between, unless the table changed during each of the attempts: then the longer lengths may be
 //! answered as of an earlier change than the shorter ones. Updates cost one of the map.
 use super::{
-    TableError,
+    Demand, TableError,
     exact::{Exact, ExactWriter},
     quiescence::Readers,
 };
@@ -232,7 +232,7 @@ impl<'a> LpmWriter<'a> {
     pub fn remove(&mut self, table: u32, prefix: IpCidr) -> Result<Option<u32>, TableError> {
         let prefix = Prefix::of(table, prefix);
         let Some((table, count)) = self.of(&prefix) else { return Ok(None) };
-        let result = self.prefixes.remove(&prefix)?;
+        let result = self.prefixes.remove(&prefix);
         if result.is_some() {
             let length_count = count.load(Relaxed).saturating_sub(1);
             count.store(length_count, Relaxed);
@@ -242,6 +242,21 @@ impl<'a> LpmWriter<'a> {
             table.changed();
         }
         Ok(result)
+    }
+
+    /// Counts an insert of `prefix` in `demand`, as [`ExactWriter::admit`] does. The tables share
+    /// their room, and so `demand` too.
+    /// # Errors
+    /// `Full`, `Busy`; a table number out of range is `CapacityTooLarge`.
+    pub fn admit(
+        &mut self,
+        table: u32,
+        prefix: IpCidr,
+        demand: &mut Demand,
+    ) -> Result<(), TableError> {
+        let prefix = Prefix::of(table, prefix);
+        self.of(&prefix).ok_or(TableError::CapacityTooLarge)?;
+        self.prefixes.admit(&prefix, demand)
     }
 
     /// Prefixes in all tables.

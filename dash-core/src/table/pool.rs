@@ -116,6 +116,16 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// Whether a node that is given up is free at once.
+    pub(super) fn recycles_at_once(&self) -> bool {
+        self.readers.is_empty()
+    }
+
+    /// Whether no node was waiting for readers when nodes were last reserved or given up.
+    pub(super) fn is_settled(&self) -> bool {
+        self.waiting.len + self.retired.len == 0
+    }
+
     /// A free node, which the caller has reserved.
     pub(super) fn take(&mut self) -> Result<u32, TableError> {
         let index = self.free.head;

@@ -1,4 +1,5 @@
 //! Internet checksum: in full (RFC 1071) and by difference (RFC 1624, equation 3).
+use dash_hal::{Hints, SoftwareHints};
 use smoltcp::wire::{Ipv4Address, Ipv6Address};
 
 /// Folds a sum of 16-bit words to one: the ones' complement sum.
@@ -10,20 +11,6 @@ const fn fold(mut sum: u64) -> u16 {
     sum = (sum >> 16) + (sum & 0xffff);
     sum = (sum >> 16) + (sum & 0xffff);
     sum as u16
-}
-
-/// Sum of 32-bit big-endian words, the last padded with zeros. 2^16 = 1 in ones' complement
-/// arithmetic, so wider words give the same folded sum; 2^32 of them fit.
-#[inline]
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut sum: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    sum += u64::from(u32::from_be_bytes(last));
-    sum
 }
 
 /// A checksum in the making, from the parts it covers. Each part begins at an even offset.
@@ -46,9 +33,10 @@ impl Checksum {
     pub const fn u32(self, value: u32) -> Self {
         Self(self.0 + value as u64)
     }
-    /// Covers bytes; an odd last one is padded with zero.
+    /// Covers bytes, summed in software; an odd last one is padded with zero. With a port's help
+    /// it is `u16(hints.checksum(value))`.
     pub fn bytes(self, value: &[u8]) -> Self {
-        Self(self.0 + sum(value))
+        self.u16(SoftwareHints.checksum(value))
     }
     /// Covers the pseudo header of TCP and UDP over IPv4 (RFC 9293, RFC 768); `len`: header and
     /// payload above IP, bytes.
@@ -105,7 +93,7 @@ impl Difference {
     }
     /// Bytes changed; an odd last one is padded with zero. The lengths may differ.
     pub fn bytes(self, old: &[u8], new: &[u8]) -> Self {
-        Self(self.0 + u64::from(!fold(sum(old))) + sum(new))
+        self.u16(SoftwareHints.checksum(old), SoftwareHints.checksum(new))
     }
     /// The checksum after the change: HC' = ~(~HC + ~m + m').
     #[must_use]

@@ -3,7 +3,7 @@ use smoltcp::wire::Ipv4Address;
 use zerocopy::byteorder::{BigEndian, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Header, checksum::Checksum};
+use super::Header;
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -168,11 +168,5 @@ impl Ipv4Header {
     /// Sets the destination address.
     pub fn set_destination(&mut self, value: Ipv4Address) {
         self.destination = value.octets();
-    }
-
-    /// Computes and sets the checksum of a header without options.
-    pub fn fill_checksum(&mut self) {
-        self.checksum.set(0);
-        self.checksum.set(Checksum::new().bytes(self.as_bytes()).finish());
     }
 }

@@ -73,6 +73,7 @@ bitflags::bitflags! {
 
 /// Ethernet to transport: one layer of a frame. Offsets are bytes from the start of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Layer {
     /// Offset of the Ethernet header.
     pub ethernet: u16,
@@ -84,16 +85,10 @@ pub struct Layer {
     pub transport: u16,
     /// Offset one past the datagram (IP), or one past the layer (other).
     pub end: u16,
-    /// Source port of TCP or UDP, host order; else 0.
-    pub source_port: u16,
-    /// Destination port of TCP or UDP, host order; else 0.
-    pub destination_port: u16,
     /// VLAN tags in front of the ethertype, 0 to 2.
     pub tags: u8,
     /// Upper-layer protocol of IP; else 0.
     pub protocol: u8,
-    /// TCP flags (CWR to FIN); else 0.
-    pub tcp_flags: u8,
     /// Which network header.
     pub kind: Network,
     /// Facts.
@@ -101,6 +96,23 @@ pub struct Layer {
 }
 
 impl Layer {
+    pub(super) const NONE: Self = Self {
+        ethernet: 0,
+        ethertype: 0,
+        network: 0,
+        transport: 0,
+        end: 0,
+        tags: 0,
+        protocol: 0,
+        kind: Network::Other,
+        flags: LayerFlags::empty(),
+    };
+
+    const fn edge(&self) -> Edge {
+        let Self { ethernet, network, end, kind, tags, .. } = *self;
+        Edge { ethernet, network, end, kind, tags }
+    }
+
     /// The bytes from the network header to the end of the layer: the datagram, without padding.
     #[must_use]
     pub fn datagram<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
@@ -161,10 +173,11 @@ impl Layer {
         }
     }
     /// Differentiated services code point of IP, 0 to 63.
+    #[inline]
     #[must_use]
     pub fn dscp(&self, frame: &[u8]) -> Option<u8> {
         match self.kind {
-            Network::Ipv4 => self.ipv4(frame).map(Ipv4Header::dscp),
+            Network::Ipv4 => frame.get(usize::from(self.network) + 1).map(|tos| tos >> 2),
             Network::Ipv6 => self.ipv6(frame).map(Ipv6Header::dscp),
             Network::Arp | Network::Other => None,
         }
@@ -178,6 +191,17 @@ impl Layer {
     #[must_use]
     pub fn tcp<'a>(&self, frame: &'a [u8]) -> Option<&'a TcpHeader> {
         self.upper_header(frame, ip::TCP)
+    }
+    /// Source and destination port of TCP or UDP, host order; 0 of others.
+    #[must_use]
+    pub fn ports(&self, frame: &[u8]) -> (u16, u16) {
+        if let Some(udp) = self.udp(frame) {
+            (udp.source_port(), udp.destination_port())
+        } else if let Some(tcp) = self.tcp(frame) {
+            (tcp.source_port(), tcp.destination_port())
+        } else {
+            (0, 0)
+        }
     }
     /// The header of ICMP over IPv4.
     #[must_use]
@@ -229,6 +253,8 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
+    pub(super) const NONE: Self = Self { kind: TunnelKind::Vxlan, offset: 0, vni: 0 };
+
     /// The VXLAN header.
     #[must_use]
     pub fn vxlan<'a>(&self, frame: &'a [u8]) -> Option<&'a VxlanHeader> {
@@ -251,8 +277,52 @@ impl Tunnel {
     }
 }
 
+/// Where one layer begins and ends: what a header change needs of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Edge {
+    /// Offset of the Ethernet header.
+    pub(crate) ethernet: u16,
+    /// Offset of what follows the Ethernet header and its tags.
+    pub(crate) network: u16,
+    /// Offset one past the datagram (IP), or one past the layer (other).
+    pub(crate) end: u16,
+    /// Which network header.
+    pub(crate) kind: Network,
+    /// VLAN tags in front of the ethertype, 0 to 2.
+    pub(crate) tags: u8,
+}
+
+/// The outer edges of a frame, all that a [rewrite](crate::rewrite) needs of a [`Layout`].
+///
+/// Always in order: each layer ends within what carries it, and the outermost within `length`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// The outermost layer.
+    pub(crate) outermost: Edge,
+    /// The layer that its encapsulation carries; without encapsulation its `network` is 0.
+    pub(crate) inner: Edge,
+    /// Offset one past what the outermost encapsulation carries.
+    pub(crate) payload_end: u16,
+    /// Bytes of the frame.
+    pub(crate) length: u16,
+    /// DSCP of the outermost IP header; 0 when it is not IP.
+    pub(crate) dscp: u8,
+}
+
+impl Edges {
+    /// Of no frame.
+    pub const NONE: Self =
+        Self { outermost: Edge::NONE, inner: Edge::NONE, payload_end: 0, length: 0, dscp: 0 };
+}
+
+impl Edge {
+    const NONE: Self = Self { ethernet: 0, network: 0, end: 0, kind: Network::Other, tags: 0 };
+}
+
 /// Where the headers of one frame are: `tunnels + 1` layers, outermost first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
 pub struct Layout {
     pub(super) layers: [Layer; MAX_TUNNELS + 1],
     pub(super) tunnels: [Tunnel; MAX_TUNNELS],
@@ -260,6 +330,29 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Of no frame.
+    pub const NONE: Self = Self {
+        layers: [Layer::NONE; MAX_TUNNELS + 1],
+        tunnels: [Tunnel::NONE; MAX_TUNNELS],
+        depth: 0,
+    };
+
+    /// The edges of `frame`, which this is the layout of. Of another frame they are in order too.
+    #[must_use]
+    pub fn edges(&self, frame: &[u8]) -> Edges {
+        let outermost = self.outer();
+        let inner = self.layer(1).map_or(Edge::NONE, Layer::edge);
+        // UDP may be shorter than the IP datagram.
+        let payload_end = match outermost.udp(frame) {
+            Some(udp) => outermost.end.min(outermost.transport.saturating_add(udp.length())),
+            None => outermost.end,
+        };
+        let payload_end = payload_end.max(inner.end);
+        let length = outermost.end.max(frame.len() as u16);
+        let dscp = outermost.dscp(frame).unwrap_or(0);
+        Edges { outermost: outermost.edge(), inner, payload_end, length, dscp }
+    }
+
     /// Encapsulations found, 0 to 2.
     #[must_use]
     pub fn depth(&self) -> usize {

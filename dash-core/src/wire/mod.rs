@@ -1,8 +1,10 @@
-//! Headers: zero-copy views, and one bounded pass that finds where they are.
+//! Headers: zero-copy views, and two ways to find where they are.
 //!
 //! Each header has a file: its view, getters, then setters, both in wire order. Views check
-//! nothing but that the bytes are there; [`parse()`] checks versions and lengths once for a frame
-//! and answers a [`Layout`], whose layers and tunnels then give views.
+//! nothing but that the bytes are there. [`parse()`] walks from header to header in one bounded
+//! pass, checks versions and lengths, and answers a [`Layout`], whose layers and tunnels then give
+//! views. [`UsualFrame`] recognises the one shape that nearly all traffic has, by a comparison of
+//! fixed offsets, and says the same of it. Either gives the [`Edges`] that a header change needs.
 //!
 //! Where the RFCs leave room:
 //! - Up to two VLAN tags are walked in the outermost layer; behind a third, and behind any tag of
@@ -13,6 +15,10 @@
 //!   lengths in it are not compared with the fragment. Tunnels are not looked for in fragments.
 //! - Reserved bits are ignored. C or S in front of NVGRE, where RFC 7637 wants 0, is malformed:
 //!   the VSID would be elsewhere.
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
 #![deny(missing_docs)]
 
 pub mod arp;
@@ -33,10 +39,15 @@ pub mod tcp;
 #[cfg(test)]
 mod tests;
 pub mod udp;
+mod usual;
 pub mod vlan;
 pub mod vxlan;
 
 pub use error::ParseError;
 pub use header::Header;
-pub use layout::{Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind};
-pub use parse::{MAX_FRAME, parse, parse_into};
+pub use layout::{
+    Edge, Edges, Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind,
+};
+pub use parse::{MAX_FRAME, parse};
+pub(crate) use usual::{Ipv4, VxlanOverIpv4, Word};
+pub use usual::{Mac, UsualFrame};

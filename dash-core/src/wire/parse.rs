@@ -1,9 +1,5 @@
 //! One bounded pass over a frame: at most three layers, two tags, and in each layer
 //! [`MAX_EXTENSION_HEADERS`](super::ipv6::MAX_EXTENSION_HEADERS) extension headers.
-#![allow(
-    clippy::inline_always,
-    reason = "a layer stays in registers until it is written: a third less time for VXLAN"
-)]
 use super::ethernet::EthernetHeader;
 use super::geneve::{GeneveHeader, GeneveOptions};
 use super::gre::{GreHeader, NvgreHeader};
@@ -25,40 +21,24 @@ pub const MAX_FRAME: usize = 65_535;
 ///
 /// # Errors
 /// One [`ParseError`] for each way in which the frame is malformed.
+// The layers are values until the layout is written, once: to fill a layout in place costs wide
+// loads of fields just stored, a quarter of the pass.
 pub fn parse(frame: &[u8], profile: &Profile) -> Result<Layout, ParseError> {
-    let mut layout = Layout::default();
-    parse_into(frame, profile, &mut layout)?;
-    Ok(layout)
-}
-
-/// [`parse`] into a place that lasts: the burst's own. After an error `layout` is as it was.
-///
-/// # Errors
-/// One [`ParseError`] for each way in which the frame is malformed.
-// The layers are values until the layout is written, once: to fill a layout in place, or to move
-// one that was just filled, costs wide loads of fields just stored, a quarter of the pass.
-#[inline]
-pub fn parse_into(frame: &[u8], profile: &Profile, layout: &mut Layout) -> Result<(), ParseError> {
     if frame.len() > MAX_FRAME {
         return Err(ParseError::FrameTooLong);
     }
     let outer = parse_outer(frame)?;
     let Some((first, bytes, start)) = find_tunnel(frame, &outer, profile, 0)? else {
-        layout.layers[0] = outer;
-        layout.depth = 0;
-        return Ok(());
+        let layers = [outer, Layer::NONE, Layer::NONE];
+        return Ok(Layout { layers, tunnels: [Tunnel::NONE; 2], depth: 0 });
     };
     let middle = parse_inner(bytes, start)?;
     let Some((second, bytes, start)) = find_tunnel(bytes, &middle, profile, 1)? else {
-        layout.layers[0] = outer;
-        layout.layers[1] = middle;
-        layout.tunnels[0] = first;
-        layout.depth = 1;
-        return Ok(());
+        let layers = [outer, middle, Layer::NONE];
+        return Ok(Layout { layers, tunnels: [first, Tunnel::NONE], depth: 1 });
     };
     let inner = parse_inner(bytes, start)?;
-    *layout = Layout { layers: [outer, middle, inner], tunnels: [first, second], depth: 2 };
-    Ok(())
+    Ok(Layout { layers: [outer, middle, inner], tunnels: [first, second], depth: 2 })
 }
 
 /// The outermost layer: Ethernet and its tags.
@@ -104,13 +84,10 @@ fn parse_network(bytes: &[u8], network: usize, ethertype: u16) -> Result<Layer, 
         ethernet: 0,
         ethertype,
         network: network as u16,
-        transport: upper.offset as u16,
+        transport: upper as u16,
         end: ip.end as u16,
-        source_port: upper.source_port,
-        destination_port: upper.destination_port,
         tags: 0,
         protocol: ip.protocol,
-        tcp_flags: upper.tcp_flags,
         kind: ip.kind,
         flags: ip.flags,
     })
@@ -173,19 +150,10 @@ fn parse_ipv6(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
     Ok(Ip { kind: Network::Ipv6, flags, protocol, payload: offset, end })
 }
 
-/// What an upper-layer header says.
-#[derive(Default)]
-struct Upper {
-    offset: usize,
-    source_port: u16,
-    destination_port: u16,
-    tcp_flags: u8,
-}
-
-/// The upper-layer header in `datagram`, which ends with the datagram.
+/// The offset of the upper-layer header in `datagram`; where the datagram ends when it has none.
 #[inline(always)]
-fn parse_upper(datagram: &[u8], ip: &Ip) -> Result<Upper, ParseError> {
-    let here = Upper { offset: ip.payload, ..Upper::default() };
+fn parse_upper(datagram: &[u8], ip: &Ip) -> Result<usize, ParseError> {
+    let here = ip.payload;
     let found = match (ip.protocol, ip.kind) {
         _ if ip.flags.contains(LayerFlags::LATER_FRAGMENT) => None,
         (ip::UDP, _) => parse_udp(datagram, ip)?,
@@ -199,7 +167,7 @@ fn parse_upper(datagram: &[u8], ip: &Ip) -> Result<Upper, ParseError> {
         (ip::NO_NEXT_HEADER, Network::Ipv6) => None,
         _ => Some(here),
     };
-    Ok(found.unwrap_or(Upper { offset: datagram.len(), ..Upper::default() }))
+    Ok(found.unwrap_or(datagram.len()))
 }
 
 /// The upper-layer header; in a first fragment it may go on in the next: `None`.
@@ -217,7 +185,7 @@ fn whole<'a, H: Header>(
 }
 
 #[inline(always)]
-fn parse_udp(datagram: &[u8], ip: &Ip) -> Result<Option<Upper>, ParseError> {
+fn parse_udp(datagram: &[u8], ip: &Ip) -> Result<Option<usize>, ParseError> {
     let Some(header) = whole::<UdpHeader>(datagram, ip, ParseError::UdpTruncated)? else {
         return Ok(None);
     };
@@ -229,15 +197,10 @@ fn parse_udp(datagram: &[u8], ip: &Ip) -> Result<Option<Upper>, ParseError> {
     if ip.payload + length > datagram.len() && !ip.flags.contains(LayerFlags::FRAGMENT) {
         return Err(ParseError::UdpLength);
     }
-    Ok(Some(Upper {
-        offset: ip.payload,
-        source_port: header.source_port(),
-        destination_port: header.destination_port(),
-        tcp_flags: 0,
-    }))
+    Ok(Some(ip.payload))
 }
 
-fn parse_tcp(datagram: &[u8], ip: &Ip) -> Result<Option<Upper>, ParseError> {
+fn parse_tcp(datagram: &[u8], ip: &Ip) -> Result<Option<usize>, ParseError> {
     let Some(header) = whole::<TcpHeader>(datagram, ip, ParseError::TcpTruncated)? else {
         return Ok(None);
     };
@@ -248,12 +211,7 @@ fn parse_tcp(datagram: &[u8], ip: &Ip) -> Result<Option<Upper>, ParseError> {
     if ip.payload + header_len > datagram.len() && !ip.flags.contains(LayerFlags::FRAGMENT) {
         return Err(ParseError::TcpOptionsTruncated);
     }
-    Ok(Some(Upper {
-        offset: ip.payload,
-        source_port: header.source_port(),
-        destination_port: header.destination_port(),
-        tcp_flags: header.flags().bits(),
-    }))
+    Ok(Some(ip.payload))
 }
 
 /// An encapsulation header, the bytes up to the end of the frame inside, and where that begins.
@@ -273,11 +231,11 @@ fn find_tunnel<'a>(
     let transport = usize::from(layer.transport);
     match layer.protocol {
         ip::UDP => {
-            let port = Some(layer.destination_port);
+            let udp = UdpHeader::at(bytes, transport).ok_or(ParseError::UdpTruncated)?;
+            let port = Some(udp.destination_port());
             if port != profile.vxlan && port != profile.geneve {
                 return Ok(None);
             }
-            let udp = UdpHeader::at(bytes, transport).ok_or(ParseError::UdpTruncated)?;
             let end = transport + usize::from(udp.length());
             let bytes = bytes.get(..end).ok_or(ParseError::UdpLength)?;
             let offset = transport + UdpHeader::LEN;

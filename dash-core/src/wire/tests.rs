@@ -5,6 +5,7 @@ mod checksum;
 mod frames;
 mod headers;
 mod malformed;
+mod usual;
 
 use std::vec::Vec;
 
@@ -116,15 +117,15 @@ fn the_worked_example() {
     let outer = layout.outer();
     assert_eq!((outer.ethernet, outer.network, outer.transport, outer.end), (0, 14, 34, 150));
     assert_eq!((outer.kind, outer.ethertype, outer.protocol), (Network::Ipv4, 0x0800, 17));
-    assert_eq!((outer.source_port, outer.destination_port), (0, 4789));
-    assert_eq!((outer.tags, outer.flags, outer.tcp_flags), (0, LayerFlags::empty(), 0));
+    assert_eq!(outer.ports(&frame), (0, 4789));
+    assert_eq!((outer.tags, outer.flags, outer.tcp(&frame)), (0, LayerFlags::empty(), None));
     let tunnel = Tunnel { kind: TunnelKind::Vxlan, offset: 42, vni: 100 };
     assert_eq!(layout.tunnel(0), Some(&tunnel));
     assert_eq!(tunnel.vxlan(&frame).unwrap().vni(), 100);
     assert_eq!((tunnel.geneve(&frame).is_none(), tunnel.nvgre(&frame)), (true, None));
     let inner = layout.inner();
     assert_eq!((inner.ethernet, inner.network, inner.transport, inner.end), (50, 64, 84, 150));
-    assert_eq!((inner.source_port, inner.destination_port), (1234, 80));
+    assert_eq!(inner.ports(&frame), (1234, 80));
     let addresses = (IpAddress::v4(10, 1, 1, 10), IpAddress::v4(10, 1, 2, 50));
     assert_eq!(inner.addresses(&frame), Some(addresses));
     assert_eq!(inner.udp(&frame).unwrap().length(), 66);
@@ -153,7 +154,8 @@ fn two_encapsulations() {
     assert_eq!(options.next().unwrap().unwrap().data, [0, 1, 0, 2]);
     assert!(options.next().is_none());
     let inner = layout.inner();
-    assert_eq!((inner.ethernet, inner.kind, inner.tcp_flags), (120, Network::Ipv6, 2));
+    assert_eq!((inner.ethernet, inner.kind), (120, Network::Ipv6));
+    assert_eq!(inner.tcp(&frame).unwrap().flags(), tcp::TcpFlags::SYN);
     assert_eq!(inner.tcp(&frame).unwrap().destination_port(), 80);
     assert_eq!(inner.upper(&frame).unwrap().len(), 27);
 
@@ -265,14 +267,14 @@ fn upper_layers() {
 fn ipv4_fragments() {
     let first = ipv4_fragment(ip::UDP, 0x2000, &vxlan(1, &[0; 20])[..16]);
     let layer = *parsed(&first).outer();
-    assert_eq!((layer.flags, layer.destination_port), (LayerFlags::FRAGMENT, 4789));
+    assert_eq!((layer.flags, layer.ports(&first).1), (LayerFlags::FRAGMENT, 4789));
     assert_eq!(parsed(&first).depth(), 0, "no tunnel in a fragment");
 
     let later = LayerFlags::FRAGMENT | LayerFlags::LATER_FRAGMENT;
     for field in [0x0001, 0x2001, 0x1fff] {
         let frame = ipv4_fragment(ip::TCP, field, b"data");
         let layer = *parsed(&frame).outer();
-        assert_eq!((layer.flags, layer.source_port, layer.protocol), (later, 0, 6));
+        assert_eq!((layer.flags, layer.ports(&frame), layer.protocol), (later, (0, 0), 6));
         assert_eq!((layer.transport, layer.tcp(&frame)), (layer.end, None));
     }
     // DF alone is no fragment; a first fragment may end within the upper-layer header.
@@ -280,14 +282,14 @@ fn ipv4_fragments() {
     for protocol in [ip::UDP, ip::TCP, ip::ICMPV4] {
         let frame = ipv4_fragment(protocol, 0x2000, &[1, 2]);
         let layer = *parsed(&frame).outer();
-        assert_eq!((layer.flags, layer.source_port), (LayerFlags::FRAGMENT, 0));
+        assert_eq!((layer.flags, layer.ports(&frame)), (LayerFlags::FRAGMENT, (0, 0)));
         assert_eq!(layer.transport, layer.end);
     }
     // TCP options may go on in the next fragment.
     let mut segment = tcp(b"");
     segment[12] = 0xf0;
-    let layer = *parsed(&ipv4_fragment(ip::TCP, 0x2000, &segment)).outer();
-    assert_eq!(layer.destination_port, 80);
+    let first = ipv4_fragment(ip::TCP, 0x2000, &segment);
+    assert_eq!(parsed(&first).outer().ports(&first).1, 80);
 }
 
 #[test]
@@ -301,18 +303,18 @@ fn ipv6_extension_headers() {
     );
     let layer = *parsed(&frame).outer();
     assert_eq!((layer.flags, layer.protocol, layer.transport), (LayerFlags::EXTENSIONS, 6, 78));
-    assert_eq!(layer.destination_port, 80);
+    assert_eq!(layer.ports(&frame).1, 80);
     // A long one.
     let long = join(&[&[ip::UDP, 2], &[0; 22], &udp(80, b"")]);
     assert_eq!(parsed(&ipv6(ip::ROUTING, &long)).outer().transport, 78);
 
     let atomic = ipv6(ip::FRAGMENT, &fragment(ip::UDP, 0, false, &udp(80, b"")));
     let layer = *parsed(&atomic).outer();
-    assert_eq!((layer.flags, layer.destination_port), (LayerFlags::EXTENSIONS, 80));
+    assert_eq!((layer.flags, layer.ports(&atomic).1), (LayerFlags::EXTENSIONS, 80));
     let first = ipv6(ip::FRAGMENT, &fragment(ip::UDP, 0, true, &udp(80, b"")));
     let layer = *parsed(&first).outer();
     assert_eq!(layer.flags, LayerFlags::EXTENSIONS | LayerFlags::FRAGMENT);
-    assert_eq!(layer.destination_port, 80);
+    assert_eq!(layer.ports(&first).1, 80);
     // Behind the header of a later fragment nothing is walked.
     let later = ipv6(ip::FRAGMENT, &fragment(ip::ROUTING, 1, false, &[0xff; 8]));
     let layer = *parsed(&later).outer();
@@ -328,7 +330,8 @@ fn as_many_extension_headers_as_the_bound() {
         chain = extension(next, &chain);
         next = ip::DESTINATION_OPTIONS;
     }
-    assert_eq!(parsed(&ipv6(next, &chain)).outer().destination_port, 80);
+    let frame = ipv6(next, &chain);
+    assert_eq!(parsed(&frame).outer().ports(&frame).1, 80);
     let chain = extension(next, &chain);
     assert_eq!(parse(&ipv6(next, &chain), &ALL), Err(ParseError::Ipv6ExtensionCount));
 }
@@ -427,13 +430,13 @@ proptest! {
         match &theirs.transport {
             Some(TransportSlice::Udp(udp)) => {
                 prop_assert_eq!(usize::from(layer.transport), offset(udp.slice()));
-                prop_assert_eq!(layer.source_port, udp.source_port());
-                prop_assert_eq!(layer.destination_port, udp.destination_port());
+                let ports = (udp.source_port(), udp.destination_port());
+                prop_assert_eq!(layer.ports(&frame), ports);
             }
             Some(TransportSlice::Tcp(tcp)) => {
                 prop_assert_eq!(usize::from(layer.transport), offset(tcp.slice()));
-                prop_assert_eq!(layer.source_port, tcp.source_port());
-                prop_assert_eq!(layer.destination_port, tcp.destination_port());
+                let ports = (tcp.source_port(), tcp.destination_port());
+                prop_assert_eq!(layer.ports(&frame), ports);
             }
             _ => {}
         }

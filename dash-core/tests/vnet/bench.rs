@@ -21,7 +21,8 @@ use dash_core::{
     },
 };
 use dash_hal::{
-    Burst, ChecksumStatus, PacketBuffer, PortId, ReceiveMetadata,
+    Burst, ChecksumStatus, FlowOffload, Hints, PacketBuffer, Platform, PortId, ReceiveMetadata,
+    SoftwareHints,
     software::{ArrayBuffer, SoftwarePlatform},
 };
 use smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
@@ -36,9 +37,9 @@ use crate::{
 
 pub(crate) const PORTS: usize = 4;
 const BYTES: usize = 1024;
-const ENIS: usize = 4;
+pub(crate) const ENIS: usize = 4;
 
-type Buffer = ArrayBuffer<BYTES>;
+pub(crate) type Buffer = ArrayBuffer<BYTES>;
 
 const CAPACITY: Capacity = Capacity {
     appliances: 4,
@@ -80,29 +81,36 @@ impl Storage {
     }
 }
 
-/// The frames inside engine and ports are arrays; boxes keep them off the test's stack.
-pub(crate) struct Bench<'a> {
-    engine: Box<Engine<'a, Vnet<'a>, Buffer>>,
-    writer: PolicyWriter<'a>,
+/// The frames inside engine and ports are arrays; boxes keep them off the test's stack. `O` is a
+/// hardware flow table, `H` what else the hardware helps with.
+pub(crate) struct Bench<'a, O = (), H = SoftwareHints> {
+    pub engine: Box<Engine<'a, Vnet<'a>, Buffer, 64, 32, O>>,
+    pub writer: PolicyWriter<'a>,
     readers: Readers<'a>,
-    pub port: Box<SoftwarePlatform<PORTS, BYTES>>,
+    pub port: Box<SoftwarePlatform<PORTS, BYTES, H>>,
 }
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(storage: &'a mut Storage, settings: &model::Settings) -> Self {
+        Self::with_hardware(storage, settings, (), SoftwareHints)
+    }
+}
+
+impl<'a, O: FlowOffload<FlowKey, Flow<FlowState>>, H: Hints + Copy> Bench<'a, O, H> {
+    pub(crate) fn with_hardware(
+        storage: &'a mut Storage,
+        settings: &model::Settings,
+        offload: O,
+        hints: H,
+    ) -> Self {
         let Storage { words, counter, buckets, slots, enis } = storage;
         let readers = Readers::new(counter);
         let writer = PolicyWriter::new(words, &CAPACITY, [3, 4], readers).unwrap();
         let flows = FlowTable::new(buckets, slots, [1, 2]).unwrap();
-        let idle_timeout = u32::try_from(settings.idle_timeout / 1_000_000).unwrap();
-        let vnet = Vnet::new(
-            writer.policy(),
-            enis,
-            Settings { tcp_strict: settings.tcp_strict, idle_timeout },
-        );
-        let mut port = Box::new(SoftwarePlatform::new());
+        let vnet = Vnet::new(writer.policy(), enis, vnet_settings(settings));
+        let mut port = Box::new(SoftwarePlatform::with_hints(hints));
         port.mtu = u16::try_from(settings.mtu).unwrap();
-        let engine = Box::new(Engine::new(vnet, flows, readers, 0));
+        let engine = Box::new(Engine::with_offload(vnet, flows, readers, 0, offload));
         Self { engine, writer, readers, port }
     }
 
@@ -111,7 +119,7 @@ impl<'a> Bench<'a> {
         for change in changes {
             self.until_done(|writer| apply(writer, change));
         }
-        self.until_done(PolicyWriter::commit);
+        self.writer.commit();
     }
 
     /// A reader that has passed its quiescent point frees what a busy call waits for.
@@ -145,6 +153,11 @@ impl<'a> Bench<'a> {
             }
         }
         out
+    }
+
+    /// The ageing sweep over so many flows.
+    pub(crate) fn tick(&mut self, now: u64, budget: usize) {
+        self.engine.tick(now, budget, &self.port.hints());
     }
 
     /// One frame from a controller, past the ports' receive.
@@ -196,15 +209,20 @@ impl<'a> Bench<'a> {
     }
 }
 
+pub(crate) fn vnet_settings(settings: &model::Settings) -> Settings {
+    let idle_timeout = u32::try_from(settings.idle_timeout / 1_000_000).unwrap();
+    Settings { tcp_strict: settings.tcp_strict, idle_timeout }
+}
+
 fn eni_count(count: &EniCounters) -> EniCount {
     let traffic = |counted: Counted| (counted.packets, counted.bytes);
     EniCount {
-        rx: traffic(count.rx),
-        tx: traffic(count.tx),
-        outbound_rx: traffic(count.outbound_rx),
-        outbound_tx: traffic(count.outbound_tx),
-        inbound_rx: traffic(count.inbound_rx),
-        inbound_tx: traffic(count.inbound_tx),
+        rx: traffic(count.rx()),
+        tx: traffic(count.tx()),
+        outbound_rx: traffic(count.outbound.rx),
+        outbound_tx: traffic(count.outbound.tx),
+        inbound_rx: traffic(count.inbound.rx),
+        inbound_tx: traffic(count.inbound.tx),
         flow_create_failed: count.flow_create_failed,
         drops: count.drops.iter().map(|(reason, count)| (reason.to_string(), count)).collect(),
     }
@@ -221,7 +239,7 @@ fn flow_key(key: &FlowKey) -> Key {
     }
 }
 
-fn buffer(arrival: &Arrival) -> Buffer {
+pub(crate) fn buffer(arrival: &Arrival) -> Buffer {
     let status = |bad| if bad { ChecksumStatus::Bad } else { ChecksumStatus::Unknown };
     let metadata = ReceiveMetadata {
         port: PortId(arrival.port),
@@ -232,6 +250,12 @@ fn buffer(arrival: &Arrival) -> Buffer {
         truncated: arrival.truncated,
     };
     Buffer::with_headroom(&arrival.bytes, metadata, arrival.headroom).expect("a buffer that fits")
+}
+
+/// Whether the frame of an arrival lies at an even address or an odd one; its buffer may move.
+pub(crate) fn address_parity(arrival: &Arrival) -> usize {
+    const { assert!(align_of::<Buffer>().is_multiple_of(2)) };
+    buffer(arrival).bytes().as_ptr().addr() % 2
 }
 
 fn cidr(prefix: &Prefix) -> IpCidr {

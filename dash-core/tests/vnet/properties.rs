@@ -1,7 +1,7 @@
 //! What holds for random policies and random traffic.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
 };
 
@@ -12,23 +12,27 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
+use dash_core::{flow::FlowCounters, pipeline::vnet::EniCounters};
+
 use crate::{
-    bench::{Bench, Storage},
+    bench::{Bench, ENIS, Storage},
+    engines::{Calls, Engines},
     frame::Arrival,
+    hardware::Device,
     model::{Key, Model, Outcome, SECOND, Settings},
     traffic::{Contents, Script, Step, StepBytes, script},
 };
 
 /// Enough for every flow of a script.
-const BIG: usize = 512;
-const SETTINGS: Settings =
+pub(crate) const BIG: usize = 512;
+pub(crate) const SETTINGS: Settings =
     Settings { tcp_strict: false, idle_timeout: 30 * SECOND, mtu: 700, flows: true };
 
-type TestResult = Result<(), TestCaseError>;
+pub(crate) type TestResult = Result<(), TestCaseError>;
 
 /// What all cases of a property came to; printed, so that a reader sees what was compared.
 #[derive(Default)]
-struct Totals {
+pub(crate) struct Totals {
     frames_in: u64,
     frames_out: u64,
     hits: u64,
@@ -37,7 +41,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, model: &Model) {
+    pub(crate) fn add(&mut self, model: &Model) {
         self.frames_in += model.frames_in;
         self.frames_out += model.frames_out;
         self.hits += model.hits;
@@ -47,7 +51,7 @@ impl Totals {
         }
     }
 
-    fn print(&self, property: &str) {
+    pub(crate) fn print(&self, property: &str) {
         let Self { frames_in, frames_out, hits, evaluated_again, drops } = self;
         println!(
             "{property}: {frames_in} frames ({hits} hits, {evaluated_again} evaluated again), \
@@ -58,7 +62,11 @@ impl Totals {
 
 /// Runs `test` on random bytes of a policy and of steps. `cases` is for the normal run;
 /// `PROPTEST_CASES` overrides it.
-fn for_scripts(cases: u32, steps: usize, test: impl Fn(&[u8], &[StepBytes]) -> TestResult) {
+pub(crate) fn for_scripts(
+    cases: u32,
+    steps: usize,
+    test: impl Fn(&[u8], &[StepBytes]) -> TestResult,
+) {
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
     let cases = if asked { Config::default().cases } else { cases };
     let config =
@@ -70,7 +78,7 @@ fn for_scripts(cases: u32, steps: usize, test: impl Fn(&[u8], &[StepBytes]) -> T
     }
 }
 
-fn same_counters(bench: &Bench<'_>, model: &Model, now: u64) -> TestResult {
+pub(crate) fn same_counters(bench: &Bench<'_>, model: &Model, now: u64) -> TestResult {
     prop_assert_eq!(bench.drops(), model.drops.clone());
     prop_assert_eq!(bench.enis(), model.enis.clone());
     prop_assert_eq!(bench.live(now), model.live(now));
@@ -210,4 +218,114 @@ fn the_cache_answers_what_the_slow_path_would_answer() {
         same_counters(&big, &model, 0)
     });
     totals.borrow().print("with and without flows");
+}
+
+/// What hardware forwards, software would have forwarded: each frame's end, and after a last sweep
+/// all counters and flows, of an engine with a hardware table and of one without. A whole sweep
+/// follows each change of policy; others come at random, and in most scripts the hardware has
+/// fewer places than there are flows.
+#[test]
+fn a_hardware_table_changes_no_answer() {
+    let totals = RefCell::new(Totals::default());
+    let (forwarded, withdrawn) = (Cell::new(0), Cell::new(0));
+    for_scripts(300, 240, |policy, steps| {
+        let Script { policy, steps: script } =
+            script(policy, steps, Contents { changes: true, pauses: true });
+        let settings = Settings { tcp_strict: steps[0][31] % 8 == 0, ..SETTINGS };
+        // With few places flows that are over must make room.
+        let capacity = if steps[0][29] % 4 == 0 { 8 } else { BIG };
+        let mut storages = [Storage::new(capacity), Storage::new(capacity)];
+        let [with, without] = &mut storages;
+        let mut enis = vec![EniCounters::ZERO; ENIS];
+        let mut device = Device::new(with, &mut enis, &settings);
+        let mut software = Bench::new(without, &settings);
+        let mut model = Model::new(settings);
+        software.change(&policy);
+        software.tick(0, capacity);
+        device.change(0, &policy);
+        model.change(&policy);
+        let mut now = 0;
+        let mut choices = steps.iter().flatten().map(|byte| usize::from(*byte)).cycle();
+        for (index, step) in script.iter().enumerate() {
+            match step {
+                Step::Change(changes) => {
+                    software.change(changes);
+                    software.tick(now, capacity);
+                    device.change(now, changes);
+                    model.change(changes);
+                }
+                Step::Frame(pause, arrival) => {
+                    now += pause;
+                    // Flows are established by frames that come again.
+                    for _ in 0..choices.next().unwrap() % 6 {
+                        let budget = [0, 0, 3, capacity][choices.next().unwrap() % 4];
+                        software.tick(now, budget);
+                        device.bench.tick(now, budget);
+                        let expected = software.frame(now, arrival);
+                        let got = device.frame(now, arrival);
+                        prop_assert_eq!(got, expected, "step {} of {:?}", index, &script);
+                        model.frame(now, arrival);
+                    }
+                }
+            }
+        }
+        software.tick(now, capacity);
+        device.sweep(now);
+        prop_assert_eq!(device.bench.drops(), software.drops());
+        prop_assert_eq!(device.bench.enis(), software.enis());
+        prop_assert_eq!(device.bench.live(now), software.live(now));
+        let counters = *device.bench.engine.flows().counters();
+        let of_hardware = FlowCounters { offloaded: 0, refused: 0, withdrawn: 0, ..counters };
+        prop_assert_eq!(&of_hardware, software.engine.flows().counters());
+        let present = counters.offloaded - counters.withdrawn;
+        prop_assert_eq!(device.offloaded() as u64, present);
+        forwarded.set(forwarded.get() + device.forwarded);
+        withdrawn.set(withdrawn.get() + counters.withdrawn);
+        totals.borrow_mut().add(&model);
+        Ok(())
+    });
+    totals.borrow().print("with and without hardware");
+    println!(
+        "hardware forwarded {} frames; {} flows were withdrawn",
+        forwarded.get(),
+        withdrawn.get()
+    );
+}
+
+/// A port's own hash, checksum and prefetch are used, and change nothing: each frame's end, and in
+/// the end all counters and flows.
+#[test]
+fn engines_of_a_port_change_no_answer() {
+    let calls = Calls::default();
+    for_scripts(100, 240, |policy, steps| {
+        let Script { policy, steps: script } =
+            script(policy, steps, Contents { changes: true, pauses: true });
+        let mut storages = [Storage::new(BIG), Storage::new(BIG)];
+        let [with, without] = &mut storages;
+        let mut with = Bench::with_hardware(with, &SETTINGS, (), Engines(&calls));
+        let mut without = Bench::new(without, &SETTINGS);
+        with.change(&policy);
+        without.change(&policy);
+        let mut now = 0;
+        for step in &script {
+            match step {
+                Step::Change(changes) => {
+                    with.change(changes);
+                    without.change(changes);
+                }
+                Step::Frame(pause, arrival) => {
+                    now += pause;
+                    prop_assert_eq!(with.frame(now, arrival), without.frame(now, arrival));
+                    with.tick(now, 2);
+                    without.tick(now, 2);
+                }
+            }
+        }
+        prop_assert_eq!(with.drops(), without.drops());
+        prop_assert_eq!(with.enis(), without.enis());
+        prop_assert_eq!(with.live(now), without.live(now));
+        prop_assert_eq!(with.engine.flows().counters(), without.engine.flows().counters());
+        Ok(())
+    });
+    println!("engines of a port: {calls:?}");
 }

@@ -90,7 +90,7 @@ fn swapped(upper: Upper) -> Upper {
 }
 
 /// A frame of a VM, a frame to a VM, or a reply to an earlier frame.
-fn tunnelled(
+pub(crate) fn tunnelled(
     choices: &mut Choices<'_>,
     policy: &Policy,
     sent: &[Tunnelled],
@@ -162,12 +162,14 @@ fn arrive(choices: &mut Choices<'_>, mut frame: Tunnelled) -> Arrival {
     let port = choices.below(4) as u16;
     frame.outer.tos = choices.pick(&[0, 0xb8, 0x03, 0xff]);
     frame.customer.packet.tos = choices.pick(&[0, 0x2e]);
+    // An even address, or an odd one.
+    let headroom = 128 - choices.below(2);
     if choices.below(4) < 3 {
-        return Arrival::new(port, frame.bytes());
+        return Arrival { headroom, ..Arrival::new(port, frame.bytes()) };
     }
     let fault = choices.below(40);
     oddity(choices, fault, &mut frame);
-    let mut arrival = Arrival::new(port, frame.bytes());
+    let mut arrival = Arrival { headroom, ..Arrival::new(port, frame.bytes()) };
     fault_of_the_port(choices, fault, &mut arrival);
     arrival
 }

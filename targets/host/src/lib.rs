@@ -2,8 +2,8 @@
 //!
 //! A library with a thin `main`, so that tests call its parts. In the order of a run: [`cli`] and
 //! [`config`] are read into a [`plan`] before the first frame; [`capture`] gives the frames, at
-//! their times; a [`session`] takes each through the engine; [`run`] writes what leaves and the
-//! [`report`], [`explain`] shows one frame.
+//! their times, and [`schedule`] the changes in between; a [`session`] takes each through the
+//! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame.
 
 pub mod buffer;
 pub mod capture;
@@ -12,11 +12,13 @@ pub mod config;
 pub mod error;
 pub mod explain;
 pub mod headers;
+pub mod outputs;
 pub mod plan;
 pub mod platform;
 pub mod port;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod session;
 pub mod summary;
 pub mod trace;
@@ -46,14 +48,15 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be listening; the exit code tells it too.
-            let _ = writeln!(std::io::stderr(), "{}", prefixed(&error));
+            complain(&error);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn prefixed(error: &error::Error) -> String {
-    let lines = error.to_string();
-    lines.lines().map(|line| format!("error: {line}")).collect::<Vec<_>>().join("\n")
+/// Tells why a command fails.
+pub fn complain(error: &impl std::fmt::Display) {
+    let lines: Vec<_> = error.to_string().lines().map(|line| format!("error: {line}")).collect();
+    // Nobody may be listening; the exit code tells it too.
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
 }

@@ -2,17 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dash_core::{
-    flow::Flow,
-    pipeline::vnet::{
-        FlowKey, FlowState, Traffic,
-        policy::{Direction, EniId},
-    },
-};
+use dash_core::pipeline::vnet::{Drops, EniCounters, FlowKey, Traffic, policy::Direction};
 use dash_hal::PortId;
 use serde::Serialize;
 
-use crate::{plan::Plan, session::Session};
+use crate::plan::Plan;
 
 /// Received and sent, by port.
 pub type PortTraffic = BTreeMap<PortId, (Count, Count)>;
@@ -25,7 +19,7 @@ pub struct Report {
     /// Counters by ENI.
     pub enis: BTreeMap<String, EniReport>,
     /// Frames dropped, by reason.
-    pub drops: BTreeMap<String, u64>,
+    pub drops: DropCounts,
     /// Flows that live at the end, sorted by ENI, direction, addresses, protocol and ports.
     pub flows: Vec<FlowReport>,
 }
@@ -67,6 +61,14 @@ pub struct PortReport {
 pub struct EniReport {
     /// `eni_id` of its configuration.
     pub eni_id: Option<String>,
+    /// What was counted.
+    #[serde(flatten)]
+    pub counts: EniCounts,
+}
+
+/// What is counted for an ENI.
+#[derive(Clone, Debug, Serialize)]
+pub struct EniCounts {
     /// Came in for it.
     pub rx: Count,
     /// Left for it.
@@ -82,7 +84,42 @@ pub struct EniReport {
     /// Frames forwarded whose flow found no place.
     pub flow_create_failed: u64,
     /// Frames dropped once the ENI was known, by reason.
-    pub drops: BTreeMap<String, u64>,
+    pub drops: DropCounts,
+}
+
+impl From<&EniCounters> for EniCounts {
+    fn from(counters: &EniCounters) -> Self {
+        Self {
+            rx: counters.rx().into(),
+            tx: counters.tx().into(),
+            outbound_rx: counters.outbound.rx.into(),
+            outbound_tx: counters.outbound.tx.into(),
+            inbound_rx: counters.inbound.rx.into(),
+            inbound_tx: counters.inbound.tx.into(),
+            flow_create_failed: counters.flow_create_failed,
+            drops: drop_counts(&counters.drops),
+        }
+    }
+}
+
+/// Frames dropped, by the name of the reason.
+pub type DropCounts = BTreeMap<String, u64>;
+
+/// The counts by name.
+#[must_use]
+pub fn drop_counts(drops: &Drops) -> DropCounts {
+    drops.iter().map(|(reason, count)| (reason.to_string(), count)).collect()
+}
+
+/// What a data plane has counted in a run, in its own terms.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// Drops of all frames.
+    pub drops: DropCounts,
+    /// Counters of each ENI, by number.
+    pub enis: Vec<EniCounts>,
+    /// The flows that live, in no order.
+    pub flows: Vec<(FlowKey, Count)>,
 }
 
 /// One half of a pair of flows.
@@ -111,7 +148,7 @@ pub struct FlowReport {
 }
 
 impl FlowReport {
-    fn new(key: &FlowKey, flow: &Flow<FlowState>, plan: &Plan) -> Self {
+    fn new(key: &FlowKey, count: Count, plan: &Plan) -> Self {
         let vnet = plan.names.vnets.name(key.vnet().0.into());
         Self {
             eni: key.eni().to_string(),
@@ -125,8 +162,8 @@ impl FlowReport {
             src_port: key.source_port(),
             dst_port: key.destination_port(),
             vnet: vnet.cloned().unwrap_or_default(),
-            packets: flow.packets,
-            bytes: flow.bytes,
+            packets: count.packets,
+            bytes: count.bytes,
         }
     }
 }
@@ -134,29 +171,15 @@ impl FlowReport {
 impl Report {
     /// The report of a run that has ended.
     #[must_use]
-    pub fn new(session: &Session<'_>, plan: &Plan, ports: &PortTraffic) -> Self {
-        let pipeline = session.pipeline();
-        let drops = |drops: &dash_core::pipeline::vnet::Drops| {
-            drops.iter().map(|(reason, count)| (reason.to_string(), count)).collect()
-        };
-        let enis = (0..plan.names.enis.len()).filter_map(|number| {
+    pub fn new(statistics: &Statistics, plan: &Plan, ports: &PortTraffic) -> Self {
+        let enis = statistics.enis.iter().enumerate().filter_map(|(number, counts)| {
             let key = plan.names.enis.name(number)?;
-            let counters = pipeline.eni_counters(EniId(number as u16))?;
-            let report = EniReport {
-                eni_id: plan.state.enis.get(key).and_then(|entry| entry.value.eni_id.clone()),
-                rx: counters.rx.into(),
-                tx: counters.tx.into(),
-                outbound_rx: counters.outbound_rx.into(),
-                outbound_tx: counters.outbound_tx.into(),
-                inbound_rx: counters.inbound_rx.into(),
-                inbound_tx: counters.inbound_tx.into(),
-                flow_create_failed: counters.flow_create_failed,
-                drops: drops(&counters.drops),
-            };
-            Some((key.to_string(), report))
+            let eni_id = plan.state.enis.get(key).and_then(|entry| entry.value.eni_id.clone());
+            Some((key.to_string(), EniReport { eni_id, counts: counts.clone() }))
         });
+        let flows = statistics.flows.iter();
         let mut flows: Vec<_> =
-            session.flows().map(|(key, flow)| FlowReport::new(key, flow, plan)).collect();
+            flows.map(|(key, count)| FlowReport::new(key, *count, plan)).collect();
         flows.sort();
         Self {
             ports: ports
@@ -166,7 +189,7 @@ impl Report {
                 })
                 .collect(),
             enis: enis.collect(),
-            drops: drops(pipeline.drops()),
+            drops: statistics.drops.clone(),
             flows,
         }
     }

@@ -1,9 +1,6 @@
 //! The engine over captures: one frame after the other, at the frame's own time.
 
-use std::{
-    collections::{TryReserveError, VecDeque},
-    sync::atomic::AtomicU32,
-};
+use std::{collections::TryReserveError, sync::atomic::AtomicU32};
 
 use dash_core::{
     engine::Engine,
@@ -12,7 +9,7 @@ use dash_core::{
         Trace,
         vnet::{
             EniCounters, FlowKey, FlowState, Settings, Vnet,
-            policy::{Capacity, PolicyWriter},
+            policy::{Capacity, EniId, PolicyWriter},
         },
     },
     table::{
@@ -30,6 +27,8 @@ use crate::{
     error::Error,
     plan::Plan,
     platform::HostPlatform,
+    report::{Count, EniCounts, Statistics, drop_counts},
+    schedule::Schedule,
 };
 
 /// Flows that the ageing sweep looks at for each frame.
@@ -85,8 +84,7 @@ pub struct Session<'a> {
     writer: PolicyWriter<'a>,
     platform: HostPlatform,
     current: Image,
-    later: VecDeque<(u64, Image)>,
-    first: Option<u64>,
+    schedule: Schedule,
 }
 
 impl<'a> Session<'a> {
@@ -113,7 +111,7 @@ impl<'a> Session<'a> {
         let pipeline = Vnet::new(writer.policy(), &mut storage.enis, settings);
         let engine = Engine::new(pipeline, flows, readers, 0);
         apply(&mut writer, &Image::default(), &first)?;
-        Ok(Self { engine, writer, platform, current: first, later: later.into(), first: None })
+        Ok(Self { engine, writer, platform, current: first, schedule: Schedule::new(later) })
     }
 
     /// Takes one frame to its end, after the changes that are due before it; answers what left.
@@ -128,14 +126,11 @@ impl<'a> Session<'a> {
     ) -> Result<impl Iterator<Item = (PortId, HostBuffer)>, Error> {
         self.platform.clock().advance(record.time);
         let now = self.platform.clock().now();
-        let first = *self.first.get_or_insert(now);
-        while self.later.front().is_some_and(|(time, _)| now - first >= *time) {
-            if let Some((_, after)) = self.later.pop_front() {
-                apply(&mut self.writer, &self.current, &after)?;
-                self.current = after;
-                // An ENI that is gone takes its flows along, and counts in no report.
-                self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
-            }
+        while let Some(after) = self.schedule.due(now) {
+            apply(&mut self.writer, &self.current, &after)?;
+            self.current = after;
+            // An ENI that is gone takes its flows along, and counts in no report.
+            self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
         }
         let metadata = ReceiveMetadata { port, truncated: record.truncated, ..Default::default() };
         let mut burst = Burst::new();
@@ -147,14 +142,19 @@ impl<'a> Session<'a> {
         Ok(self.platform.take_sent())
     }
 
-    /// Counters.
+    /// What was counted so far, for the ENIs of `plan`.
     #[must_use]
-    pub const fn pipeline(&self) -> &Vnet<'a> {
-        self.engine.pipeline()
-    }
-
-    /// The flows that live now.
-    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow<FlowState>)> {
-        self.engine.flows().live(self.platform.clock().now())
+    pub fn statistics(&self, plan: &Plan) -> Statistics {
+        let pipeline = self.engine.pipeline();
+        let numbers = 0..plan.names.enis.len();
+        let enis = numbers.map_while(|number| pipeline.eni_counters(EniId(number as u16)));
+        let flows = self.engine.flows().live(self.platform.clock().now());
+        Statistics {
+            drops: drop_counts(pipeline.drops()),
+            enis: enis.map(EniCounts::from).collect(),
+            flows: flows
+                .map(|(key, flow)| (*key, Count { packets: flow.packets, bytes: flow.bytes }))
+                .collect(),
+        }
     }
 }

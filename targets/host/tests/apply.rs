@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::atomic::AtomicU32};
 
 use command::examples;
 use dash_core::{
-    pipeline::vnet::policy::{Capacity, Policy, PolicyWriter},
-    table::quiescence::Readers,
+    pipeline::vnet::policy::{Capacity, Policy, PolicyError, PolicyWriter},
+    table::{TableError, quiescence::Readers},
 };
 use dash_host::config::{
     Reader,
@@ -96,25 +96,70 @@ fn check(policy: &Policy<'_>, image: &Image, images: &[Image]) {
     }
 }
 
-#[test]
-fn the_policy_follows_each_transaction() {
+/// Images of [`states`], and a capacity for each step from one to the next.
+fn images() -> (Vec<Image>, Capacity) {
     let mut names = Names::default();
     let images: Vec<Image> =
         states().iter().map(|state| Image::of(state, &mut names).unwrap()).collect();
     let empty = Image::default();
-    let mut capacity = Capacity::NONE;
-    let mut before = &empty;
-    for after in &images {
-        capacity = larger(&capacity, &before.capacity_to(after, &names));
-        before = after;
+    let befores = std::iter::once(&empty).chain(&images);
+    let capacity = befores
+        .zip(&images)
+        .map(|(before, after)| before.capacity_to(after, &names))
+        .reduce(|one, other| larger(&one, &other));
+    (images, capacity.unwrap())
+}
+
+fn words(capacity: &Capacity) -> Vec<AtomicU32> {
+    (0..capacity.words()).map(|_| AtomicU32::new(0)).collect()
+}
+
+#[test]
+fn the_policy_follows_each_transaction() {
+    let (images, capacity) = images();
+    let counters = [AtomicU32::new(0)];
+    for readers in [Readers::new(&[]), Readers::new(&counters)] {
+        let words = words(&capacity);
+        let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], readers).unwrap();
+        let mut before = &Image::default();
+        for after in &images {
+            apply(&mut writer, before, after).unwrap();
+            check(&writer.policy(), after, &images);
+            readers.quiescent(0);
+            before = after;
+        }
     }
-    let words: Vec<AtomicU32> = (0..capacity.words()).map(|_| AtomicU32::new(0)).collect();
-    let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], Readers::new(&[])).unwrap();
-    let mut before = &empty;
-    for after in &images {
-        apply(&mut writer, before, after).unwrap();
-        check(&writer.policy(), after, &images);
-        before = after;
+}
+
+type Field = fn(&mut Capacity) -> &mut usize;
+
+#[test]
+fn a_refusal_names_the_object_and_leaves_the_policy_as_it_was() {
+    let mut names = Names::default();
+    let images = [Image::default(), Image::of(&states()[0], &mut names).unwrap()];
+    let [before, after] = &images;
+    let sufficient = before.capacity_to(after, &names);
+    let lacks: [(&str, Field); 10] = [
+        ("appliance", |capacity| &mut capacity.appliances),
+        ("direction of VNI", |capacity| &mut capacity.directions),
+        ("VNET", |capacity| &mut capacity.vnets),
+        ("routing type", |capacity| &mut capacity.routing_types),
+        ("mapping", |capacity| &mut capacity.mappings),
+        ("mapping", |capacity| &mut capacity.mapping_underlays),
+        ("PA prefix", |capacity| &mut capacity.pa_vnis),
+        ("trusted VNIs", |capacity| &mut capacity.trusted_ranges),
+        ("tag prefix", |capacity| &mut capacity.acl.tag_prefixes),
+        ("inbound rules", |capacity| &mut capacity.acl.nodes),
+    ];
+    for (object, field) in lacks {
+        let mut capacity = sufficient;
+        *field(&mut capacity) -= 1;
+        let words = words(&capacity);
+        let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], Readers::new(&[])).unwrap();
+        let refused = apply(&mut writer, before, after).expect_err(object);
+        assert_eq!(refused.error, PolicyError::Table(TableError::Full), "{refused}");
+        assert!(refused.object.starts_with(object), "{refused}");
+        check(&writer.policy(), before, &images);
     }
 }
 
@@ -125,7 +170,7 @@ fn a_transaction_that_changes_nothing_keeps_the_epochs() {
     let image = Image::of(&states[1], &mut names).unwrap();
     let again = Image::of(&states[1], &mut names).unwrap();
     let capacity = image.capacity_to(&again, &names);
-    let words: Vec<AtomicU32> = (0..capacity.words()).map(|_| AtomicU32::new(0)).collect();
+    let words = words(&capacity);
     let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], Readers::new(&[])).unwrap();
     apply(&mut writer, &Image::default(), &image).unwrap();
     let epochs = |writer: &PolicyWriter<'_>| -> Vec<u32> {

@@ -1,6 +1,7 @@
 //! The shipped examples, end to end: output captures byte for byte, drops, flows, and the trace.
 
 mod command;
+mod shipped;
 
 use std::{
     fs,
@@ -9,49 +10,7 @@ use std::{
 
 use command::{Outcome, dash, examples};
 use serde_json::Value;
-
-/// One run of `expected/`, as `expected.json` tells it.
-struct Run {
-    name: String,
-    folder: PathBuf,
-    expected: Value,
-}
-
-/// Every run of an example.
-fn runs(example: &str) -> Vec<Run> {
-    let root = examples().join(example);
-    let mut runs: Vec<Run> = fs::read_dir(root.join("expected"))
-        .unwrap()
-        .map(|entry| {
-            let folder = entry.unwrap().path();
-            let text = fs::read_to_string(folder.join("expected.json")).unwrap();
-            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-            Run { name, folder, expected: serde_json::from_str(&text).unwrap() }
-        })
-        .collect();
-    runs.sort_by(|one, other| one.name.cmp(&other.name));
-    assert!(!runs.is_empty());
-    runs
-}
-
-/// The arguments of a run, its files in `root`.
-fn arguments(expected: &Value, root: &Path) -> Vec<String> {
-    let file = |name: &Value| root.join(name.as_str().unwrap()).display().to_string();
-    let mut arguments = Vec::new();
-    for config in expected["config"].as_array().unwrap() {
-        arguments.extend(["--config".to_owned(), file(config)]);
-    }
-    for (port, capture) in expected["in"].as_object().unwrap() {
-        arguments.extend(["--in".to_owned(), format!("{port}={}", file(capture))]);
-    }
-    for change in expected["at"].as_array().unwrap() {
-        let time = change[0].as_str().unwrap();
-        arguments.extend(["--at".to_owned(), format!("{time}={}", file(&change[1]))]);
-    }
-    let options = expected["options"].as_array().unwrap();
-    arguments.extend(options.iter().map(|option| option.as_str().unwrap().to_owned()));
-    arguments
-}
+use shipped::{Run, arguments, runs};
 
 /// Every report must be of the shipped schema.
 fn check_schema(report: &Value) {
@@ -110,7 +69,7 @@ fn check_row(name: &str, outcome: &Outcome, row: &Value, port_of: &Value) {
 
 fn check(example: &str) {
     let root = examples().join(example);
-    for Run { name, folder, expected } in runs(example) {
+    for Run { name, folder, expected } in runs(&root) {
         let (outcome, out) = run(&arguments(&expected, &root));
         assert_eq!(outcome.code, 0, "{name}: {}", outcome.stderr);
         for entry in fs::read_dir(&folder).unwrap() {

@@ -3,6 +3,8 @@
 //! Plain u64, written by this core alone; they leave it only as a copy that this core makes. The
 //! storage for ENIs is the caller's, about 700 bytes each.
 
+use dash_hal::Hits;
+
 use super::{
     Context, DropReason,
     policy::{Direction, EniId},
@@ -20,10 +22,29 @@ pub struct Traffic {
 impl Traffic {
     const ZERO: Self = Self { packets: 0, bytes: 0 };
 
-    fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
+    const fn plus(self, other: Self) -> Self {
+        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
     }
+
+    #[inline]
+    const fn add(&mut self, bytes: usize) {
+        self.add_all(1, bytes as u64);
+    }
+
+    #[inline]
+    const fn add_all(&mut self, packets: u64, bytes: u64) {
+        self.packets += packets;
+        self.bytes += bytes;
+    }
+}
+
+/// Traffic of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Directed {
+    /// Received, dropped ones included; bytes as received.
+    pub rx: Traffic,
+    /// Sent; bytes as emitted.
+    pub tx: Traffic,
 }
 
 /// Drops by reason.
@@ -60,18 +81,10 @@ impl Drops {
 /// Counters of one ENI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EniCounters {
-    /// Received for it, dropped ones included; bytes as received.
-    pub rx: Traffic,
-    /// Sent for it; bytes as emitted.
-    pub tx: Traffic,
-    /// Of `rx`, from the VM.
-    pub outbound_rx: Traffic,
-    /// Of `tx`, from the VM.
-    pub outbound_tx: Traffic,
-    /// Of `rx`, to the VM.
-    pub inbound_rx: Traffic,
-    /// Of `tx`, to the VM.
-    pub inbound_tx: Traffic,
+    /// From the VM.
+    pub outbound: Directed,
+    /// To the VM.
+    pub inbound: Directed,
     /// Frames forwarded whose flows found no place in the table.
     pub flow_create_failed: u64,
     /// Frames dropped once the ENI was known.
@@ -81,15 +94,31 @@ pub struct EniCounters {
 impl EniCounters {
     /// Nothing counted, for static storage.
     pub const ZERO: Self = Self {
-        rx: Traffic::ZERO,
-        tx: Traffic::ZERO,
-        outbound_rx: Traffic::ZERO,
-        outbound_tx: Traffic::ZERO,
-        inbound_rx: Traffic::ZERO,
-        inbound_tx: Traffic::ZERO,
+        outbound: Directed { rx: Traffic::ZERO, tx: Traffic::ZERO },
+        inbound: Directed { rx: Traffic::ZERO, tx: Traffic::ZERO },
         flow_create_failed: 0,
         drops: Drops::ZERO,
     };
+
+    #[inline]
+    const fn directed(&mut self, direction: Direction) -> &mut Directed {
+        match direction {
+            Direction::Outbound => &mut self.outbound,
+            Direction::Inbound => &mut self.inbound,
+        }
+    }
+
+    /// Received for it in both directions.
+    #[must_use]
+    pub const fn rx(&self) -> Traffic {
+        self.outbound.rx.plus(self.inbound.rx)
+    }
+
+    /// Sent for it in both directions.
+    #[must_use]
+    pub const fn tx(&self) -> Traffic {
+        self.outbound.tx.plus(self.inbound.tx)
+    }
 }
 
 /// All counters of a core.
@@ -118,38 +147,45 @@ impl<'a> Counters<'a> {
         }
     }
 
-    pub(super) fn received(&mut self, context: Context, bytes: usize) {
-        let Some(eni) = self.of(context) else { return };
-        eni.rx.add(bytes);
-        match context.direction {
-            Direction::Outbound => eni.outbound_rx.add(bytes),
-            Direction::Inbound => eni.inbound_rx.add(bytes),
-        }
+    /// A frame of `received` bytes left with `sent`.
+    #[inline]
+    pub(super) fn sent(&mut self, context: Option<&Context>, received: usize, sent: usize) {
+        let Some((eni, direction)) = self.of(context) else { return };
+        let traffic = eni.directed(direction);
+        traffic.rx.add(received);
+        traffic.tx.add(sent);
     }
 
-    pub(super) fn sent(&mut self, context: Context, bytes: usize) {
-        let Some(eni) = self.of(context) else { return };
-        eni.tx.add(bytes);
-        match context.direction {
-            Direction::Outbound => eni.outbound_tx.add(bytes),
-            Direction::Inbound => eni.inbound_tx.add(bytes),
-        }
+    /// What hardware received and sent.
+    pub(super) fn offloaded(&mut self, context: Context, hits: &Hits) {
+        let Some((eni, direction)) = self.of(Some(&context)) else { return };
+        let traffic = eni.directed(direction);
+        traffic.rx.add_all(hits.packets, hits.received);
+        traffic.tx.add_all(hits.packets, hits.sent);
     }
 
-    pub(super) fn dropped(&mut self, context: Option<Context>, reason: DropReason) {
+    /// A frame of `received` bytes was dropped.
+    pub(super) fn dropped(
+        &mut self,
+        context: Option<&Context>,
+        received: usize,
+        reason: DropReason,
+    ) {
         self.drops.add(reason);
-        if let Some(eni) = context.and_then(|context| self.of(context)) {
-            eni.drops.add(reason);
-        }
+        let Some((eni, direction)) = self.of(context) else { return };
+        eni.directed(direction).rx.add(received);
+        eni.drops.add(reason);
     }
 
-    pub(super) fn uncached(&mut self, context: Context) {
-        if let Some(eni) = self.of(context) {
+    pub(super) fn uncached(&mut self, id: EniId) {
+        if let Some(eni) = self.enis.get_mut(usize::from(id.0)) {
             eni.flow_create_failed += 1;
         }
     }
 
-    fn of(&mut self, context: Context) -> Option<&mut EniCounters> {
-        self.enis.get_mut(usize::from(context.eni.0))
+    #[inline]
+    fn of(&mut self, context: Option<&Context>) -> Option<(&mut EniCounters, Direction)> {
+        let Context { eni, direction } = *context?;
+        Some((self.enis.get_mut(usize::from(eni.0))?, direction))
     }
 }

@@ -5,6 +5,7 @@
 //! destination's IP version (an answer over IPv6 without `sip_v6`, or an appliance that does not
 //! exist), it is the VIP that the frame was sent to, if that fits.
 
+use dash_hal::Hints;
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     mapping::Destination,
     policy::{Appliance, Eni},
 };
-use crate::rewrite::{Endpoints, Flags, Rewrite, Tunnel};
+use crate::rewrite::{Encapsulation, Endpoints, Flags, Rewrite, Tunnel};
 
 const TTL: u8 = 64;
 const IDENTIFICATION: u16 = 1;
@@ -45,7 +46,7 @@ impl Sender {
     }
 
     /// `None` when no VIP is of the destination's IP version.
-    fn encap(self, destination: IpAddress, vni: u32) -> Option<Rewrite> {
+    fn encap<H: Hints>(self, destination: IpAddress, vni: u32, hints: &H) -> Option<Rewrite> {
         let endpoints = match destination {
             IpAddress::Ipv4(destination) => Endpoints::V4 { source: self.v4?, destination },
             IpAddress::Ipv6(destination) => Endpoints::V6 { source: self.v6?, destination },
@@ -61,23 +62,27 @@ impl Sender {
             tos: 0,
         };
         let flags = DECAP.flags | Flags::PUSH_OUTER | Flags::COPY_DSCP;
-        Some(Rewrite { flags, tunnel, ..DECAP })
+        Some(Rewrite { flags, tunnel: Encapsulation::new(&tunnel, hints), ..DECAP })
     }
 
     /// To the place of a mapping; the customer's destination MAC becomes the mapping's.
-    pub(super) fn to_mapping(self, destination: &Destination) -> Option<Rewrite> {
-        let encap = self.encap(destination.underlay, destination.vni)?;
+    pub(super) fn to_mapping<H: Hints>(
+        self,
+        destination: &Destination,
+        hints: &H,
+    ) -> Option<Rewrite> {
+        let encap = self.encap(destination.underlay, destination.vni, hints)?;
         Some(with_destination_mac(encap, destination.mac))
     }
 
     /// To the VM; the customer frame stays as it is.
-    pub(super) fn to_vm(self, eni: &Eni, vm_vni: u32) -> Option<Rewrite> {
-        self.encap(eni.underlay_ip, vm_vni)
+    pub(super) fn to_vm<H: Hints>(self, eni: &Eni, vm_vni: u32, hints: &H) -> Option<Rewrite> {
+        self.encap(eni.underlay_ip, vm_vni, hints)
     }
 
     /// Back to where a frame came from; the customer's destination MAC becomes its source.
-    pub(super) fn back(self, received: &Received) -> Option<Rewrite> {
-        let encap = self.encap(received.source, received.vni)?;
+    pub(super) fn back<H: Hints>(self, received: &Received, hints: &H) -> Option<Rewrite> {
+        let encap = self.encap(received.source, received.vni, hints)?;
         Some(with_destination_mac(encap, received.customer_mac))
     }
 }
@@ -89,5 +94,5 @@ pub(super) const fn direct() -> Rewrite {
 
 fn with_destination_mac(rewrite: Rewrite, mac: EthernetAddress) -> Rewrite {
     let flags = rewrite.flags | Flags::DESTINATION_MAC;
-    Rewrite { flags, destination_mac: mac, ..rewrite }
+    Rewrite { flags, destination_mac: mac.into(), ..rewrite }
 }

@@ -1,28 +1,24 @@
 //! Stage: whose frame is it? MAC address, exact. DASH HLD, ENI look-up.
 
-use smoltcp::wire::EthernetAddress;
-
 use super::{
-    DropReason, Event, Memory, Vnet,
+    DropReason, Event, Vnet,
+    key::Mac,
+    memory::{Admitted, Memory},
     policy::{EniEntry, Policy},
 };
 use crate::pipeline::Trace;
 
 /// The ENI, up or not.
 #[inline]
-pub(super) fn find<'a>(
+pub(super) fn find<'a, 'm>(
     policy: &Policy<'a>,
-    memory: &mut Memory,
-    mac: EthernetAddress,
+    memory: &'m mut Memory,
+    mac: Mac,
     trace: &mut impl Trace<Vnet<'a>>,
-) -> Result<EniEntry, DropReason> {
-    let entry = match memory.eni {
-        Some((last, entry)) if last == mac => Some(entry),
-        _ => policy.eni_by_mac(mac),
-    };
-    memory.eni = entry.map(|entry| (mac, entry));
-    trace.stage(|| Event::Eni { mac, entry });
-    entry.ok_or(DropReason::EniMiss)
+) -> Result<&'m Admitted, DropReason> {
+    let admitted = memory.eni(policy, mac);
+    trace.stage(|| Event::Eni { mac: mac.into(), entry: admitted.map(|admitted| admitted.eni) });
+    admitted.ok_or(DropReason::EniMiss)
 }
 
 /// An ENI passes frames only when its `admin_state` is enabled.

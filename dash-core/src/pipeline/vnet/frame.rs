@@ -4,28 +4,128 @@
 //! own, it ends as [`DropReason::InnerNotIp`].
 
 use dash_hal::{ChecksumStatus, ReceiveMetadata};
-use smoltcp::wire::{EthernetAddress, IpAddress};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
-use super::DropReason;
+use super::{
+    DropReason,
+    key::{FlowKey, Mac, Owner},
+    memory::{Gate, Memory, Vni},
+    policy::Direction,
+};
 use crate::{
     table::acl::Headers,
-    wire::{Layer, LayerFlags, Layout, Profile, parse_into, protocol::ip},
+    wire::{
+        Layer, LayerFlags, Layout, Profile, UsualFrame, parse,
+        protocol::ip,
+        tcp::{TcpFlags, TcpHeader},
+    },
 };
+
+/// What is looked into.
+pub(super) const PROFILE: Profile = Profile::VXLAN;
 
 /// Ethertype of the DASH metadata header.
 const DASH_METADATA: u16 = 0x876d;
 
-/// Finds the headers, and refuses what is malformed.
-#[inline]
-pub(super) fn check(
-    bytes: &[u8],
-    metadata: &ReceiveMetadata,
-    layout: &mut Layout,
-) -> Result<(), DropReason> {
-    if metadata.truncated {
-        return Err(DropReason::TruncatedCapture);
+/// What the stages of every frame look at, wherever it was found.
+pub(super) trait Fields {
+    /// Outer destination; of a tagged frame none.
+    fn destination(&self) -> Option<IpAddress>;
+    /// VNI.
+    fn vni(&self) -> Option<u32>;
+    /// What is remembered of the two: what the VNI says of a frame to this VIP.
+    fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate>;
+    /// MAC address of the customer frame: its source or its destination.
+    fn mac(&self, source: bool) -> Option<Mac>;
+    /// Writes the flow's name to `key`, unless the customer frame is one that no flow is kept of.
+    fn name(
+        &self,
+        owner: Owner,
+        direction: Direction,
+        entry: u8,
+        key: &mut FlowKey,
+    ) -> Result<(), DropReason>;
+}
+
+impl Fields for UsualFrame<'_> {
+    fn destination(&self) -> Option<IpAddress> {
+        Some(Ipv4Address::from_octets(self.outer_destination().to_ne_bytes()).into())
     }
-    parse_into(bytes, &Profile::VXLAN, layout)?;
+
+    #[inline]
+    fn vni(&self) -> Option<u32> {
+        Some(Self::vni(*self))
+    }
+
+    #[inline(always)]
+    fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate> {
+        memory.gate(self.outer_destination(), Vni::from_word(self.vni_word()))
+    }
+
+    #[inline]
+    fn mac(&self, source: bool) -> Option<Mac> {
+        let macs = [Mac::from_words(self.source_mac()), Mac::from_words(self.destination_mac())];
+        Some(if source { macs[0] } else { macs[1] })
+    }
+
+    #[inline]
+    fn name(
+        &self,
+        owner: Owner,
+        direction: Direction,
+        entry: u8,
+        key: &mut FlowKey,
+    ) -> Result<(), DropReason> {
+        key.set_usual(owner, direction, *self, entry);
+        Ok(())
+    }
+}
+
+/// A frame that was walked from header to header.
+pub(super) struct Walked<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) layout: &'a Layout,
+}
+
+impl Fields for Walked<'_> {
+    fn destination(&self) -> Option<IpAddress> {
+        let outer = self.layout.outer();
+        if outer.tags != 0 {
+            return None;
+        }
+        outer.addresses(self.bytes).map(|(_, destination)| destination)
+    }
+
+    fn vni(&self) -> Option<u32> {
+        self.layout.tunnel(0).map(|tunnel| tunnel.vni)
+    }
+
+    fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate> {
+        let IpAddress::Ipv4(vip) = self.destination()? else { return None };
+        memory.gate(u32::from_ne_bytes(vip.octets()), self.vni()?.into())
+    }
+
+    fn mac(&self, source: bool) -> Option<Mac> {
+        let ethernet = self.layout.inner().ethernet(self.bytes)?;
+        Some(if source { ethernet.source() } else { ethernet.destination() }.into())
+    }
+
+    fn name(
+        &self,
+        owner: Owner,
+        direction: Direction,
+        entry: u8,
+        key: &mut FlowKey,
+    ) -> Result<(), DropReason> {
+        let frame = Frame::new(self.bytes, self.layout.inner())?;
+        *key = FlowKey::new(owner, direction, &frame.headers, entry);
+        Ok(())
+    }
+}
+
+/// Finds the headers, and refuses what is malformed.
+pub(super) fn walk(bytes: &[u8]) -> Result<Layout, DropReason> {
+    let layout = parse(bytes, &PROFILE)?;
     let outer = layout.outer();
     if outer.ethertype == DASH_METADATA {
         return Err(DropReason::DashMetadata);
@@ -39,46 +139,50 @@ pub(super) fn check(
     if layout.depth() > 0 && layout.inner().flags.contains(LayerFlags::OPTIONS) {
         return Err(DropReason::InnerOptions);
     }
-    let bad = ChecksumStatus::Bad;
-    if metadata.l3_checksum == bad || metadata.l4_checksum == bad {
-        return Err(DropReason::ChecksumBad);
-    }
-    Ok(())
+    Ok(layout)
 }
 
-/// What the stages look at: customer headers, and what was received around them.
+/// Whether the NIC found no checksum wrong.
+#[inline]
+pub(super) fn has_good_checksums(metadata: &ReceiveMetadata) -> bool {
+    let bad = ChecksumStatus::Bad;
+    metadata.l3_checksum != bad && metadata.l4_checksum != bad
+}
+
+/// Whether the NIC took a tag off.
+#[inline]
+pub(super) const fn is_tagged(metadata: &ReceiveMetadata) -> bool {
+    metadata.stripped_vlan.is_some()
+}
+
+/// What the slow path looks at of the customer frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
-    /// Addresses, protocol and ports of the customer frame.
+    /// Addresses, protocol and ports.
     pub(super) headers: Headers,
-    /// TCP flags of the customer frame, CWR to FIN; else 0.
-    pub(super) tcp_flags: u8,
+    /// TCP flags; else none.
+    tcp_flags: TcpFlags,
 }
 
 impl Frame {
     /// Refuses customer frames that no flow is kept of.
-    #[inline]
     pub(super) fn new(bytes: &[u8], customer: &Layer) -> Result<Self, DropReason> {
         // The parser does not look behind a customer's tag.
         let (source, destination) = customer.addresses(bytes).ok_or(DropReason::InnerNotIp)?;
         if customer.flags.contains(LayerFlags::FRAGMENT) {
             return Err(DropReason::Fragment);
         }
-        let headers = Headers {
-            source,
-            destination,
-            protocol: customer.protocol,
-            source_port: customer.source_port,
-            destination_port: customer.destination_port,
-        };
-        Ok(Self { headers, tcp_flags: customer.tcp_flags })
+        let (source_port, destination_port) = customer.ports(bytes);
+        let protocol = customer.protocol;
+        let headers = Headers { source, destination, protocol, source_port, destination_port };
+        let tcp_flags = customer.tcp(bytes).map_or(TcpFlags::empty(), TcpHeader::flags);
+        Ok(Self { headers, tcp_flags })
     }
 
     /// Whether it is TCP that does not open a connection: of URG to FIN, not SYN alone.
-    pub(super) const fn continues_tcp(&self) -> bool {
-        const SYN: u8 = 0x02;
-        const URG_TO_FIN: u8 = 0x3f;
-        self.headers.protocol == ip::TCP && self.tcp_flags & URG_TO_FIN != SYN
+    pub(super) fn continues_tcp(&self) -> bool {
+        let urg_to_fin = self.tcp_flags.difference(TcpFlags::ECE.union(TcpFlags::CWR));
+        self.headers.protocol == ip::TCP && urg_to_fin != TcpFlags::SYN
     }
 }
 

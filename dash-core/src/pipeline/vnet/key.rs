@@ -1,155 +1,293 @@
-//! The name of a flow. DASH HLD, flow key; direction and stage of entry are additions of ours.
+//! The name of a flow: 48 bytes, of which an IPv4 flow compares and hashes 24. DASH HLD, flow key;
+//! direction and stage of entry are additions of ours.
 
-use smoltcp::wire::{EthernetAddress, IpAddress};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{
-    frame::Frame,
-    policy::{Direction, EniEntry, VnetId, address, is_v6, octets},
+use super::policy::{Direction, VnetId};
+use crate::{
+    table::{acl::Headers, cuckoo::Key},
+    wire::UsualFrame,
 };
-use crate::table::cuckoo::Key;
 
-const V6: u8 = 1;
-const INBOUND: u8 = 2;
+/// Bits of the second word.
+const PROTOCOL: u32 = 32;
+const FLAGS: u32 = 40;
+const ENTRY: u32 = 48;
+const V6: u64 = 1 << FLAGS;
+const INBOUND: u64 = 2 << FLAGS;
 
-/// 48 bytes, numbers in network order. Addresses have 16 bytes, IPv4 right-aligned behind zeros.
+/// Six words: ENI and VNET; ports, protocol, flags and stage of entry; the two IPv4 addresses, or
+/// the last 4 bytes of the IPv6 addresses; their first 12 bytes, which of IPv4 mean nothing.
+/// Addresses and ports are as they lie in a frame.
 ///
 /// The two directions of a conversation are two flows with addresses and ports swapped: an inbound
 /// frame with forged addresses never hits an outbound flow.
-#[derive(Clone, Copy, Debug, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct FlowKey {
-    eni: [u8; 6],
-    vnet: [u8; 2],
-    source: [u8; 16],
-    destination: [u8; 16],
-    source_port: [u8; 2],
-    destination_port: [u8; 2],
-    protocol: u8,
-    flags: u8,
-    entry: u8,
-    zero: u8,
-}
+///
+/// What hardware that takes flows needs to name a frame likewise: the outer destination is a VIP
+/// ([`Policy::is_vip`]) and the outer frame untagged; the VNI gives the direction and says which
+/// customer MAC address is the ENI's ([`Policy::direction`], a miss is inbound); the rest is the
+/// customer's. Outer source, VIP, VNI and port of entry may change from frame to frame of one flow.
+///
+/// [`Policy::is_vip`]: super::policy::Policy::is_vip
+/// [`Policy::direction`]: super::policy::Policy::direction
+#[derive(Clone, Copy, Debug, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+pub struct FlowKey([u64; 6]);
 
-const _: () = assert!(size_of::<FlowKey>() == 48);
+/// What names a flow of IPv4.
+const V4_WORDS: usize = 3;
 
 impl PartialEq for FlowKey {
-    /// By words: field by field it is a branch for each.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        let one: [u64; 6] = zerocopy::transmute!(*self);
-        let other: [u64; 6] = zerocopy::transmute!(*other);
-        one.iter().zip(&other).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
+        let [one, two, three, rest @ ..] = &self.0;
+        let [other_one, other_two, other_three, other_rest @ ..] = &other.0;
+        one == other_one
+            && two == other_two
+            && three == other_three
+            && (two & V6 == 0 || rest == other_rest)
     }
 }
 
 impl Key for FlowKey {
-    const EMPTY: Self = Self {
-        eni: [0; 6],
-        vnet: [0; 2],
-        source: [0; 16],
-        destination: [0; 16],
-        source_port: [0; 2],
-        destination_port: [0; 2],
-        protocol: 0,
-        flags: 0,
-        entry: 0,
-        zero: 0,
-    };
+    const EMPTY: Self = Self([0; 6]);
+
+    #[inline(always)]
+    fn as_bytes(&self) -> &[u8] {
+        let [_, facts, ..] = self.0;
+        let words = match self.0.split_at_checked(V4_WORDS) {
+            Some((v4, _)) if facts & V6 == 0 => v4,
+            _ => &self.0,
+        };
+        words.as_bytes()
+    }
+}
+
+/// Whose flow it is: the MAC address of the ENI, as it lies in a frame, and its VNET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner(u64);
+
+/// The bits of a MAC address.
+const MAC: u64 = (1 << 48) - 1;
+
+impl Owner {
+    /// No one.
+    pub(super) const NONE: Self = Self(0);
 
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
-        IntoBytes::as_bytes(self)
+    pub(super) const fn new(mac: Mac, vnet: VnetId) -> Self {
+        Self(mac.0 | (vnet.0 as u64) << 48)
+    }
+}
+
+/// A MAC address as a number: its bytes as 16-bit words in memory order, the first lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mac(u64);
+
+impl Mac {
+    /// No address: it has more than 48 bits.
+    pub(super) const NONE: Self = Self(u64::MAX);
+
+    /// From words as they lie in memory.
+    #[inline]
+    pub(super) const fn from_words([first, second, third]: [u16; 3]) -> Self {
+        Self(first as u64 | (second as u64) << 16 | (third as u64) << 32)
+    }
+
+    /// A number below `places`, a power of two, from the last byte.
+    #[inline]
+    pub(super) const fn place(self, places: usize) -> usize {
+        (self.0 >> 40) as usize % places
+    }
+}
+
+impl From<EthernetAddress> for Mac {
+    fn from(mac: EthernetAddress) -> Self {
+        Self::from_words(zerocopy::transmute!(mac.0))
+    }
+}
+
+impl From<Mac> for EthernetAddress {
+    fn from(mac: Mac) -> Self {
+        let words = [mac.0 as u16, (mac.0 >> 16) as u16, (mac.0 >> 32) as u16];
+        Self(zerocopy::transmute!(words))
+    }
+}
+
+#[inline]
+const fn inbound(direction: Direction) -> u64 {
+    match direction {
+        Direction::Outbound => 0,
+        Direction::Inbound => INBOUND,
     }
 }
 
 impl FlowKey {
-    /// The flow of a frame that entered at stage `entry`.
-    pub(super) const fn new(
-        mac: EthernetAddress,
-        eni: EniEntry,
-        direction: Direction,
-        frame: &Frame,
-        entry: u8,
-    ) -> Self {
-        let headers = &frame.headers;
-        let family = if is_v6(headers.source) { V6 } else { 0 };
-        let inbound = match direction {
-            Direction::Outbound => 0,
-            Direction::Inbound => INBOUND,
-        };
-        Self {
-            eni: mac.0,
-            vnet: eni.vnet.0.to_be_bytes(),
-            source: octets(headers.source),
-            destination: octets(headers.destination),
-            source_port: headers.source_port.to_be_bytes(),
-            destination_port: headers.destination_port.to_be_bytes(),
-            protocol: headers.protocol,
-            flags: family | inbound,
-            entry,
-            zero: 0,
+    /// The flow of a customer frame that entered at stage `entry`.
+    pub(super) fn new(owner: Owner, direction: Direction, headers: &Headers, entry: u8) -> Self {
+        let ports = [headers.source_port.to_be_bytes(), headers.destination_port.to_be_bytes()];
+        let facts = u64::from(u32::from_ne_bytes(joined(ports)))
+            | u64::from(headers.protocol) << PROTOCOL
+            | inbound(direction)
+            | u64::from(entry) << ENTRY;
+        match (headers.source, headers.destination) {
+            (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
+                let (source, destination) = (parts(source), parts(destination));
+                Self([
+                    owner.0,
+                    facts | V6,
+                    pair(source[3], destination[3]),
+                    pair(source[0], source[1]),
+                    pair(source[2], destination[0]),
+                    pair(destination[1], destination[2]),
+                ])
+            }
+            (IpAddress::Ipv4(source), IpAddress::Ipv4(destination)) => {
+                let addresses = pair(v4_part(source), v4_part(destination));
+                Self([owner.0, facts, addresses, 0, 0, 0])
+            }
+            // Both are of one header.
+            _ => Self([owner.0, facts, 0, 0, 0, 0]),
         }
+    }
+
+    /// Becomes the flow of a usual frame that entered at stage `entry`.
+    #[inline(always)]
+    pub(super) const fn set_usual(
+        &mut self,
+        owner: Owner,
+        direction: Direction,
+        frame: UsualFrame<'_>,
+        entry: u8,
+    ) {
+        let [source, destination] = frame.addresses();
+        // The words of IPv6 stay what they are: a flow of IPv4 has none.
+        let [own, facts, addresses, ..] = &mut self.0;
+        *own = owner.0;
+        *facts = frame.ports() as u64
+            | (frame.protocol() as u64) << PROTOCOL
+            | inbound(direction)
+            | (entry as u64) << ENTRY;
+        *addresses = pair(source, destination);
     }
 
     /// The flow of the answers.
     #[must_use]
     pub const fn reverse(&self) -> Self {
-        Self {
-            source: self.destination,
-            destination: self.source,
-            source_port: self.destination_port,
-            destination_port: self.source_port,
-            flags: self.flags ^ INBOUND,
-            ..*self
-        }
+        let [owner, facts, low, ..] = self.0;
+        let ports = (facts as u32).rotate_left(16) as u64;
+        let facts = (facts & !(u32::MAX as u64) | ports) ^ INBOUND;
+        let [source, destination] = self.high();
+        Self([
+            owner,
+            facts,
+            low.rotate_left(32),
+            pair(destination[0], destination[1]),
+            pair(destination[2], source[0]),
+            pair(source[1], source[2]),
+        ])
+    }
+
+    /// The first 12 bytes of source and destination.
+    const fn high(&self) -> [[u32; 3]; 2] {
+        let [_, _, _, a, b, c] = self.0;
+        [[a as u32, (a >> 32) as u32, b as u32], [(b >> 32) as u32, c as u32, (c >> 32) as u32]]
+    }
+
+    const fn facts(&self) -> u64 {
+        self.0[1]
+    }
+
+    /// Whether its frames come from a port, and not from a re-entry.
+    pub(super) const fn is_of_a_port(&self) -> bool {
+        self.facts() >> ENTRY == 0
     }
 
     /// MAC address of the ENI.
     #[must_use]
-    pub const fn eni(&self) -> EthernetAddress {
-        EthernetAddress(self.eni)
+    pub fn eni(&self) -> EthernetAddress {
+        Mac(self.0[0] & MAC).into()
     }
 
     /// VNET of the ENI.
     #[must_use]
     pub const fn vnet(&self) -> VnetId {
-        VnetId(u16::from_be_bytes(self.vnet))
+        VnetId((self.0[0] >> 48) as u16)
     }
 
     /// Direction of its frames.
     #[must_use]
     pub const fn direction(&self) -> Direction {
-        if self.flags & INBOUND == 0 { Direction::Outbound } else { Direction::Inbound }
+        if self.facts() & INBOUND == 0 { Direction::Outbound } else { Direction::Inbound }
     }
 
     /// Customer source.
     #[must_use]
-    pub const fn source(&self) -> IpAddress {
-        address(self.source, self.flags & V6 != 0)
+    pub fn source(&self) -> IpAddress {
+        self.address(0, self.0[2] as u32)
     }
 
     /// Customer destination.
     #[must_use]
-    pub const fn destination(&self) -> IpAddress {
-        address(self.destination, self.flags & V6 != 0)
+    pub fn destination(&self) -> IpAddress {
+        self.address(1, (self.0[2] >> 32) as u32)
+    }
+
+    fn address(&self, which: usize, low: u32) -> IpAddress {
+        if self.facts() & V6 == 0 {
+            return IpAddress::Ipv4(Ipv4Address::from_octets(low.to_ne_bytes()));
+        }
+        let [source, destination] = self.high();
+        let [a, b, c] = if which == 0 { source } else { destination };
+        let octets = joined([a, b, c, low].map(u32::to_ne_bytes));
+        IpAddress::Ipv6(Ipv6Address::from_octets(octets))
     }
 
     /// Source port, 0 for protocols without ports.
     #[must_use]
     pub const fn source_port(&self) -> u16 {
-        u16::from_be_bytes(self.source_port)
+        let [high, low, ..] = (self.facts() as u32).to_ne_bytes();
+        u16::from_be_bytes([high, low])
     }
 
     /// Destination port, 0 for protocols without ports.
     #[must_use]
     pub const fn destination_port(&self) -> u16 {
-        u16::from_be_bytes(self.destination_port)
+        let [.., high, low] = (self.facts() as u32).to_ne_bytes();
+        u16::from_be_bytes([high, low])
     }
 
     /// Upper-layer protocol.
     #[must_use]
     pub const fn protocol(&self) -> u8 {
-        self.protocol
+        (self.facts() >> PROTOCOL) as u8
     }
+}
+
+#[inline]
+const fn pair(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+const fn v4_part(address: Ipv4Address) -> u32 {
+    u32::from_ne_bytes(address.octets())
+}
+
+fn parts(address: Ipv6Address) -> [u32; 4] {
+    let octets = address.octets();
+    let mut parts = [0; 4];
+    for (part, bytes) in parts.iter_mut().zip(octets.as_chunks().0) {
+        *part = u32::from_ne_bytes(*bytes);
+    }
+    parts
+}
+
+/// Small arrays of bytes as one.
+fn joined<const N: usize, const M: usize, const NM: usize>(arrays: [[u8; N]; M]) -> [u8; NM] {
+    let mut bytes = [0; NM];
+    for (to, from) in bytes.iter_mut().zip(arrays.as_flattened()) {
+        *to = *from;
+    }
+    bytes
 }

@@ -15,8 +15,13 @@
 //! | underlay route | miss, or routes changed | `underlay` |
 //!
 //! A frame stops at the first stage that drops it. Each frame costs at most three exact look-ups
-//! in small tables, whose last answers are kept for one burst; what a miss costs is in the tables.
+//! in small tables, whose last answers are kept until policy changes; what a miss costs is in the
+//! tables.
 //! All policy is shared ([`policy`]); counters are one core's own.
+#![allow(
+    clippy::inline_always,
+    reason = "on the packet path what is known of a frame stays in registers"
+)]
 
 mod acl_stages;
 mod counters;
@@ -29,6 +34,7 @@ mod frame;
 mod inbound_routing;
 mod key;
 mod mapping;
+mod memory;
 mod outbound_routing;
 mod pa_validation;
 pub mod policy;
@@ -38,10 +44,10 @@ mod trusted_vni;
 mod underlay;
 mod vip;
 
-use dash_hal::PacketBuffer;
-use smoltcp::wire::{EthernetAddress, IpAddress};
+use dash_hal::{Hints, Hits, PacketBuffer, ReceiveMetadata};
+use smoltcp::wire::IpAddress;
 
-pub use counters::{Drops, EniCounters, Traffic};
+pub use counters::{Directed, Drops, EniCounters, Traffic};
 pub use drop_reason::DropReason;
 pub use event::{AclAnswer, Event, TrustedBy, ValidBy, VniOrigin};
 pub use key::FlowKey;
@@ -50,16 +56,18 @@ pub use underlay::FlowState;
 use self::{
     counters::Counters,
     encap::Sender,
-    frame::{Frame, Received},
+    frame::{Fields, Frame, Received, Walked},
     mapping::EniVni,
+    memory::{Gate, Memory},
     outbound_routing::Target,
-    policy::{Direction, DirectionEntry, Eni, EniEntry, EniId, Policy, is_v6},
+    policy::{Direction, Eni, EniId, Policy, is_v6},
 };
 use crate::{
     flow::{Egress, Flow, NewFlow, Timeouts},
-    packet::Packet,
-    pipeline::{Cause, Decision, End, Install, Lookup, Pipeline, Step, Trace, Verdict},
+    packet::{Entering, Packet},
+    pipeline::{Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Verdict},
     rewrite::Rewrite,
+    wire::{UsualFrame, parse},
 };
 
 /// What holds for all ENIs.
@@ -95,21 +103,12 @@ pub struct Vnet<'a> {
     memory: Memory,
 }
 
-/// The last answers of the small tables that each frame asks. Policy changes between bursts, so
-/// they are forgotten with each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Memory {
-    vip: Option<IpAddress>,
-    direction: Option<(u32, Option<DirectionEntry>)>,
-    eni: Option<(EthernetAddress, EniEntry)>,
-}
-
 impl<'a> Vnet<'a> {
     /// A pipeline over shared policy. `enis` has one element for each number of an ENI; it goes on
     /// counting from what it holds.
     #[must_use]
     pub fn new(policy: Policy<'a>, enis: &'a mut [EniCounters], settings: Settings) -> Self {
-        Self { policy, counters: Counters::new(enis), settings, memory: Memory::default() }
+        Self { policy, counters: Counters::new(enis), settings, memory: Memory::EMPTY }
     }
 
     /// Drops of all frames, also of those without an ENI.
@@ -129,45 +128,103 @@ impl<'a> Vnet<'a> {
         self.counters.reset(id);
     }
 
-    /// The stages that every frame passes.
-    #[inline]
-    fn admit<B: PacketBuffer>(
+    /// A frame whose headers were found; `key` becomes its flow's.
+    #[inline(always)]
+    fn admit(
         &mut self,
-        packet: &mut Packet<B>,
+        fields: &impl Fields,
+        frame: &Entering<'_>,
+        name: &mut Name<Self>,
         trace: &mut impl Trace<Self>,
-    ) -> Result<(Context, FlowKey), (Option<Context>, DropReason)> {
-        let policy = &self.policy;
-        let early = |reason| (None, reason);
-        let bytes = packet.buffer.bytes();
-        let metadata = packet.buffer.metadata();
-        frame::check(bytes, metadata, &mut packet.layout).map_err(early)?;
-        let layout = &packet.layout;
-        let customer = layout.inner();
-        let stripped_tag = metadata.stripped_vlan.is_some();
-        vip::check(policy, &mut self.memory, bytes, layout.outer(), stripped_tag, trace)
-            .map_err(early)?;
-        let (Some(tunnel), Some(ethernet)) = (layout.tunnel(0), customer.ethernet(bytes)) else {
-            return Err((None, DropReason::EniMiss));
+    ) {
+        let early = |reason| Some(Lookup::Drop { context: None, reason });
+        let gate = match fields.gate(&self.memory) {
+            Some(gate)
+                if frame::has_good_checksums(frame.metadata)
+                    && !frame::is_tagged(frame.metadata) =>
+            {
+                trace.stage(|| Event::Vip { destination: fields.destination(), hit: true });
+                let (vni, entry) = (fields.vni().unwrap_or(0), gate.entry);
+                trace.stage(|| Event::Direction { vni, entry });
+                *gate
+            }
+            _ => match self.gate(fields, frame.metadata, trace) {
+                Ok(gate) => gate,
+                Err(reason) => {
+                    name.lookup = early(reason);
+                    return;
+                }
+            },
         };
-        let (direction, mac) =
-            direction::find(policy, &mut self.memory, tunnel.vni, ethernet, trace);
-        let eni = eni::find(policy, &mut self.memory, mac, trace).map_err(early)?;
-        let context = Context { eni: eni.id, direction };
-        self.counters.received(context, bytes.len());
-        let late = |reason| (Some(context), reason);
-        eni::check_admin_state(eni).map_err(late)?;
-        let frame = Frame::new(bytes, customer).map_err(late)?;
-        let key = FlowKey::new(mac, eni, direction, &frame, packet.entry);
-        trace.stage(|| Event::Key(key));
-        Ok((context, key))
+        let (direction, by_source) = (gate.direction, gate.by_source);
+        let Some(mac) = fields.mac(by_source) else {
+            name.lookup = early(DropReason::EniMiss);
+            return;
+        };
+        let admitted = match eni::find(&self.policy, &mut self.memory, mac, trace) {
+            Ok(admitted) => admitted,
+            Err(reason) => {
+                name.lookup = early(reason);
+                return;
+            }
+        };
+        let context = Context { eni: admitted.eni.id, direction };
+        let named = eni::check_admin_state(admitted.eni)
+            .and_then(|()| fields.name(admitted.owner, direction, frame.entry, &mut name.key));
+        match named {
+            Ok(()) => {
+                name.lookup = Some(Lookup::Flow { context, epoch: admitted.epoch });
+                trace.stage(|| Event::Key(name.key));
+            }
+            Err(reason) => name.lookup = Some(Lookup::Drop { context: Some(context), reason }),
+        }
+    }
+
+    /// The stages up to the direction, for a frame of which nothing is remembered.
+    #[inline(never)]
+    fn gate(
+        &mut self,
+        fields: &impl Fields,
+        metadata: &ReceiveMetadata,
+        trace: &mut impl Trace<Self>,
+    ) -> Result<Gate, DropReason> {
+        if !frame::has_good_checksums(metadata) {
+            return Err(DropReason::ChecksumBad);
+        }
+        let destination = fields.destination().filter(|_| !frame::is_tagged(metadata));
+        let vip = vip::check(&self.policy, destination);
+        trace.stage(|| Event::Vip { destination, hit: vip.is_ok() });
+        let (vip, vni) = (vip?, fields.vni().ok_or(DropReason::EniMiss)?);
+        let entry = self.policy.direction(vni);
+        trace.stage(|| Event::Direction { vni, entry });
+        Ok(self.memory.keep_gate(vip, vni, entry))
+    }
+
+    /// A frame that is not a usual one.
+    #[inline(never)]
+    fn walk(&mut self, frame: Entering<'_>, name: &mut Name<Self>, trace: &mut impl Trace<Self>) {
+        let walked = if frame.metadata.truncated {
+            Err(DropReason::TruncatedCapture)
+        } else {
+            frame::walk(frame.bytes)
+        };
+        match walked {
+            Ok(layout) => {
+                name.edges = layout.edges(frame.bytes);
+                let fields = Walked { bytes: frame.bytes, layout: &layout };
+                self.admit(&fields, &frame, name, trace);
+            }
+            Err(reason) => name.lookup = Some(Lookup::Drop { context: None, reason }),
+        }
     }
 
     /// The stages that only a miss passes, up to the header changes.
-    fn decide(
+    fn decide<H: Hints>(
         &self,
         (context, key): (Context, Option<&FlowKey>),
         frame: &Frame,
         received: &Received,
+        hints: &H,
         trace: &mut impl Trace<Self>,
     ) -> Result<Compiled, DropReason> {
         let policy = &self.policy;
@@ -179,18 +236,19 @@ impl<'a> Vnet<'a> {
         trusted_vni::check(policy, context.eni, received.vni, trace)?;
         acl_stages::check(policy, &eni.acl, context.direction, &frame.headers, trace)?;
         let compiled = match context.direction {
-            Direction::Outbound => self.outbound(&eni, frame, received, trace),
-            Direction::Inbound => self.inbound(context.eni, &eni, frame, received, trace),
+            Direction::Outbound => self.outbound(&eni, frame, received, hints, trace),
+            Direction::Inbound => self.inbound((context.eni, &eni), frame, received, hints, trace),
         }?;
         trace.stage(|| Event::Compiled { rewrite: compiled.rewrite, reverse: compiled.reverse });
         Ok(compiled)
     }
 
-    fn outbound(
+    fn outbound<H: Hints>(
         &self,
         eni: &Eni,
         frame: &Frame,
         received: &Received,
+        hints: &H,
         trace: &mut impl Trace<Self>,
     ) -> Result<Compiled, DropReason> {
         let policy = &self.policy;
@@ -202,18 +260,18 @@ impl<'a> Vnet<'a> {
                 let own = EniVni { vnet: eni.vnet, vm_vni };
                 let v6 = is_v6(received.vip);
                 let place = mapping::find(policy, (vnet, address), own, v6, trace)?;
-                sender.to_mapping(&place).ok_or(DropReason::Underlay)?
+                sender.to_mapping(&place, hints).ok_or(DropReason::Underlay)?
             }
         };
-        Ok(Compiled { rewrite, reverse: sender.to_vm(eni, vm_vni) })
+        Ok(Compiled { rewrite, reverse: sender.to_vm(eni, vm_vni, hints) })
     }
 
-    fn inbound(
+    fn inbound<H: Hints>(
         &self,
-        id: EniId,
-        eni: &Eni,
+        (id, eni): (EniId, &Eni),
         frame: &Frame,
         received: &Received,
+        hints: &H,
         trace: &mut impl Trace<Self>,
     ) -> Result<Compiled, DropReason> {
         let policy = &self.policy;
@@ -224,8 +282,8 @@ impl<'a> Vnet<'a> {
             pa_validation::check(policy, vnet, source, trace)?;
         }
         let (sender, vm_vni) = self.sender(eni, received);
-        let rewrite = sender.to_vm(eni, vm_vni).ok_or(DropReason::Underlay)?;
-        Ok(Compiled { rewrite, reverse: sender.back(received) })
+        let rewrite = sender.to_vm(eni, vm_vni, hints).ok_or(DropReason::Underlay)?;
+        Ok(Compiled { rewrite, reverse: sender.back(received, hints) })
     }
 
     fn sender(&self, eni: &Eni, received: &Received) -> (Sender, u32) {
@@ -251,7 +309,7 @@ impl<'a> Vnet<'a> {
                 key: key.reverse(),
                 rewrite: reverse,
                 egress: Egress::Ingress,
-                state: FlowState::UNKNOWN,
+                state: state.of_other_half(),
                 timeouts,
             },
         )
@@ -274,44 +332,48 @@ impl Pipeline for Vnet<'_> {
 
     #[inline]
     fn burst(&mut self) {
-        self.memory = Memory::default();
+        self.memory.refresh(&self.policy);
     }
 
-    #[inline]
-    fn key<B: PacketBuffer, T: Trace<Self>>(
+    #[inline(always)]
+    fn key<T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        frame: Entering<'_>,
+        name: &mut Name<Self>,
         _now: u64,
         trace: &mut T,
-    ) -> Lookup<Self> {
-        match self.admit(packet, trace) {
-            Ok((context, key)) => {
-                Lookup::Flow { key, context, epoch: self.policy.epoch(context.eni) }
+    ) {
+        match UsualFrame::of(frame.bytes) {
+            Some(usual) if !frame.metadata.truncated => {
+                name.edges = usual.edges(frame.bytes);
+                self.admit(&usual, &frame, name, trace);
             }
-            Err((context, reason)) => Lookup::Drop { context, reason },
+            _ => self.walk(frame, name, trace),
         }
     }
 
-    fn slow<B: PacketBuffer, T: Trace<Self>>(
+    fn slow<B: PacketBuffer, H: Hints, T: Trace<Self>>(
         &mut self,
-        packet: &mut Packet<B>,
+        packet: &mut Packet<'_, B>,
         context: &Context,
         cause: Cause<'_, FlowKey>,
         _now: u64,
+        hints: &H,
         trace: &mut T,
     ) -> Decision<Self> {
         let bytes = packet.buffer.bytes();
-        let layout = &packet.layout;
-        let decided = Frame::new(bytes, layout.inner()).and_then(|frame| {
-            let received = Received::new(bytes, layout).ok_or(DropReason::EniMiss)?;
+        let parsed = parse(bytes, &frame::PROFILE).map_err(DropReason::from);
+        let decided = parsed.and_then(|layout| {
+            let frame = Frame::new(bytes, layout.inner())?;
+            let received = Received::new(bytes, &layout).ok_or(DropReason::EniMiss)?;
             // A conversation that changed policy evaluates again is no new one.
             if self.settings.tcp_strict && matches!(cause, Cause::Miss(_)) && frame.continues_tcp()
             {
                 return Err(DropReason::TcpNotSyn);
             }
-            let compiled = self.decide((*context, cause.key()), &frame, &received, trace)?;
+            let compiled = self.decide((*context, cause.key()), &frame, &received, hints, trace)?;
             let destination = underlay::destination(&compiled.rewrite, frame.headers.destination);
-            let (egress, state) = underlay::find(&self.policy, destination, trace)?;
+            let (egress, state) = underlay::find(&self.policy, context.eni, destination, trace)?;
             Ok((compiled, egress, state))
         });
         match decided {
@@ -325,17 +387,18 @@ impl Pipeline for Vnet<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        packet: &Packet<B>,
+        packet: &Packet<'_, B>,
         _context: &Context,
         flow: &mut Flow<FlowState>,
         _now: u64,
         trace: &mut T,
     ) -> Step<DropReason> {
         let customer = || customer_destination(packet);
-        match underlay::refresh(&self.policy, flow, customer, trace) {
+        let generation = self.memory.underlay_generation();
+        match underlay::refresh(&self.policy, generation, flow, customer, trace) {
             Ok(()) => Step::Apply,
             Err(reason) => Step::Drop(reason),
         }
@@ -345,21 +408,33 @@ impl Pipeline for Vnet<'_> {
         self.policy.eni_by_mac(key.eni()).map(|eni| self.policy.epoch(eni.id))
     }
 
-    fn count(&mut self, context: Option<&Context>, end: End<DropReason>) {
-        match (end, context) {
-            (End::Sent { bytes, .. }, Some(context)) => self.counters.sent(*context, bytes),
-            (End::Dropped(reason), context) => self.counters.dropped(context.copied(), reason),
-            // Nothing is punted here, and nothing is sent for no ENI.
-            (End::Sent { .. } | End::Punted { .. }, _) => {}
+    #[inline]
+    fn count(&mut self, context: Option<&Context>, received: usize, end: End<DropReason>) {
+        match end {
+            End::Sent { bytes, .. } => self.counters.sent(context, received, bytes),
+            End::Dropped(reason) => self.counters.dropped(context, received, reason),
+            // Nothing is punted here.
+            End::Punted { .. } => {}
         }
     }
 
     fn count_uncached(&mut self, context: &Context) {
-        self.counters.uncached(*context);
+        self.counters.uncached(context.eni);
+    }
+
+    fn offloads(&self, key: &FlowKey, flow: &Flow<FlowState>) -> bool {
+        key.is_of_a_port() && flow.state.is_current(&self.policy)
+    }
+
+    /// For the ENI that the flow was made for, whosever its MAC address is by now.
+    fn count_offloaded(&mut self, key: &FlowKey, state: &FlowState, hits: &Hits) {
+        let context = Context { eni: state.eni(), direction: key.direction() };
+        self.counters.offloaded(context, hits);
     }
 }
 
-fn customer_destination<B: PacketBuffer>(packet: &Packet<B>) -> Option<IpAddress> {
-    let addresses = packet.layout.inner().addresses(packet.buffer.bytes());
+fn customer_destination<B: PacketBuffer>(packet: &Packet<'_, B>) -> Option<IpAddress> {
+    let bytes = packet.buffer.bytes();
+    let addresses = parse(bytes, &frame::PROFILE).ok()?.inner().addresses(bytes);
     addresses.map(|(_, destination)| destination)
 }

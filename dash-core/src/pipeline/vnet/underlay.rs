@@ -8,44 +8,61 @@ use smoltcp::wire::IpAddress;
 
 use super::{
     DropReason, Event, Vnet,
-    policy::{Policy, UnderlayAction},
+    policy::{EniId, Policy, UnderlayAction},
 };
 use crate::{
-    flow::{Egress, Flow, State},
+    flow::{Egress, Flow, FlowFlags, State},
     pipeline::Trace,
     rewrite::{Endpoints, Flags, Rewrite},
 };
 
-/// What a flow remembers of the underlay routes.
+/// Whose a flow is, and what it remembers of the underlay routes: their version, and whether they
+/// drop its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowState {
-    generation: u32,
-    dropped: bool,
+    version: u32,
+    eni: EniId,
 }
 
 impl State for FlowState {
-    const EMPTY: Self = Self::UNKNOWN;
+    const EMPTY: Self = Self { version: 0, eni: EniId(0) };
 }
 
+/// Set in the state of a flow whose frames are dropped; versions are below.
+const DROPPED: u32 = 1 << 31;
+
 impl FlowState {
-    /// Not looked up yet: 0 is no generation.
-    pub(super) const UNKNOWN: Self = Self { generation: 0, dropped: false };
+    /// Of the other half of a pair, whose egress is not looked up yet: 0 is no version.
+    pub(super) const fn of_other_half(self) -> Self {
+        Self { version: 0, ..self }
+    }
+
+    /// The ENI that the flow was made for.
+    pub(super) const fn eni(self) -> EniId {
+        self.eni
+    }
+
+    /// Whether the flow's egress is that of the underlay routes as they are.
+    pub(super) fn is_current(self, policy: &Policy<'_>) -> bool {
+        self.version == policy.underlay_generation()
+    }
 }
 
 /// Where a frame with `rewrite` goes: the outer destination, or without encapsulation `customer`.
-pub(super) const fn destination(rewrite: &Rewrite, customer: IpAddress) -> IpAddress {
+pub(super) fn destination(rewrite: &Rewrite, customer: IpAddress) -> IpAddress {
     if !rewrite.flags.contains(Flags::PUSH_OUTER) {
         return customer;
     }
-    match rewrite.tunnel.endpoints {
+    match rewrite.tunnel.endpoints() {
         Endpoints::V4 { destination, .. } => IpAddress::Ipv4(destination),
         Endpoints::V6 { destination, .. } => IpAddress::Ipv6(destination),
     }
 }
 
-/// The egress towards `destination`.
+/// The egress towards `destination`, for a flow of `eni`.
 pub(super) fn find<'a>(
     policy: &Policy<'a>,
+    eni: EniId,
     destination: IpAddress,
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(Egress, FlowState), DropReason> {
@@ -58,27 +75,49 @@ pub(super) fn find<'a>(
         Some((_, UnderlayAction::Forward(port))) => Egress::Port(port),
         Some((_, UnderlayAction::Drop)) => return Err(DropReason::Underlay),
     };
-    Ok((egress, FlowState { generation, dropped: false }))
+    Ok((egress, FlowState { version: generation, eni }))
 }
 
-/// Brings a flow up to date with the underlay routes; `customer` is the frame's destination.
-#[inline]
+/// Brings a flow up to date with the underlay routes, which are of version `generation`; `customer`
+/// is the frame's destination.
+#[inline(always)]
 pub(super) fn refresh<'a>(
     policy: &Policy<'a>,
+    generation: u32,
     flow: &mut Flow<FlowState>,
     customer: impl FnOnce() -> Option<IpAddress>,
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
-    let generation = policy.underlay_generation();
-    if flow.state.generation != generation {
-        let customer = customer().ok_or(DropReason::Underlay)?;
-        match find(policy, destination(&flow.rewrite, customer), trace) {
-            Ok((egress, state)) => {
-                flow.egress = egress;
-                flow.state = state;
-            }
-            Err(_) => flow.state = FlowState { generation, dropped: true },
+    if flow.state.version == generation {
+        Ok(())
+    } else {
+        ask(policy, generation, flow, customer, trace)
+    }
+}
+
+#[inline(never)]
+fn ask<'a>(
+    policy: &Policy<'a>,
+    generation: u32,
+    flow: &mut Flow<FlowState>,
+    customer: impl FnOnce() -> Option<IpAddress>,
+    trace: &mut impl Trace<Vnet<'a>>,
+) -> Result<(), DropReason> {
+    if flow.state.version == generation | DROPPED {
+        return Err(DropReason::Underlay);
+    }
+    let customer = customer().ok_or(DropReason::Underlay)?;
+    flow.flags.insert(FlowFlags::MODIFIED);
+    let eni = flow.state.eni;
+    match find(policy, eni, destination(&flow.rewrite, customer), trace) {
+        Ok((egress, state)) => {
+            flow.egress = egress;
+            flow.state = state;
+            Ok(())
+        }
+        Err(reason) => {
+            flow.state.version = generation | DROPPED;
+            Err(reason)
         }
     }
-    if flow.state.dropped { Err(DropReason::Underlay) } else { Ok(()) }
 }

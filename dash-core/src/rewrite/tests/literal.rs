@@ -5,12 +5,13 @@ extern crate std;
 use std::string::String;
 use std::vec::Vec;
 
+use dash_hal::SoftwareHints;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use super::apply_parsed;
 use super::model::{Body, Frame, Wrapping, checksum};
 use crate::rewrite::apply::ttl_checksum;
-use crate::rewrite::{Endpoints, Flags, Outcome, Rewrite, Tunnel};
+use crate::rewrite::{Encapsulation, Endpoints, Flags, Outcome, Rewrite, Tunnel};
 use crate::wire::{Profile, parse};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -55,7 +56,7 @@ fn v4(source: [u8; 4], destination: [u8; 4], vni: u32) -> Tunnel {
         },
         vni,
         identification: 1,
-        ..Rewrite::NONE.tunnel
+        ..Tunnel::NONE
     }
 }
 
@@ -67,13 +68,13 @@ fn v6() -> Tunnel {
         },
         vni: 0x00ab_cdef,
         source_port: 0xc123,
-        ..Rewrite::NONE.tunnel
+        ..Tunnel::NONE
     }
 }
 
 fn overlay(tunnel: Tunnel) -> Rewrite {
     let flags = Flags::POP_OUTER | Flags::TRIM | Flags::PUSH_OUTER | Flags::COPY_DSCP;
-    Rewrite { flags, tunnel, ..Rewrite::NONE }
+    Rewrite { flags, tunnel: Encapsulation::new(&tunnel, &SoftwareHints), ..Rewrite::NONE }
 }
 
 /// Applies to `frame` in `wrapping` with room enough, MTU 1,500.
@@ -86,7 +87,7 @@ fn through(rewrite: &Rewrite, wrapping: &Wrapping, frame: &Frame) -> Vec<u8> {
 fn outbound_vnet_encapsulation() {
     let mut rewrite = overlay(v4([172, 16, 1, 100], [172, 16, 1, 20], 100));
     rewrite.flags |= Flags::DESTINATION_MAC;
-    rewrite.destination_mac = EthernetAddress([0, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd]);
+    rewrite.destination_mac = EthernetAddress([0, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd]).into();
     let mut inner = customer(0).bytes();
     inner[..6].copy_from_slice(&[0, 0xdd, 0xdd, 0xdd, 0xdd, 0xdd]);
     let outer = hex("000000000000 000000000000 0800
@@ -161,7 +162,9 @@ fn decapsulation_into_a_vlan_and_back() {
         identification: 0x1513,
         ..v4([10, 10, 10, 10], [10, 0, 0, 1], 100)
     };
-    let rewrite = Rewrite { flags: Flags::POP_VLAN | Flags::PUSH_OUTER, tunnel, ..Rewrite::NONE };
+    let (flags, tunnel) =
+        (Flags::POP_VLAN | Flags::PUSH_OUTER, Encapsulation::new(&tunnel, &SoftwareHints));
+    let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
     let answer = apply_parsed(&rewrite, &answer.concat(), 46, &Profile::VXLAN, 1500);
     assert_eq!(answer, Ok((sent.concat(), 0)));
 }
@@ -178,8 +181,8 @@ fn router_hop() {
     ));
     let rewrite = Rewrite {
         flags: Flags::TTL | Flags::SOURCE_MAC | Flags::DESTINATION_MAC,
-        source_mac: EthernetAddress([0xfa, 0x16, 0x3e, 0xc5, 0x02, 0x4d]),
-        destination_mac: EthernetAddress([0xfa, 0x16, 0x3e, 0x00, 0x17, 0xe6]),
+        source_mac: EthernetAddress([0xfa, 0x16, 0x3e, 0xc5, 0x02, 0x4d]).into(),
+        destination_mac: EthernetAddress([0xfa, 0x16, 0x3e, 0x00, 0x17, 0xe6]).into(),
         ..Rewrite::NONE
     };
     let answer = apply_parsed(&rewrite, &bytes, 0, &Profile::PLAIN, 1500);
@@ -210,7 +213,8 @@ fn refusals_come_in_order() {
     let mut frame = customer(0);
     let refuse = |frame: &Frame, headroom, mtu| {
         let flags = Flags::TTL | Flags::PUSH_OUTER;
-        let rewrite = Rewrite { flags, tunnel: v4([1; 4], [2; 4], 1), ..Rewrite::NONE };
+        let tunnel = Encapsulation::new(&v4([1; 4], [2; 4], 1), &SoftwareHints);
+        let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
         apply_parsed(&rewrite, &frame.bytes(), headroom, &Profile::PLAIN, mtu).err()
     };
     assert_eq!(refuse(&frame, 50, 136), None);
@@ -249,14 +253,15 @@ fn lengths_beyond_16_bits_are_too_big() {
             let frame = Frame { macs: [0; 12], tags: Vec::new(), body, padding: Vec::new() };
             let metadata = ReceiveMetadata::default();
             let mut buffer = ArrayBuffer::<66000>::new(&frame.bytes(), metadata).unwrap();
-            let rewrite = Rewrite { flags: Flags::PUSH_OUTER, tunnel, ..Rewrite::NONE };
-            let layout = parse(buffer.bytes(), &Profile::PLAIN).unwrap();
-            let answer = rewrite.apply(&mut buffer, &layout, 65535);
+            let (flags, tunnel) = (Flags::PUSH_OUTER, Encapsulation::new(&tunnel, &SoftwareHints));
+            let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
+            let edges = parse(buffer.bytes(), &Profile::PLAIN).unwrap().edges(buffer.bytes());
+            let answer = rewrite.apply(&mut buffer, &edges, 65535);
             if length > most {
                 assert_eq!(answer, Outcome::TooBig);
                 assert_eq!(buffer.bytes().len(), length);
             } else {
-                assert_eq!(answer, Outcome::Done);
+                assert_eq!(answer, Outcome::Done(buffer.bytes().len()));
                 let (at, field) =
                     if most == 65535 - 36 { (16, 65535) } else { (18, 65535_u16 - 40) };
                 assert_eq!(buffer.bytes()[at..at + 2], field.to_be_bytes());
@@ -279,6 +284,34 @@ fn pop_takes_one_encapsulation_of_two() {
     // Without an encapsulation to pop the frame is the one that is left.
     let plain = customer(0).bytes();
     assert_eq!(apply_parsed(&rewrite, &plain, 0, &profile, 1500), Ok((plain.clone(), 0)));
+}
+
+#[test]
+fn odd_addresses_get_the_same_bytes() {
+    use super::buffer;
+    use dash_hal::PacketBuffer;
+
+    let customer = customer(0).bytes();
+    let edges = parse(&customer, &Profile::PLAIN).unwrap().edges(&customer);
+    let push = Flags::PUSH_OUTER | Flags::DESTINATION_MAC;
+    for (tunnel, flags) in [
+        (v4([172, 16, 1, 100], [172, 16, 1, 20], 100), push),
+        (v6(), push),
+        (Tunnel::NONE, Flags::DESTINATION_MAC),
+    ] {
+        let destination_mac = EthernetAddress([9, 8, 7, 6, 5, 4]).into();
+        let tunnel = Encapsulation::new(&tunnel, &SoftwareHints);
+        let rewrite = Rewrite { tunnel, destination_mac, flags, ..Rewrite::NONE };
+        let mut buffers = [128, 129].map(|headroom| buffer(&customer, headroom));
+        for buffer in &mut buffers {
+            assert!(matches!(rewrite.apply(buffer, &edges, 1500), Outcome::Done(_)));
+        }
+        let [even, odd] = buffers.each_ref().map(PacketBuffer::bytes);
+        assert_ne!(even.as_ptr() as usize % 2, odd.as_ptr() as usize % 2);
+        assert_eq!(even, odd);
+        let mac_at = even.len() - customer.len();
+        assert_eq!(even[mac_at..mac_at + 6], [9, 8, 7, 6, 5, 4]);
+    }
 }
 
 /// A second opinion from a parser of another author, which checks lengths and checksums.

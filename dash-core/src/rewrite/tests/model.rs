@@ -6,7 +6,8 @@ extern crate std;
 use std::vec::Vec;
 
 use crate::rewrite::{Endpoints, Flags, Outcome, Rewrite, Tunnel};
-use crate::wire::{Layer, Network};
+use crate::wire::{Edge, Edges, Network};
+use smoltcp::wire::EthernetAddress;
 
 /// RFC 1071, word by word.
 pub(super) fn checksum(bytes: &[u8]) -> u16 {
@@ -101,11 +102,18 @@ impl Body {
         }
     }
 
-    fn kind(&self) -> (Network, u16, u8) {
+    fn tos(&self) -> u8 {
         match self {
-            Self::V4 { .. } => (Network::Ipv4, 0x0800, 253),
-            Self::V6 { .. } => (Network::Ipv6, 0x86dd, 253),
-            Self::Other { .. } => (Network::Other, 0x88b5, 0),
+            Self::V4 { tos, .. } | Self::V6 { class: tos, .. } => *tos,
+            Self::Other { .. } => 0,
+        }
+    }
+
+    fn kind(&self) -> (Network, u16) {
+        match self {
+            Self::V4 { .. } => (Network::Ipv4, 0x0800),
+            Self::V6 { .. } => (Network::Ipv6, 0x86dd),
+            Self::Other { .. } => (Network::Other, 0x88b5),
         }
     }
 }
@@ -120,61 +128,74 @@ impl Frame {
         bytes
     }
 
-    /// The layer that this frame is at offset `at`.
-    pub(super) fn layer(&self, at: usize) -> Layer {
+    /// Where this frame begins and ends at offset `at`.
+    pub(super) fn edge(&self, at: usize) -> Edge {
         let network = at + 14 + 4 * self.tags.len();
-        let (kind, ethertype, protocol) = self.body.kind();
         let padding = if self.body.is_ip() { 0 } else { self.padding.len() };
         let end = network + self.body.bytes().len() + padding;
-        Layer {
+        Edge {
             ethernet: at as u16,
-            ethertype,
             network: network as u16,
-            transport: end as u16,
             end: end as u16,
+            kind: self.body.kind().0,
             tags: self.tags.len() as u8,
-            protocol,
-            kind,
-            ..Layer::default()
+        }
+    }
+
+    /// The edges of this frame alone.
+    pub(super) fn edges(&self) -> Edges {
+        let outermost = self.edge(0);
+        let length = self.bytes().len() as u16;
+        Edges {
+            outermost,
+            payload_end: outermost.end,
+            length,
+            dscp: self.body.tos() / 4,
+            ..Edges::default()
         }
     }
 }
 
 impl Wrapping {
-    /// The received frame, its outermost layer, and the offset of the frame inside.
-    pub(super) fn wrap(&self, inner: &[u8]) -> (Vec<u8>, Layer, usize) {
+    /// The received frame and the offset of the frame inside.
+    pub(super) fn wrap(&self, inner: &[u8]) -> (Vec<u8>, usize) {
         let mut payload = udp_vxlan(0x1234, 77, inner);
         payload.extend(&self.slack);
         let mut bytes = std::vec![0xaa; 12];
-        let (kind, header) = if self.v6 {
+        if self.v6 {
             bytes.extend([0x86, 0xdd]);
             bytes.extend(ipv6(self.tos, 9, 17, (&[3; 32], &payload)));
-            (Network::Ipv6, 40)
         } else {
             bytes.extend([8, 0]);
             bytes.extend(ipv4(self.tos, 5, 9, 17, (self.options, &[3; 8], &payload)));
-            (Network::Ipv4, 20 + 4 * usize::from(self.options))
-        };
-        let layer = Layer {
-            network: 14,
-            transport: 14 + header as u16,
-            end: bytes.len() as u16,
-            source_port: 0x1234,
-            destination_port: 4789,
-            protocol: 17,
-            kind,
-            ethertype: if self.v6 { 0x86dd } else { 0x0800 },
-            ..Layer::default()
-        };
+        }
         bytes.extend(&self.trailer);
-        (bytes, layer, 14 + header + 16)
+        (bytes, 14 + self.ip_header() + 16)
+    }
+
+    fn ip_header(&self) -> usize {
+        if self.v6 { 40 } else { 20 + 4 * usize::from(self.options) }
+    }
+
+    /// The edges of the received frame, with `frame` in it.
+    pub(super) fn edges(&self, frame: &Frame) -> Edges {
+        let (bytes, at) = self.wrap(&frame.bytes());
+        let kind = if self.v6 { Network::Ipv6 } else { Network::Ipv4 };
+        let end = (bytes.len() - self.trailer.len()) as u16;
+        Edges {
+            outermost: Edge { ethernet: 0, network: 14, end, kind, tags: 0 },
+            inner: frame.edge(at),
+            payload_end: end - self.slack.len() as u16,
+            length: bytes.len() as u16,
+            dscp: self.tos / 4,
+        }
     }
 }
 
 /// What `rewrite` makes of `frame`, wrapped as in `wrapping` (or not), with `headroom` in front:
-/// the frame and its headroom, or why not.
+/// the frame and its headroom, or why not. `tunnel` is what the rewrite's was compiled from.
 pub(super) fn expected(
-    rewrite: &Rewrite,
+    (rewrite, tunnel): (&Rewrite, &Tunnel),
     wrapping: Option<&Wrapping>,
     frame: &Frame,
     headroom: usize,
@@ -187,15 +208,11 @@ pub(super) fn expected(
         let body = wrapping.body(payload);
         let whole =
             Frame { macs: [0xaa; 12], tags: Vec::new(), body, padding: wrapping.trailer.clone() };
-        return change(rewrite, &whole, wrapping.tos, 17, headroom, mtu);
+        return change((rewrite, tunnel), &whole, wrapping.tos, 17, headroom, mtu);
     }
-    let tos = match (wrapping, &frame.body) {
-        (Some(wrapping), _) => wrapping.tos,
-        (None, Body::V4 { tos, .. } | Body::V6 { class: tos, .. }) => *tos,
-        (None, Body::Other { .. }) => 0,
-    };
-    let freed = wrapping.map_or(0, |wrapping| wrapping.wrap(&[]).2);
-    change(rewrite, frame, tos, 253, headroom + freed, mtu)
+    let tos = wrapping.map_or(frame.body.tos(), |wrapping| wrapping.tos);
+    let freed = wrapping.map_or(0, |wrapping| wrapping.wrap(&[]).1);
+    change((rewrite, tunnel), frame, tos, 253, headroom + freed, mtu)
 }
 
 impl Wrapping {
@@ -211,7 +228,7 @@ impl Wrapping {
 
 /// As [`expected`], for the frame that is left. `tos` is that of the outermost header as received.
 fn change(
-    rewrite: &Rewrite,
+    (rewrite, tunnel): (&Rewrite, &Tunnel),
     frame: &Frame,
     tos: u8,
     protocol: u8,
@@ -232,10 +249,10 @@ fn change(
         frame.tags.insert(0, [0x81, 0, tci[0], tci[1]]);
     }
     if has(Flags::SOURCE_MAC) {
-        frame.macs[6..].copy_from_slice(&rewrite.source_mac.0);
+        frame.macs[6..].copy_from_slice(&EthernetAddress::from(rewrite.source_mac).0);
     }
     if has(Flags::DESTINATION_MAC) {
-        frame.macs[..6].copy_from_slice(&rewrite.destination_mac.0);
+        frame.macs[..6].copy_from_slice(&EthernetAddress::from(rewrite.destination_mac).0);
     }
     if has(Flags::TTL)
         && let Body::V4 { ttl, .. } | Body::V6 { hops: ttl, .. } = &mut frame.body
@@ -251,7 +268,6 @@ fn change(
     let mut payload = bytes.len() - 14 - 4 * frame.tags.len();
     let mut outer = 0;
     if has(Flags::PUSH_OUTER) {
-        let tunnel = &rewrite.tunnel;
         let tos = if has(Flags::COPY_DSCP) { tos / 4 * 4 } else { tunnel.tos };
         outer = if matches!(tunnel.endpoints, Endpoints::V4 { .. }) { 50 } else { 70 };
         payload = outer - 14 + bytes.len();

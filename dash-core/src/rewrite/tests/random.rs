@@ -4,14 +4,15 @@ extern crate std;
 
 use std::vec::Vec;
 
+use dash_hal::SoftwareHints;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use super::model::{Body, Frame, Wrapping, expected};
-use super::{apply_layout, apply_parsed, apply_to};
-use crate::rewrite::{Endpoints, Flags, Outcome, Rewrite, Tunnel};
-use crate::wire::{Layout, Profile};
+use super::{apply_parsed, apply_to};
+use crate::rewrite::{Encapsulation, Endpoints, Flags, Outcome, Rewrite, Tunnel};
+use crate::wire::{Edges, Layout, Profile, parse};
 
 fn body() -> impl Strategy<Value = Body> {
     let ttl = prop_oneof![1 => 0..3_u8, 2 => any::<u8>()];
@@ -73,14 +74,18 @@ fn tunnel() -> impl Strategy<Value = Tunnel> {
     )
 }
 
-fn rewrite() -> impl Strategy<Value = Rewrite> {
+/// A rewrite, and the tunnel that its encapsulation was compiled from.
+fn rewrite() -> impl Strategy<Value = (Rewrite, Tunnel)> {
     (any::<(u16, u16)>(), any::<[[u8; 6]; 2]>(), tunnel()).prop_map(
-        |((flags, vlan), macs, tunnel)| Rewrite {
-            flags: Flags::from_bits_truncate(flags),
-            vlan,
-            source_mac: EthernetAddress(macs[0]),
-            destination_mac: EthernetAddress(macs[1]),
-            tunnel,
+        |((flags, vlan), macs, tunnel)| {
+            let rewrite = Rewrite {
+                flags: Flags::from_bits_truncate(flags),
+                vlan,
+                source_mac: EthernetAddress(macs[0]).into(),
+                destination_mac: EthernetAddress(macs[1]).into(),
+                tunnel: Encapsulation::new(&tunnel, &SoftwareHints),
+            };
+            (rewrite, tunnel)
         },
     )
 }
@@ -94,22 +99,19 @@ proptest! {
 
     #[test]
     fn every_change_is_the_model_s(
-        rewrite in rewrite(),
+        (rewrite, tunnel) in rewrite(),
         wrapping in prop::option::of(wrapping()),
         frame in frame(),
         headroom in prop_oneof![0..90_usize, Just(128)],
         mtu in prop_oneof![0..300_u16, Just(1500), Just(u16::MAX)],
     ) {
         let inner = frame.bytes();
-        let (bytes, outermost, next) = match &wrapping {
-            None => (inner, frame.layer(0), None),
-            Some(wrapping) => {
-                let (bytes, outermost, at) = wrapping.wrap(&inner);
-                (bytes, outermost, Some(frame.layer(at)))
-            }
+        let (bytes, edges) = match &wrapping {
+            None => (inner, frame.edges()),
+            Some(wrapping) => (wrapping.wrap(&inner).0, wrapping.edges(&frame)),
         };
-        let answer = apply_to(&rewrite, &bytes, headroom, (&outermost, next.as_ref()), mtu);
-        let expected = expected(&rewrite, wrapping.as_ref(), &frame, headroom, mtu);
+        let answer = apply_to(&rewrite, &bytes, headroom, &edges, mtu);
+        let expected = expected((&rewrite, &tunnel), wrapping.as_ref(), &frame, headroom, mtu);
         prop_assert_eq!(&answer, &expected);
         // The parser does not walk the tags of an encapsulated frame.
         if wrapping.is_none() || frame.tags.is_empty() {
@@ -118,23 +120,39 @@ proptest! {
         }
     }
 
-    /// A layout that belongs to another frame neither panics nor changes anything by halves.
     #[test]
-    fn foreign_layouts_are_harmless(
-        rewrite in rewrite(),
+    fn compiled_tunnel_keeps_what_it_was_made_of(tunnel in tunnel()) {
+        let compiled = Encapsulation::new(&tunnel, &SoftwareHints);
+        prop_assert_eq!(compiled.endpoints(), tunnel.endpoints);
+        prop_assert_eq!(compiled.vni(), tunnel.vni & 0xff_ffff);
+    }
+
+    /// The edges of another frame are refused, or fit by chance: nothing panics, and nothing is
+    /// changed by halves.
+    #[test]
+    fn foreign_edges_are_harmless(
+        (rewrite, _) in rewrite(),
         wrapping in wrapping(),
         frame in frame(),
-        bytes in vec(any::<u8>(), 0..200),
+        mut bytes in vec(any::<u8>(), 0..200),
+        same_length in any::<bool>(),
         headroom in 0..128_usize,
     ) {
-        let (_, outermost, at) = wrapping.wrap(&frame.bytes());
-        let next = frame.layer(at);
-        let plain = frame.layer(0);
-        for layers in [(&outermost, Some(&next)), (&plain, None), (&next, Some(&outermost))] {
-            let answer = apply_to(&rewrite, &bytes, headroom, layers, u16::MAX);
-            prop_assert!(!matches!(answer, Err(Outcome::TooBig | Outcome::Done)));
+        let (wrapped, _) = wrapping.wrap(&frame.bytes());
+        if same_length {
+            bytes.resize(wrapped.len(), 0);
         }
-        let answer = apply_layout(&rewrite, &bytes, headroom, &Layout::default(), u16::MAX);
-        prop_assert_eq!(answer, Err(Outcome::NoRoom));
+        let layout = parse(&wrapped, &Profile::VXLAN).unwrap();
+        let none = [Edges::NONE, Layout::NONE.edges(&bytes)];
+        for edges in none {
+            let answer = apply_to(&rewrite, &bytes, headroom, &edges, u16::MAX);
+            prop_assert!(matches!(answer, Err(Outcome::NoRoom | Outcome::Ttl)));
+        }
+        for edges in [wrapping.edges(&frame), frame.edges(), layout.edges(&bytes)] {
+            let answer = apply_to(&rewrite, &bytes, headroom, &edges, u16::MAX);
+            prop_assert!(!matches!(answer, Err(Outcome::TooBig | Outcome::Done(_))));
+            let fits = usize::from(edges.length) == bytes.len();
+            prop_assert!(fits || matches!(answer, Err(Outcome::NoRoom | Outcome::Ttl)));
+        }
     }
 }

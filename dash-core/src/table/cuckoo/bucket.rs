@@ -1,5 +1,9 @@
 //! One cache line of the table: who lives here, by fingerprint.
 
+use core::num::NonZeroU32;
+
+use super::Handle;
+
 /// Entries of a bucket.
 pub(super) const PLACES: usize = 8;
 
@@ -31,7 +35,7 @@ pub(super) struct Tenant {
     /// Fingerprint, not 0.
     pub(super) tag: u16,
     /// The entry.
-    pub(super) handle: u32,
+    pub(super) handle: Handle,
     /// Whether it lives outside of its primary bucket.
     pub(super) guest: bool,
 }
@@ -54,8 +58,8 @@ impl Bucket {
 
     /// The handle at `place`.
     #[inline]
-    pub(super) fn handle(&self, place: usize) -> u32 {
-        self.handles[place % PLACES]
+    pub(super) fn handle(&self, place: usize) -> Option<Handle> {
+        NonZeroU32::new(self.handles[place % PLACES]).map(Handle)
     }
 
     /// The fingerprint at `place`.
@@ -67,14 +71,14 @@ impl Bucket {
     /// What lives at `place`.
     pub(super) fn tenant(&self, place: usize) -> Option<Tenant> {
         let guest = self.guests >> (place % PLACES) & 1 != 0;
-        let tenant = Tenant { tag: self.tag(place), handle: self.handle(place), guest };
+        let tenant = Tenant { tag: self.tag(place), handle: self.handle(place)?, guest };
         (tenant.tag != 0).then_some(tenant)
     }
 
     /// Puts `tenant` at `place`.
     pub(super) fn put(&mut self, place: usize, tenant: Tenant) {
         self.set_tag(place, tenant.tag);
-        self.handles[place % PLACES] = tenant.handle;
+        self.handles[place % PLACES] = tenant.handle.0.get();
         let bit = 1 << (place % PLACES);
         self.guests = if tenant.guest { self.guests | bit } else { self.guests & !bit };
     }
@@ -112,11 +116,12 @@ fn lane(place: usize) -> usize {
     place % PLACES / 2 * 16
 }
 
-/// The highest bit of each lane of `word` that is `tag`. Exact: no carry leaves a lane.
+/// The highest bit of each lane of `word` that is `tag`. The lowest of them is exact; above it, a
+/// lane that differs from `tag` in its lowest bit alone may be among them.
 #[inline]
 fn equal(word: u64, tag: u16) -> u64 {
     let difference = word ^ (u64::from(tag) * LANES);
-    !((difference & LOW).wrapping_add(LOW) | difference | LOW)
+    difference.wrapping_sub(LANES) & !difference & !LOW
 }
 
 /// Places of a bucket: bit `16 * lane + word` for each.
@@ -138,6 +143,10 @@ impl Iterator for Places {
 mod tests {
     use super::*;
 
+    fn handle(index: u32) -> Handle {
+        Handle(NonZeroU32::MIN.saturating_add(index))
+    }
+
     #[test]
     fn each_place_keeps_its_own_tenant() {
         let tags = [1, 0x8000, 0xffff, 0x7fff, 2, 0x8001, 0x0100, 0xff00];
@@ -145,11 +154,14 @@ mod tests {
         for (place, tag) in tags.into_iter().enumerate() {
             let found = bucket.vacancy();
             assert_eq!(found, Some(place));
-            bucket.put(place, Tenant { tag, handle: 7 * place as u32, guest: place % 3 == 0 });
+            bucket.put(
+                place,
+                Tenant { tag, handle: handle(7 * place as u32), guest: place % 3 == 0 },
+            );
         }
         assert_eq!(bucket.vacancy(), None);
         for (place, tag) in tags.into_iter().enumerate() {
-            let tenant = Tenant { tag, handle: 7 * place as u32, guest: place % 3 == 0 };
+            let tenant = Tenant { tag, handle: handle(7 * place as u32), guest: place % 3 == 0 };
             assert_eq!(bucket.tenant(place), Some(tenant));
             assert!(bucket.matching(tag).eq([place]));
         }
@@ -159,16 +171,26 @@ mod tests {
     }
 
     #[test]
-    fn equal_tags_are_all_found_and_no_others() {
+    fn first_of_equal_tags_is_exact_and_none_is_missed() {
         for pattern in 0..1_u32 << PLACES {
             for (tag, other) in [(5, 4), (1, 0x8001), (0x8000, 0), (0xffff, 0xfffe), (0, 1)] {
                 let mut bucket = Bucket::EMPTY;
                 for place in 0..PLACES {
                     let tag = if pattern >> place & 1 != 0 { tag } else { other };
-                    bucket.put(place, Tenant { tag, handle: 0, guest: false });
+                    bucket.put(place, Tenant { tag, handle: handle(0), guest: false });
                 }
-                let expected = (0..PLACES).filter(|place| pattern >> place & 1 != 0);
-                assert!(bucket.matching(tag).eq(expected), "{pattern:b} {tag}");
+                let mut right = (0..PLACES).filter(|place| pattern >> place & 1 != 0);
+                let mut found = [false; PLACES];
+                for place in bucket.matching(tag) {
+                    assert!(!found[place], "each is found once");
+                    found[place] = true;
+                    let differs = bucket.tag(place) ^ tag;
+                    assert!(differs <= 1, "{pattern:b} {tag} at {place}");
+                }
+                assert!(right.clone().all(|place| found[place]), "{pattern:b} {tag}");
+                let first = bucket.matching(tag).next();
+                assert!(first.is_none_or(|place| bucket.tag(place) == tag), "{pattern:b} {tag}");
+                assert_eq!(first.is_none(), right.next().is_none());
             }
         }
     }

@@ -10,8 +10,8 @@ fn below(hash: u32, count: u32) -> u32 {
 }
 
 impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
-    #[inline]
-    pub(super) fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+    #[inline(always)]
+    pub(super) fn hashed<H: Hints>(&self, key: &K, hints: &H) -> Home {
         let hash = hints.keyed_hash(&self.hash, key.as_bytes());
         let tag = (hash as u16).max(1);
         Home { primary: below((hash >> 32) as u32, self.count), tag }
@@ -40,24 +40,32 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
 
     /// The handle at `place`, whose key will be compared soon.
     #[inline]
-    pub(super) fn candidate<H: Hints>(&self, bucket: &Bucket, place: usize, hints: &H) -> Handle {
-        let handle = Handle(bucket.handle(place));
+    pub(super) fn candidate<H: Hints>(
+        &self,
+        bucket: &Bucket,
+        place: usize,
+        hints: &H,
+    ) -> Option<Handle> {
+        let handle = bucket.handle(place)?;
         if let Some(slot) = self.slots.get(handle.index()) {
             hints.prefetch(slot);
         }
-        handle
+        Some(handle)
     }
 
     #[inline]
     pub(super) fn is_key(&self, handle: Handle, key: &K) -> bool {
-        self.slots.get(handle.index()).is_some_and(|slot| slot.key == *key)
+        self.slots
+            .get(handle.index())
+            .is_some_and(|slot| slot.state == handle.0.get() && slot.key == *key)
     }
 
     fn find_in(&self, bucket: &Bucket, tag: u16, key: &K) -> Option<Handle> {
-        let mut handles = bucket.matching(tag).map(|place| Handle(bucket.handle(place)));
+        let mut handles = bucket.matching(tag).filter_map(|place| bucket.handle(place));
         handles.find(|handle| self.is_key(*handle, key))
     }
 
+    #[inline(never)]
     pub(super) fn look_up(&self, home: Home, key: &K) -> Option<Handle> {
         let primary = self.bucket(home.primary)?;
         let found = self.find_in(primary, home.tag, key);
@@ -73,7 +81,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
     }
 
     /// Gives a new entry a place in its primary bucket, its alternate, or the stash.
-    pub(super) fn settle<H: Hints>(&mut self, home: Home, handle: u32, hints: &H) -> bool {
+    pub(super) fn settle<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) -> bool {
         let alternate = self.alternate(home.tag, home.primary);
         let vacancy = |index| self.bucket(index).and_then(Bucket::vacancy);
         let (guest, place) = if let Some(place) = vacancy(home.primary) {
@@ -95,7 +103,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
         true
     }
 
-    fn settle_in_stash(&mut self, home: Home, handle: u32) -> bool {
+    fn settle_in_stash(&mut self, home: Home, handle: Handle) -> bool {
         let mut places = self.stash.iter_mut().filter_map(|line| Some((line.vacancy()?, line)));
         let (Some((place, line)), Some(primary)) =
             (places.next(), self.buckets.get_mut(home.primary as usize))
@@ -162,8 +170,11 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
 
     /// Takes an entry out of the bucket it lives in.
     pub(super) fn evict<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) {
-        let place_in =
-            |line: &Bucket| line.matching(home.tag).find(|place| line.handle(*place) == handle.0);
+        // An empty place still has the handle that lived there: both must be the entry's.
+        let place_in = |line: &Bucket| {
+            line.matching(home.tag)
+                .find(|place| line.tag(*place) == home.tag && line.handle(*place) == Some(handle))
+        };
         let alternate = self.alternate(home.tag, home.primary);
         let Some(primary) = self.buckets.get_mut(home.primary as usize) else { return };
         if let Some(place) = place_in(primary) {
@@ -189,8 +200,8 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
             return;
         }
         let primary_if_at_home = |tenant: Tenant| {
-            let slot = self.slots.get(Handle(tenant.handle).index())?;
-            let home = self.home(&slot.key, hints);
+            let slot = self.slots.get(tenant.handle.index())?;
+            let home = self.hashed(&slot.key, hints);
             let at_home = home.primary == index || self.alternate(home.tag, home.primary) == index;
             at_home.then_some(home.primary)
         };

@@ -1,4 +1,8 @@
-use super::super::{TableError, exact::ExactWriter, quiescence::Readers};
+use super::super::{
+    Demand, TableError,
+    exact::{ExactWriter, Words},
+    quiescence::Readers,
+};
 use super::std::{collections::BTreeMap, vec, vec::Vec};
 use super::{CHANGES, HASH, await_growth, compare, contend, persist, storage};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -7,6 +11,7 @@ use proptest::prelude::*;
 type Key = [u8; 12];
 type Value = [u32; 3];
 type Writer<'a> = ExactWriter<'a, Key, Value>;
+type WordWriter<'a> = ExactWriter<'a, Key, u32>;
 
 fn key(number: u32) -> Key {
     let mut key = [0; 12];
@@ -54,7 +59,7 @@ fn equals_a_naive_map() {
         let count = operations.len();
         for operation in operations {
             let room = writer.room();
-            let spare = capacity / 8 + 1;
+            let spare = capacity + 1;
             let held = given_up.len();
             let still_read = given_up.iter().filter(|readers| readers.contains(&true)).count();
             prop_assert!(room <= (capacity + spare - model.len()).saturating_sub(still_read));
@@ -88,7 +93,7 @@ fn equals_a_naive_map() {
                 }
                 Operation::Remove(number) => {
                     let old = model.remove(&key(number));
-                    prop_assert_eq!(writer.remove(&key(number)), Ok(old));
+                    prop_assert_eq!(writer.remove(&key(number)), old);
                     if old.is_some() {
                         given_up.push(vec![true; reader_count]);
                     }
@@ -120,6 +125,113 @@ fn equals_a_naive_map() {
         }
         Ok(count)
     });
+}
+
+/// Changes of the past, then a transaction: keys that are inserted or removed.
+type Story = (Vec<(u32, bool)>, Vec<(u32, bool)>, [bool; 2]);
+
+/// Whether a transaction is refused as the count says, and never later. Some readers have passed
+/// since the changes before it.
+fn admitted_or_refused_before_the_first_change<V: Words>(
+    capacity: usize,
+    reader_count: usize,
+    (past, transaction, passed): &Story,
+    value: V,
+) -> Result<usize, TestCaseError> {
+    let counters: Vec<_> = (0..reader_count).map(|_| AtomicU32::new(0)).collect();
+    let readers = Readers::new(&counters);
+    let words = storage(ExactWriter::<Key, V>::words_for(capacity));
+    let mut writer = ExactWriter::<Key, V>::new(&words, capacity, HASH, readers).unwrap();
+    for (number, insert) in past {
+        if *insert {
+            let _ = writer.insert(&key(*number), &value);
+        } else {
+            writer.remove(&key(*number));
+        }
+    }
+    for (reader, passed) in passed.iter().enumerate() {
+        if *passed {
+            readers.quiescent(reader);
+        }
+    }
+    let there: Vec<_> = writer.table().iter().map(|(key, _)| key).collect();
+    let new =
+        transaction.iter().filter(|(number, insert)| *insert && !there.contains(&key(*number)));
+    let fits = there.len() + new.count() <= capacity;
+    for attempt in 0.. {
+        let mut demand = Demand::new();
+        let mut admit = || {
+            transaction.iter().try_for_each(|(number, insert)| match insert {
+                true => writer.admit(&key(*number), &mut demand),
+                false => {
+                    demand.remove(1);
+                    Ok(())
+                }
+            })
+        };
+        match admit() {
+            Ok(()) => break,
+            Err(TableError::Busy) => {
+                prop_assert_eq!(attempt, 0, "all readers have passed");
+                (0..reader_count).for_each(|reader| readers.quiescent(reader));
+            }
+            Err(error) => {
+                prop_assert_eq!(error, TableError::Full);
+                prop_assert!(!fits || reader_count > 0);
+                return Ok(1);
+            }
+        }
+    }
+    prop_assert!(fits);
+    for (number, insert) in transaction {
+        if *insert {
+            prop_assert!(writer.insert(&key(*number), &value).is_ok());
+        } else {
+            writer.remove(&key(*number));
+        }
+    }
+    Ok(transaction.len())
+}
+
+#[test]
+fn what_is_admitted_is_not_refused() {
+    let changes = |count| prop::collection::vec((0..20_u32, prop::bool::weighted(0.7)), 0..count);
+    let story = (changes(60), changes(40), any::<[bool; 2]>());
+    let run = (0..24_usize, 0..=2_usize, story);
+    compare("exact, admitted", 14_000, run, |(capacity, reader_count, story)| {
+        let of_words =
+            admitted_or_refused_before_the_first_change(capacity, reader_count, &story, [0; 3]);
+        let of_word =
+            admitted_or_refused_before_the_first_change(capacity, reader_count, &story, 0);
+        Ok(of_words? + of_word?)
+    });
+}
+
+/// A shared key is inserted once, however many changes name it: then only `Full` is left.
+#[test]
+fn a_shared_key_is_admitted_often_and_inserted_once() {
+    let counters = [AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let words = storage(WordWriter::words_for(2));
+    let mut writer = WordWriter::new(&words, 2, HASH, readers).unwrap();
+    let mut demand = Demand::new();
+    for _ in 0..9 {
+        assert_eq!(writer.admit_shared(&key(0), &mut demand), Ok(()));
+    }
+    // Of the three nodes one is in use and one is still read.
+    writer.insert(&key(0), &0).unwrap();
+    writer.insert(&key(1), &0).unwrap();
+    writer.remove(&key(1));
+    let mut demand = Demand::new();
+    assert_eq!(writer.admit_shared(&key(0), &mut demand), Ok(()));
+    assert_eq!(writer.admit_shared(&key(1), &mut demand), Ok(()));
+    assert_eq!(writer.admit_shared(&key(1), &mut demand), Err(TableError::Busy));
+    readers.quiescent(0);
+    for number in [1, 1, 2, 3] {
+        assert_eq!(writer.admit_shared(&key(number), &mut demand), Ok(()));
+    }
+    assert_eq!(writer.insert(&key(1), &0), Ok(None));
+    assert_eq!(writer.insert(&key(2), &0), Err(TableError::Full));
 }
 
 #[test]
@@ -194,6 +306,35 @@ fn readers_see_old_or_new_and_always_what_stays() {
                     // All that come and go are there.
                     await_growth(&[&came], pause);
                 }
+            }
+        },
+    );
+}
+
+/// As a route and its record: whoever reads the word finds the record that belongs to it.
+#[test]
+fn a_word_that_is_replaced_publishes_what_was_written_before() {
+    let counters = [AtomicU32::new(0), AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let (words, of_words) = (storage(WordWriter::words_for(1)), storage(Writer::words_for(1)));
+    let mut word = WordWriter::new(&words, 1, HASH, readers).unwrap();
+    let mut record = Writer::new(&of_words, 1, HASH, readers).unwrap();
+    record.insert(&key(0), &value(0, 0)).unwrap();
+    word.insert(&key(0), &0).unwrap();
+    let (word_view, record_view) = (word.table(), record.table());
+    contend(
+        readers,
+        |_| {
+            let version = word_view.get(&key(0)).unwrap();
+            let found = record_view.get(&key(0)).unwrap();
+            assert!(found[0] >= version, "an older record behind a newer word");
+            assert_eq!(found, value(0, found[0]));
+        },
+        |pause| {
+            for change in 1..=CHANGES {
+                persist(pause, || record.insert(&key(0), &value(0, change)));
+                // Never refused: no reader is in its way.
+                assert_eq!(word.insert(&key(0), &change), Ok(Some(change - 1)));
             }
         },
     );

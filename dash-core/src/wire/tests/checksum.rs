@@ -97,13 +97,13 @@ proptest! {
         header.set_ttl(ttl);
         header.set_ident(ident);
         header.set_destination(addresses.into());
-        header.fill_checksum();
+        frames::fill_checksum(&mut header);
         let before = header.checksum();
         header.set_source(new_source.into());
         header.set_ttl(new_ttl);
         header.set_ident(new_ident);
         header.set_destination(new_addresses.into());
-        header.fill_checksum();
+        frames::fill_checksum(&mut header);
 
         let difference = Difference::new()
             .bytes(&source, &new_source)

@@ -33,6 +33,12 @@ pub(super) fn ethernet(ethertype: u16, payload: &[u8]) -> Vec<u8> {
     join(&[header.as_bytes(), payload])
 }
 
+/// Makes the checksum of a header without options right.
+pub(super) fn fill_checksum(header: &mut Ipv4Header) {
+    header.set_checksum(0);
+    header.set_checksum(Checksum::new().bytes(header.as_bytes()).finish());
+}
+
 pub(super) fn ipv4_header(protocol: u8, payload_len: usize) -> Ipv4Header {
     let mut header = Ipv4Header::default();
     header.set_version(4);
@@ -43,7 +49,7 @@ pub(super) fn ipv4_header(protocol: u8, payload_len: usize) -> Ipv4Header {
     header.set_protocol(protocol);
     header.set_source(SOURCE);
     header.set_destination(DESTINATION);
-    header.fill_checksum();
+    fill_checksum(&mut header);
     header
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The files of one command are one transaction. Each file becomes typed operations
 //! ([`operation`]); they are applied to a copy of the [`state`], which is then [`check`]ed as a
-//! whole; only what passes is handed to the data plane ([`apply`]), as the difference to what it
-//! had. Nothing is applied when anything is wrong, and everything that is wrong is named.
+//! whole; only what passes is handed to the data plane ([`apply`]), as the [`difference`] to what
+//! it had. Nothing is applied when anything is wrong, and everything that is wrong is named.
 //!
 //! Choices: of an ENI, `mac_address` is mandatory beside its key, as `SONiC` writes both. A stage
 //! without any group is an error. Rules and tags must be of their group's IP version.
@@ -11,6 +11,7 @@
 pub mod acl;
 pub mod apply;
 pub mod check;
+pub mod difference;
 pub mod fields;
 pub mod image;
 pub mod inert;

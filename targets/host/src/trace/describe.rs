@@ -102,17 +102,18 @@ pub fn rewrite(rewrite: &Rewrite) -> String {
         parts.push("take the encapsulation off".to_owned());
     }
     if flags.contains(Flags::SOURCE_MAC) {
-        parts.push(format!("source MAC {}", rewrite.source_mac));
+        parts.push(format!("source MAC {}", EthernetAddress::from(rewrite.source_mac)));
     }
     if flags.contains(Flags::DESTINATION_MAC) {
-        parts.push(format!("destination MAC {}", rewrite.destination_mac));
+        let mac = EthernetAddress::from(rewrite.destination_mac);
+        parts.push(format!("destination MAC {mac}"));
     }
     if flags.contains(Flags::PUSH_OUTER) {
-        let (source, destination) = match rewrite.tunnel.endpoints {
+        let (source, destination) = match rewrite.tunnel.endpoints() {
             Endpoints::V4 { source, destination } => (source.to_string(), destination.to_string()),
             Endpoints::V6 { source, destination } => (source.to_string(), destination.to_string()),
         };
-        let vni = rewrite.tunnel.vni;
+        let vni = rewrite.tunnel.vni();
         parts.push(format!("VXLAN {source} -> {destination}, VNI {vni}"));
     }
     if parts.is_empty() { "none".to_owned() } else { parts.join("; ") }

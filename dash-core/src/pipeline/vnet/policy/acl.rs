@@ -3,7 +3,7 @@
 
 use smoltcp::wire::{IpCidr, IpVersion};
 
-use super::{AclGroupId, Policy, PolicyError, PolicyWriter, TagId};
+use super::{AclGroupId, Policy, PolicyError, PolicyWriter, TagId, admission::Demands};
 use crate::table::{
     TableError,
     acl::{Headers, Match, Rule},
@@ -64,6 +64,17 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
+    /// What [`Self::set_acl_group`] asks for.
+    pub(super) fn admit_acl_group(
+        &mut self,
+        group: AclGroupId,
+        rules: &[Rule<'_>],
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        self.check_acl_group(group)?;
+        Ok(self.acl.admit_group(group.0, rules, &mut demands.acl_nodes)?)
+    }
+
     /// Removes an ACL group and its rules; idempotent. Frames that meet it are then denied.
     ///
     /// # Errors
@@ -97,7 +108,7 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
-    fn check_acl_group(&self, group: AclGroupId) -> Result<(), PolicyError> {
+    pub(super) fn check_acl_group(&self, group: AclGroupId) -> Result<(), PolicyError> {
         if group.0 < self.view.acl_groups {
             Ok(())
         } else {

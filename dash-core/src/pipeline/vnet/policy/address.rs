@@ -4,7 +4,7 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// IPv4 is right-aligned in the 16 bytes.
-pub(in crate::pipeline::vnet) const fn octets(address: IpAddress) -> [u8; 16] {
+pub(super) const fn octets(address: IpAddress) -> [u8; 16] {
     match address {
         IpAddress::Ipv4(address) => (address.to_bits() as u128).to_be_bytes(),
         IpAddress::Ipv6(address) => address.octets(),
@@ -12,7 +12,7 @@ pub(in crate::pipeline::vnet) const fn octets(address: IpAddress) -> [u8; 16] {
 }
 
 /// The inverse of [`octets`].
-pub(in crate::pipeline::vnet) const fn address(octets: [u8; 16], v6: bool) -> IpAddress {
+pub(super) const fn address(octets: [u8; 16], v6: bool) -> IpAddress {
     if v6 {
         IpAddress::Ipv6(Ipv6Address::from_octets(octets))
     } else {

@@ -4,7 +4,8 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
-    ApplianceId, Policy, PolicyError, PolicyWriter, address::AddressKey, error::check_vni,
+    ApplianceId, Policy, PolicyError, PolicyWriter, address::AddressKey, admission::Demands,
+    error::check_vni,
 };
 
 /// The DPU as the underlay sees it. Several may stand side by side.
@@ -22,6 +23,9 @@ pub struct Appliance {
     /// Outer destination MAC of what we send.
     pub neighbor_mac: EthernetAddress,
 }
+
+/// VIPs of one appliance at most.
+pub(super) const VIPS: usize = 2;
 
 impl Appliance {
     fn vips(&self) -> impl Iterator<Item = IpAddress> + use<> {
@@ -91,24 +95,39 @@ impl PolicyWriter<'_> {
     ) -> Result<(), PolicyError> {
         check_vni(appliance.vm_vni)?;
         let old = self.view.appliance(id);
-        for vip in appliance.vips() {
-            if let Err(error) = self.vips.insert(&AddressKey::new(vip), &0) {
-                self.drop_vips(appliance, id, old)?;
-                return Err(error.into());
-            }
-        }
-        // Before the record changes, so that a repeated call still knows the old addresses.
-        if let Some(old) = old {
-            self.drop_vips(&old, id, Some(*appliance))?;
-        }
-        if let Err(error) = self.appliances.insert(&id, &ApplianceRecord::from(appliance)) {
-            self.drop_vips(appliance, id, old)?;
-            return Err(error.into());
-        }
+        // First, so that cores forget VIPs that a refused call took back.
         if old != Some(*appliance) {
             self.changes.mark_all();
         }
+        for vip in appliance.vips() {
+            if let Err(error) = self.vips.insert(&AddressKey::new(vip), &0) {
+                self.drop_vips(appliance, id, old);
+                return Err(error.into());
+            }
+        }
+        if let Err(error) = self.appliances.insert(&id, &ApplianceRecord::from(appliance)) {
+            self.drop_vips(appliance, id, old);
+            return Err(error.into());
+        }
+        if let Some(old) = old {
+            self.drop_vips(&old, id, Some(*appliance));
+        }
         Ok(())
+    }
+
+    /// What [`Self::set_appliance`] asks for.
+    pub(super) fn admit_appliance(
+        &mut self,
+        id: ApplianceId,
+        appliance: &Appliance,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        check_vni(appliance.vm_vni)?;
+        for vip in appliance.vips() {
+            self.vips.admit(&AddressKey::new(vip), &mut demands.vips)?;
+        }
+        demands.vips.remove(VIPS);
+        Ok(self.appliances.admit(&id, &mut demands.appliances)?)
     }
 
     /// Removes an appliance and its VIPs; idempotent.
@@ -118,27 +137,21 @@ impl PolicyWriter<'_> {
     pub fn remove_appliance(&mut self, id: ApplianceId) -> Result<(), PolicyError> {
         if let Some(old) = self.view.appliance(id) {
             self.changes.mark_all();
-            self.drop_vips(&old, id, None)?;
-            self.appliances.remove(&id)?;
+            self.drop_vips(&old, id, None);
+            self.appliances.remove(&id);
         }
         Ok(())
     }
 
     /// Removes those VIPs of `appliance` that neither `kept` nor an appliance other than `id` has.
-    fn drop_vips(
-        &mut self,
-        appliance: &Appliance,
-        id: ApplianceId,
-        kept: Option<Appliance>,
-    ) -> Result<(), PolicyError> {
+    fn drop_vips(&mut self, appliance: &Appliance, id: ApplianceId, kept: Option<Appliance>) {
         for vip in appliance.vips() {
             let mut others = self.view.appliances.iter().filter(|(other, _)| *other != id);
             let used = kept.is_some_and(|kept| kept.vips().any(|other| other == vip))
                 || others.any(|(_, other)| Appliance::from(other).vips().any(|it| it == vip));
             if !used {
-                self.vips.remove(&AddressKey::new(vip))?;
+                self.vips.remove(&AddressKey::new(vip));
             }
         }
-        Ok(())
     }
 }

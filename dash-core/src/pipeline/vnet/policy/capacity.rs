@@ -3,11 +3,11 @@
 use super::{
     ApplianceId,
     address::{AddressKey, PrefixKey, VnetAddressKey},
-    appliance::ApplianceRecord,
+    appliance::{ApplianceRecord, VIPS},
     bitmap::Bitmap,
     direction::DirectionRecord,
     eni::{EniEntryRecord, EniRecord, MacKey},
-    inbound::InboundKey,
+    inbound::{InboundKey, VERSIONS},
     mapping::MappingRecord,
     route::OverlayRecord,
     trusted::{GLOBAL_LISTS, PREFIXES_PER_RANGE, TrustedKey},
@@ -43,7 +43,8 @@ pub struct Capacity {
     pub mappings: usize,
     /// Distinct underlay addresses of mappings, counted for each VNET.
     pub mapping_underlays: usize,
-    /// Pairs of ENI and VNI that have inbound rules. The rules count in `acl.nodes`.
+    /// Pairs of ENI and VNI that have inbound rules of both IP versions; twice as many of one. The
+    /// rules count in `acl.nodes`.
     pub inbound_sets: usize,
     /// VNIs that have PA prefixes.
     pub pa_vnis: usize,
@@ -84,7 +85,7 @@ impl Capacity {
         ExactWriter::<AddressKey, u32>::words_for(self.vips())
             + ExactWriter::<ApplianceId, ApplianceRecord>::words_for(self.appliances)
             + ExactWriter::<u32, DirectionRecord>::words_for(self.directions)
-            + ExactWriter::<MacKey, EniEntryRecord>::words_for(self.enis)
+            + ExactWriter::<MacKey, EniEntryRecord>::words_for(self.eni_macs())
             + ExactWriter::<u32, EniRecord>::words_for(self.enis)
             + ExactWriter::<u32, u32>::words_for(self.vnets)
             + ExactWriter::<u32, u32>::words_for(self.routing_types)
@@ -92,23 +93,28 @@ impl Capacity {
             + ExactWriter::<PrefixKey, OverlayRecord>::words_for(self.overlay_routes)
             + ExactWriter::<VnetAddressKey, MappingRecord>::words_for(self.mappings)
             + ExactWriter::<VnetAddressKey, u32>::words_for(self.mapping_underlays)
-            + ExactWriter::<InboundKey, u32>::words_for(self.inbound_sets)
+            + ExactWriter::<InboundKey, u32>::words_for(self.inbound_groups())
             + ExactWriter::<u32, u32>::words_for(self.pa_vnis)
             + ExactWriter::<TrustedKey, u32>::words_for(self.trusted_ranges)
             + LpmWriter::words_for(self.prefixes(), self.prefix_tables())
             + AclWriter::words_for(&self.classifier())
             + self.enis
-            + 1
+            + 2
             + Bitmap::words_for(self.enis)
             + Bitmap::words_for(self.route_groups)
             + Bitmap::words_for(self.acl.groups)
-            + Bitmap::words_for(self.inbound_sets)
+            + Bitmap::words_for(self.inbound_groups())
             + self.pa_vnis
     }
 
-    /// While an appliance is replaced, its old and its new addresses are there.
+    /// While appliances are replaced, their old and their new addresses are there.
     pub(super) const fn vips(&self) -> usize {
-        2 * self.appliances + 2
+        2 * VIPS * self.appliances
+    }
+
+    /// As of [`Self::vips`].
+    pub(super) const fn eni_macs(&self) -> usize {
+        2 * self.enis
     }
 
     pub(super) const fn prefixes(&self) -> usize {
@@ -122,8 +128,12 @@ impl Capacity {
         self.route_groups + self.pa_vnis + GLOBAL_LISTS + self.enis + 1
     }
 
-    /// Inbound rules of one ENI and VNI are two groups, one for each IP version of the underlay.
+    /// Of the classifier, behind those of the ACL.
+    pub(super) const fn inbound_groups(&self) -> usize {
+        VERSIONS * self.inbound_sets
+    }
+
     pub(super) const fn classifier(&self) -> acl::Capacity {
-        acl::Capacity { groups: self.acl.groups + 2 * self.inbound_sets, ..self.acl }
+        acl::Capacity { groups: self.acl.groups + self.inbound_groups(), ..self.acl }
     }
 }

@@ -5,9 +5,9 @@ use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use super::{
     AclGroupId, Appliance, ApplianceId, DirectionEntry, Eni, EniId, Mapping, PolicyError,
     PolicyWriter, Route, RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner,
-    UnderlayAction, VnetId,
+    UnderlayAction, VnetId, admission::Demands,
 };
-use crate::table::acl::Rule;
+use crate::table::{TableError, acl::Rule};
 
 /// A change of one object, in the terms of the method of [`PolicyWriter`] of its name. Removals
 /// are idempotent.
@@ -71,18 +71,34 @@ pub enum Change<'r> {
     RemoveEni(EniId),
 }
 
-/// A transaction was refused.
+/// A transaction was refused; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Rejected {
-    /// The change that was refused, counted from 0; the number of changes: the end.
+    /// The first change that cannot be made behind those before it, counted from 0.
     pub index: usize,
-    /// Why.
+    /// Why. `Table(Busy)`: the readers stand in the way, repeat the transaction when they have
+    /// passed a quiescent point; everything else stays as it is.
     pub error: PolicyError,
 }
 
 impl PolicyWriter<'_> {
-    /// Carries out `changes` in their order and ends the transaction.
+    /// Makes all `changes` in their order and [commits](Self::commit), or makes none of them.
+    ///
+    /// Every field and the room for all changes are checked before the first change is made; from
+    /// then on nothing is refused. Readers see one object change after the other.
+    ///
+    /// A transaction needs room for what it makes beside what it removes: removals give their room
+    /// to the next transaction only, and an object that is not there counts with each change that
+    /// makes it. Addresses and VNIs that mappings and PA prefixes share count once. With
+    /// [`Readers`](crate::table::quiescence::Readers), what is replaced, and what is removed and
+    /// made again, counts too, for they may still look at the old: of appliances, ENIs, mappings
+    /// and routes with an overlay IP, one transaction can replace
+    /// [`REPLACED_AT_ONCE`](crate::table::exact::REPLACED_AT_ONCE) or, if that is more, an eighth
+    /// of the capacity. What is too large for one transaction may fit into several.
+    ///
+    /// `changes` is walked four times and must yield the same each time; an iterator that does not
+    /// may end in part of its changes, which are then committed.
     ///
     /// # Errors
     /// The first change that is refused, and why.
@@ -90,12 +106,33 @@ impl PolicyWriter<'_> {
         &mut self,
         changes: impl Iterator<Item = Change<'r>> + Clone,
     ) -> Result<(), Rejected> {
-        let mut count = 0;
-        for change in changes {
-            self.carry_out(&change).map_err(|error| Rejected { index: count, error })?;
-            count += 1;
+        self.reserve(changes.clone())?;
+        let made = walk(changes.clone(), |change| self.carry_out(change));
+        changes.for_each(|change| self.release(&change));
+        self.commit();
+        made
+    }
+
+    /// Checks `changes`, and makes the places that they share.
+    fn reserve<'r>(
+        &mut self,
+        changes: impl Iterator<Item = Change<'r>> + Clone,
+    ) -> Result<(), Rejected> {
+        let mut demands = Demands::default();
+        let admitted = walk(changes.clone(), |change| self.admit(change, &mut demands));
+        let count = match admitted {
+            Ok(()) => usize::MAX,
+            // Nothing was taken, so that whoever repeats this does not keep the readers busy.
+            Err(Rejected { error: PolicyError::Table(TableError::Busy), .. }) => return admitted,
+            Err(Rejected { index, .. }) => index,
+        };
+        let held = walk(changes.clone().take(count), |change| self.hold(change));
+        let refused = held.and(admitted);
+        if let Err(Rejected { index, .. }) = refused {
+            // That change may have made one of its two places.
+            changes.take(index.saturating_add(1)).for_each(|change| self.release(&change));
         }
-        self.commit().map_err(|error| Rejected { index: count, error })
+        refused
     }
 
     fn carry_out(&mut self, change: &Change<'_>) -> Result<(), PolicyError> {
@@ -138,4 +175,15 @@ impl PolicyWriter<'_> {
             Change::RemoveEni(id) => self.remove_eni(id),
         }
     }
+}
+
+/// Does `step` with each change, up to the first one that is refused.
+fn walk<'r>(
+    changes: impl Iterator<Item = Change<'r>>,
+    mut step: impl FnMut(&Change<'r>) -> Result<(), PolicyError>,
+) -> Result<(), Rejected> {
+    for (index, change) in changes.enumerate() {
+        step(&change).map_err(|error| Rejected { index, error })?;
+    }
+    Ok(())
 }

@@ -114,7 +114,7 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_direction(&mut self, vni: u32) -> Result<(), PolicyError> {
-        if self.directions.remove(&vni)?.is_some() {
+        if self.directions.remove(&vni).is_some() {
             self.changes.mark_all();
         }
         Ok(())

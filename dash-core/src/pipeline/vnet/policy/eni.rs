@@ -10,6 +10,7 @@ use super::{
     AclGroupId, ApplianceId, Direction, EniId, Policy, PolicyError, PolicyWriter, RouteGroupId,
     VnetId,
     address::{address, is_v6, octets},
+    admission::Demands,
     error::check_vni,
 };
 use crate::table::TableError;
@@ -85,6 +86,12 @@ pub struct EniEntry {
     pub vnet: VnetId,
     /// `admin_state`.
     pub enabled: bool,
+}
+
+impl EniEntry {
+    /// Of no ENI, to fill memory with.
+    pub(in crate::pipeline::vnet) const NONE: Self =
+        Self { id: EniId(0), vnet: VnetId(0), enabled: false };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -194,22 +201,40 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `VniTooLarge`, `CapacityTooLarge` (its number), `Full`, `Busy`.
     pub fn set_eni(&mut self, id: EniId, eni: &Eni) -> Result<(), PolicyError> {
-        eni.vm_vni.map_or(Ok(()), check_vni)?;
-        if usize::from(id.0) >= self.capacity.enis {
-            return Err(TableError::CapacityTooLarge.into());
-        }
+        self.check_eni(id, eni)?;
         let old = self.view.eni(id);
         if old != Some(*eni) {
             self.changes.mark_eni(id);
         }
         // Before the record changes, so that a repeated call still knows the old address.
         if let Some(old) = old.filter(|old| old.mac != eni.mac) {
-            self.drop_mac(id, old.mac)?;
+            self.drop_mac(id, old.mac);
         }
         self.enis.insert(&id.0.into(), &eni.into())?;
         let entry = EniEntry { id, vnet: eni.vnet, enabled: eni.enabled };
         self.eni_macs.insert(&eni.mac.into(), &entry.into())?;
         Ok(())
+    }
+
+    /// What [`Self::set_eni`] asks for.
+    pub(super) fn admit_eni(
+        &mut self,
+        id: EniId,
+        eni: &Eni,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        self.check_eni(id, eni)?;
+        self.enis.admit(&id.0.into(), &mut demands.enis)?;
+        Ok(self.eni_macs.admit(&eni.mac.into(), &mut demands.eni_macs)?)
+    }
+
+    fn check_eni(&self, id: EniId, eni: &Eni) -> Result<(), PolicyError> {
+        eni.vm_vni.map_or(Ok(()), check_vni)?;
+        if usize::from(id.0) < self.capacity.enis {
+            Ok(())
+        } else {
+            Err(TableError::CapacityTooLarge.into())
+        }
     }
 
     /// Removes an ENI; idempotent. Its inbound rules and trusted VNIs are objects of their own.
@@ -219,18 +244,17 @@ impl PolicyWriter<'_> {
     pub fn remove_eni(&mut self, id: EniId) -> Result<(), PolicyError> {
         if let Some(old) = self.view.eni(id) {
             self.changes.mark_eni(id);
-            self.drop_mac(id, old.mac)?;
-            self.enis.remove(&id.0.into())?;
+            self.drop_mac(id, old.mac);
+            self.enis.remove(&id.0.into());
         }
         Ok(())
     }
 
     /// Another ENI may have taken the address over.
-    fn drop_mac(&mut self, id: EniId, mac: EthernetAddress) -> Result<(), PolicyError> {
+    fn drop_mac(&mut self, id: EniId, mac: EthernetAddress) {
         if self.view.eni_by_mac(mac).is_some_and(|entry| entry.id == id) {
-            self.eni_macs.remove(&mac.into())?;
+            self.eni_macs.remove(&mac.into());
         }
-        Ok(())
     }
 
     /// All ENIs.

@@ -4,8 +4,9 @@ use crate::table::TableError;
 
 /// Why a change was refused.
 ///
-/// After `Table(Full)` the object is as it was. After `Table(Busy)` part of the work may be done:
-/// repeat the call until it succeeds.
+/// After `Table(Full)` the object is as it was. After `Table(Busy)` of a single change part of the
+/// work may be done: repeat the call until it succeeds. Of a transaction nothing is done then, see
+/// [`Rejected`](super::Rejected).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PolicyError {

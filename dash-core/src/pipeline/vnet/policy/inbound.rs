@@ -1,14 +1,16 @@
 //! Inbound routing rules. DASH HLD, `DASH_ROUTE_RULE_TABLE`.
 //!
-//! The rules of one ENI and VNI are two groups of the classifier, one for each IP version of the
-//! underlay: source prefix and customer protocol, first match. A group is replaced whole.
+//! The rules of one ENI, VNI and IP version of the underlay are a group of the classifier: source
+//! prefix and customer protocol, first match. A group is replaced whole.
 
 use core::cmp::Ordering;
 
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{EniId, Policy, PolicyError, PolicyWriter, VnetId, error::check_vni};
+use super::{
+    EniId, Policy, PolicyError, PolicyWriter, VnetId, admission::Demands, error::check_vni,
+};
 use crate::table::{
     TableError,
     acl::{Headers, Match, Rule},
@@ -99,15 +101,19 @@ impl InboundRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(super) struct InboundKey {
-    eni: u32,
+    eni: u16,
+    v6: u16,
     vni: u32,
 }
 
 impl InboundKey {
-    fn new(eni: EniId, vni: u32) -> Self {
-        Self { eni: eni.0.into(), vni }
+    fn new(eni: EniId, vni: u32, version: IpVersion) -> Self {
+        Self { eni: eni.0, v6: u16::from(version == IpVersion::Ipv6), vni }
     }
 }
+
+/// Groups of one ENI and VNI.
+pub(super) const VERSIONS: usize = 2;
 
 impl Policy<'_> {
     /// Priority and action of the first rule of `eni` and `vni` that matches underlay source
@@ -120,23 +126,23 @@ impl Policy<'_> {
         source: IpAddress,
         protocol: u8,
     ) -> Option<(u32, InboundAction)> {
-        let key = InboundKey::new(eni, vni);
-        let set = self.inbound_sets.get(&key)?;
-        let group = inbound_group(self.acl_groups, set, source.version());
+        let key = InboundKey::new(eni, vni, source.version());
+        let number = self.inbound_sets.get(&key)?;
         let headers =
             Headers { source, destination: source, protocol, source_port: 0, destination_port: 0 };
-        let Match::Rule { priority, value } = self.acl.classify(group, &headers) else {
+        let group = self.acl.classify(self.inbound_group(number), &headers);
+        let Match::Rule { priority, value } = group else {
             return None;
         };
-        // The set's number may have gone to another key meanwhile.
-        (self.inbound_sets.get(&key) == Some(set))
+        // The number may have gone to another key meanwhile.
+        (self.inbound_sets.get(&key) == Some(number))
             .then(|| (priority, InboundAction::from_value(value)))
     }
-}
 
-/// The groups of inbound rules stand behind those of the ACL.
-const fn inbound_group(acl_groups: u32, set: u32, version: IpVersion) -> u32 {
-    acl_groups + 2 * set + matches!(version, IpVersion::Ipv6) as u32
+    /// The groups of inbound rules stand behind those of the ACL.
+    const fn inbound_group(&self, number: u32) -> u32 {
+        self.acl_groups + number
+    }
 }
 
 impl PolicyWriter<'_> {
@@ -145,7 +151,7 @@ impl PolicyWriter<'_> {
     /// are not compared with the old ones: each call counts as a change of the ENI.
     ///
     /// # Errors
-    /// `Disordered`, `VniTooLarge`, `Full`, `Busy`.
+    /// `Disordered`, `VniTooLarge`, `CapacityTooLarge` (a tag's number), `Full`, `Busy`.
     pub fn set_inbound_rules(
         &mut self,
         eni: EniId,
@@ -155,25 +161,42 @@ impl PolicyWriter<'_> {
     ) -> Result<(), PolicyError> {
         check_vni(vni)?;
         check_order(version, rules)?;
-        let key = InboundKey::new(eni, vni);
+        let key = InboundKey::new(eni, vni, version);
         let known = self.view.inbound_sets.get(&key);
-        let Some(set) = known.or_else(|| self.free_inbound_set()) else {
-            return Err(TableError::Full.into());
-        };
-        // A set that nobody has holds no rules, so that a key may come before its rules.
+        let number = known.or_else(|| self.free_inbound_number()).ok_or(TableError::Full)?;
+        // A number that nobody has holds no rules, so that a key may come before its rules.
         if known.is_none() {
-            self.inbound_sets.insert(&key, &set)?;
+            self.inbound_sets.insert(&key, &number)?;
         }
-        let group = inbound_group(self.view.acl_groups, set, version);
+        let group = self.view.inbound_group(number);
         if let Err(error) = self.acl.set_group(group, version, rules) {
             if known.is_none() {
-                self.inbound_sets.remove(&key)?;
+                self.inbound_sets.remove(&key);
             }
             return Err(error.into());
         }
-        self.inbound_numbers.add(set as usize);
+        self.inbound_numbers.add(number as usize);
         self.changes.mark_eni(eni);
         Ok(())
+    }
+
+    /// What [`Self::set_inbound_rules`] asks for.
+    pub(super) fn admit_inbound_rules(
+        &mut self,
+        eni: EniId,
+        vni: u32,
+        version: IpVersion,
+        rules: &[Rule<'_>],
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        check_vni(vni)?;
+        check_order(version, rules)?;
+        let key = InboundKey::new(eni, vni, version);
+        self.inbound_sets.admit(&key, &mut demands.inbound_sets)?;
+        let known = self.view.inbound_sets.get(&key);
+        let number = known.or_else(|| self.free_inbound_number()).ok_or(TableError::Full)?;
+        let group = self.view.inbound_group(number);
+        Ok(self.acl.admit_group(group, rules, &mut demands.acl_nodes)?)
     }
 
     /// Removes all rules of `eni` and `vni`; idempotent.
@@ -181,20 +204,21 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_inbound_rules(&mut self, eni: EniId, vni: u32) -> Result<(), PolicyError> {
-        let key = InboundKey::new(eni, vni);
-        if let Some(set) = self.view.inbound_sets.get(&key) {
-            self.changes.mark_eni(eni);
-            for version in [IpVersion::Ipv4, IpVersion::Ipv6] {
-                self.acl.remove_group(inbound_group(self.view.acl_groups, set, version))?;
+        for version in [IpVersion::Ipv4, IpVersion::Ipv6] {
+            let key = InboundKey::new(eni, vni, version);
+            if let Some(number) = self.view.inbound_sets.get(&key) {
+                self.changes.mark_eni(eni);
+                self.acl.remove_group(self.view.inbound_group(number))?;
+                self.inbound_sets.remove(&key);
+                self.inbound_numbers.remove(number as usize);
             }
-            self.inbound_sets.remove(&key)?;
-            self.inbound_numbers.remove(set as usize);
         }
         Ok(())
     }
 
-    fn free_inbound_set(&self) -> Option<u32> {
-        self.inbound_numbers.lowest_absent(self.capacity.inbound_sets).map(|set| set as u32)
+    fn free_inbound_number(&self) -> Option<u32> {
+        let groups = self.capacity.inbound_groups();
+        self.inbound_numbers.lowest_absent(groups).map(|number| number as u32)
     }
 }
 

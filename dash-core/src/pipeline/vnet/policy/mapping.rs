@@ -2,15 +2,17 @@
 //! `DASH_VNET_MAPPING_TABLE`.
 //!
 //! 20 bytes of key and 36 of value for each mapping, and 24 for each distinct underlay address of
-//! a VNET, which counts the mappings that have it.
+//! a VNET, which counts the mappings that have it. A transaction holds the addresses that it will
+//! need before its first change: one that is held stays without a mapping, and is not valid then.
 
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
     Policy, PolicyError, PolicyWriter, RoutingTypeId, VnetId, address::VnetAddressKey,
-    error::check_vni,
+    admission::Demands, error::check_vni,
 };
+use crate::table::TableError;
 
 /// Underlay addresses of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +36,15 @@ impl Underlay {
         }
     }
 
-    /// Each address once.
-    fn addresses(self) -> impl Iterator<Item = IpAddress> {
+    /// Each address once, within `vnet`.
+    fn keys(self, vnet: VnetId) -> [Option<VnetAddressKey>; 2] {
         let (v4, v6) = match self {
             Self::V4(v4) => (Some(v4), None),
             Self::V6(v6) => (None, Some(v6)),
             Self::Both(v4, v6) => (Some(v4), Some(v6)),
         };
-        v4.map(IpAddress::Ipv4).into_iter().chain(v6.map(IpAddress::Ipv6))
+        let addresses = [v4.map(IpAddress::Ipv4), v6.map(IpAddress::Ipv6)];
+        addresses.map(|address| address.map(|address| VnetAddressKey::new(vnet, address)))
     }
 }
 
@@ -114,6 +117,10 @@ impl From<MappingRecord> for Mapping {
     }
 }
 
+/// Set in the count of an underlay address that a transaction holds. The other bits suffice: no
+/// table has 2³¹ mappings.
+const HELD: u32 = 1 << 31;
+
 impl Policy<'_> {
     /// The mapping of `customer` in `vnet`.
     #[must_use]
@@ -124,7 +131,8 @@ impl Policy<'_> {
     /// Whether a mapping in `vnet` has this underlay address.
     #[must_use]
     pub fn is_mapping_underlay(&self, vnet: VnetId, underlay: IpAddress) -> bool {
-        self.mapping_underlays.get(&VnetAddressKey::new(vnet, underlay)).is_some()
+        let count = self.mapping_underlays.get(&VnetAddressKey::new(vnet, underlay));
+        count.is_some_and(|count| count & !HELD != 0)
     }
 }
 
@@ -144,20 +152,34 @@ impl PolicyWriter<'_> {
         if old == Some(*mapping) {
             return Ok(());
         }
-        self.settle_underlays()?;
         // New addresses become valid before the mapping is there, old ones stay valid until it is
         // gone: a core never sees a mapping whose address is not valid.
-        self.hold_underlays(vnet, mapping.underlay)?;
+        self.count_underlays(vnet, mapping.underlay)?;
         let key = VnetAddressKey::new(vnet, customer);
         if let Err(error) = self.mappings.insert(&key, &mapping.into()) {
-            self.owe_underlays(vnet, mapping.underlay);
+            self.discount_underlays(vnet, mapping.underlay);
             return Err(error.into());
         }
         self.changes.mark_all();
         if let Some(old) = old {
-            self.owe_underlays(vnet, old.underlay);
+            self.discount_underlays(vnet, old.underlay);
         }
         Ok(())
+    }
+
+    /// What [`Self::set_mapping`] asks for, but room for its underlay addresses.
+    pub(super) fn admit_mapping(
+        &mut self,
+        vnet: VnetId,
+        customer: IpAddress,
+        mapping: &Mapping,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        mapping.vni.map_or(Ok(()), check_vni)?;
+        for key in mapping.underlay.keys(vnet).iter().flatten() {
+            self.mapping_underlays.admit_shared(key, &mut demands.mapping_underlays)?;
+        }
+        Ok(self.mappings.admit(&VnetAddressKey::new(vnet, customer), &mut demands.mappings)?)
     }
 
     /// Removes the mapping of `customer` in `vnet`; idempotent.
@@ -165,58 +187,67 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_mapping(&mut self, vnet: VnetId, customer: IpAddress) -> Result<(), PolicyError> {
-        self.settle_underlays()?;
-        let old = self.mappings.remove(&VnetAddressKey::new(vnet, customer))?;
-        if let Some(old) = old {
+        if let Some(old) = self.mappings.remove(&VnetAddressKey::new(vnet, customer)) {
             self.changes.mark_all();
-            self.owe_underlays(vnet, Mapping::from(old).underlay);
+            self.discount_underlays(vnet, Mapping::from(old).underlay);
         }
         Ok(())
     }
 
     /// Counts one more mapping on each address, or on none.
-    fn hold_underlays(&mut self, vnet: VnetId, underlay: Underlay) -> Result<(), PolicyError> {
-        for (index, address) in underlay.addresses().enumerate() {
-            let key = VnetAddressKey::new(vnet, address);
-            let count = self.view.mapping_underlays.get(&key).unwrap_or(0);
-            if let Err(error) = self.mapping_underlays.insert(&key, &count.saturating_add(1)) {
-                for address in underlay.addresses().take(index) {
-                    self.owe(VnetAddressKey::new(vnet, address));
-                }
-                let _ = self.settle_underlays();
+    fn count_underlays(&mut self, vnet: VnetId, underlay: Underlay) -> Result<(), PolicyError> {
+        let keys = underlay.keys(vnet);
+        for (index, key) in keys.iter().flatten().enumerate() {
+            let count = self.view.mapping_underlays.get(key).unwrap_or(0);
+            if let Err(error) = self.put_underlay(key, count.saturating_add(1)) {
+                keys.iter().flatten().take(index).for_each(|key| self.discount_underlay(key));
                 return Err(error.into());
             }
         }
         Ok(())
     }
 
-    /// Counts one mapping less on each address, now or, if readers are in the way, later.
-    fn owe_underlays(&mut self, vnet: VnetId, underlay: Underlay) {
-        for address in underlay.addresses() {
-            self.owe(VnetAddressKey::new(vnet, address));
-        }
-        // `Busy` is tried again by the next call that needs the place.
-        let _ = self.settle_underlays();
+    /// Counts one mapping less on each address.
+    fn discount_underlays(&mut self, vnet: VnetId, underlay: Underlay) {
+        underlay.keys(vnet).iter().flatten().for_each(|key| self.discount_underlay(key));
     }
 
-    fn owe(&mut self, key: VnetAddressKey) {
-        // Each call settles the debts of the one before first, and makes two at most.
-        let _ = self.owed_underlays.push(key);
+    fn discount_underlay(&mut self, key: &VnetAddressKey) {
+        let count = self.view.mapping_underlays.get(key).unwrap_or(0);
+        // Not refused: the address is there.
+        let _ = self.put_underlay(key, count & HELD | (count & !HELD).saturating_sub(1));
     }
 
-    /// Pays what earlier calls owe.
-    pub(super) fn settle_underlays(&mut self) -> Result<(), PolicyError> {
-        while let Some(key) = self.owed_underlays.last() {
-            match self.view.mapping_underlays.get(key) {
-                Some(count) if count > 1 => {
-                    self.mapping_underlays.insert(key, &(count - 1))?;
-                }
-                _ => {
-                    self.mapping_underlays.remove(key)?;
-                }
-            }
-            self.owed_underlays.pop();
+    /// Makes places for the addresses, which they keep until [`Self::release_underlays`].
+    pub(super) fn hold_underlays(
+        &mut self,
+        vnet: VnetId,
+        underlay: Underlay,
+    ) -> Result<(), PolicyError> {
+        for key in underlay.keys(vnet).iter().flatten() {
+            let count = self.view.mapping_underlays.get(key).unwrap_or(0);
+            self.put_underlay(key, count | HELD)?;
         }
         Ok(())
+    }
+
+    /// Gives back the places of addresses that have no mapping; idempotent.
+    pub(super) fn release_underlays(&mut self, vnet: VnetId, underlay: Underlay) {
+        for key in underlay.keys(vnet).iter().flatten() {
+            if let Some(count) = self.view.mapping_underlays.get(key) {
+                // Not refused: the address is there.
+                let _ = self.put_underlay(key, count & !HELD);
+            }
+        }
+    }
+
+    /// Sets the count of an address; one without mappings that nobody holds has no place.
+    fn put_underlay(&mut self, key: &VnetAddressKey, count: u32) -> Result<(), TableError> {
+        if count == 0 {
+            self.mapping_underlays.remove(key);
+            Ok(())
+        } else {
+            self.mapping_underlays.insert(key, &count).map(|_| ())
+        }
     }
 }

@@ -6,12 +6,16 @@
 //! caller's. An object that names one which does not exist is accepted: frames that need it meet
 //! an ordinary miss.
 //!
-//! Each single change is seen whole or not at all. [`PolicyWriter::commit`] ends a transaction:
-//! flows of the ENIs that it touched are then evaluated again. Nothing is cascaded: removing an
-//! object leaves those that depend on it.
+//! [`PolicyWriter::apply`] makes a transaction of [`Change`]s: all of them or, when one is wrong or
+//! there is no room, none. Beside it each object has methods of its own; what they changed is a
+//! transaction that [`PolicyWriter::commit`] ends. Readers see each single change whole or not at
+//! all, and flows of the ENIs that a transaction touched are evaluated again after its end.
+//! Nothing is cascaded: removing an object leaves those that depend on it. No removal is refused
+//! today for want of memory; its `Busy` is kept for tables whose removals take some.
 
 mod acl;
 mod address;
+mod admission;
 mod appliance;
 mod bitmap;
 mod capacity;
@@ -34,7 +38,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use dash_hal::HashKey;
 
 pub use acl::AclAction;
-pub(super) use address::{address, is_v6, octets};
+pub(super) use address::is_v6;
 pub use appliance::Appliance;
 pub use capacity::Capacity;
 pub use change::{Change, Rejected};
@@ -83,6 +87,7 @@ pub struct Policy<'a> {
     eni_macs: Exact<'a, MacKey, EniEntryRecord>,
     epochs: &'a [AtomicU32],
     generation: &'a AtomicU32,
+    version: &'a AtomicU32,
     enis: Exact<'a, u32, EniRecord>,
     appliances: Exact<'a, ApplianceId, ApplianceRecord>,
     vnets: Exact<'a, u32, u32>,
@@ -106,7 +111,13 @@ impl Policy<'_> {
         self.epochs.get(usize::from(eni.0)).map_or(0, |epoch| epoch.load(Ordering::Acquire))
     }
 
-    /// The version of the underlay routes; never 0.
+    /// Changes with each change of policy and with each end of a transaction; never 0.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The version of the underlay routes, 31 bits; never 0.
     #[must_use]
     pub fn underlay_generation(&self) -> u32 {
         self.generation.load(Ordering::Acquire)
@@ -129,7 +140,6 @@ pub struct PolicyWriter<'a> {
     overlays: ExactWriter<'a, PrefixKey, OverlayRecord>,
     mappings: ExactWriter<'a, VnetAddressKey, MappingRecord>,
     mapping_underlays: ExactWriter<'a, VnetAddressKey, u32>,
-    owed_underlays: heapless::Vec<VnetAddressKey, 2>,
     inbound_sets: ExactWriter<'a, InboundKey, u32>,
     inbound_numbers: bitmap::Bitmap<'a>,
     pa_sets: ExactWriter<'a, u32, u32>,
@@ -158,7 +168,7 @@ impl<'a> PolicyWriter<'a> {
         let vips = region.exact(c.vips())?;
         let appliances = region.exact(c.appliances)?;
         let directions = region.exact(c.directions)?;
-        let eni_macs = region.exact(c.enis)?;
+        let eni_macs = region.exact(c.eni_macs())?;
         let enis = region.exact(c.enis)?;
         let vnets = region.exact(c.vnets)?;
         let routing_types = region.exact(c.routing_types)?;
@@ -166,7 +176,7 @@ impl<'a> PolicyWriter<'a> {
         let overlays = region.exact(c.overlay_routes)?;
         let mappings = region.exact(c.mappings)?;
         let mapping_underlays = region.exact(c.mapping_underlays)?;
-        let inbound_sets = region.exact(c.inbound_sets)?;
+        let inbound_sets = region.exact(c.inbound_groups())?;
         let pa_sets = region.exact(c.pa_vnis)?;
         let trusted = region.exact(c.trusted_ranges)?;
         let prefix_words = LpmWriter::words_for(c.prefixes(), c.prefix_tables());
@@ -187,12 +197,15 @@ impl<'a> PolicyWriter<'a> {
         let epochs = region.zeroed(c.enis)?;
         let generation = region.take(1)?.first().ok_or(TableError::StorageTooSmall)?;
         generation.store(1, Ordering::Release);
+        let version = region.take(1)?.first().ok_or(TableError::StorageTooSmall)?;
+        version.store(1, Ordering::Release);
         let changes = Changes::new(
+            version,
             region.bitmap(c.enis)?,
             region.bitmap(c.route_groups)?,
             region.bitmap(c.acl.groups)?,
         );
-        let inbound_numbers = region.bitmap(c.inbound_sets)?;
+        let inbound_numbers = region.bitmap(c.inbound_groups())?;
         let pa_counts = region.zeroed(c.pa_vnis)?;
         let number = |count: usize| u32::try_from(count).map_err(|_| TableError::CapacityTooLarge);
         let pa = number(c.route_groups)?;
@@ -204,6 +217,7 @@ impl<'a> PolicyWriter<'a> {
             eni_macs: eni_macs.table(),
             epochs,
             generation,
+            version,
             enis: enis.table(),
             appliances: appliances.table(),
             vnets: vnets.table(),
@@ -233,7 +247,6 @@ impl<'a> PolicyWriter<'a> {
             overlays,
             mappings,
             mapping_underlays,
-            owed_underlays: heapless::Vec::new(),
             inbound_sets,
             inbound_numbers,
             pa_sets,

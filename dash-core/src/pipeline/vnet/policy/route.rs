@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::{
     Policy, PolicyError, PolicyWriter, RouteGroupId, VnetId,
     address::{PrefixKey, address, is_v6, octets},
+    admission::Demands,
 };
 use crate::table::{TableError, lpm::ATTEMPTS};
 
@@ -75,9 +76,14 @@ impl Policy<'_> {
     /// that prefix in bits.
     #[must_use]
     pub fn route(&self, group: RouteGroupId, destination: IpAddress) -> Option<(u8, Route)> {
+        let table = u32::from(group.0);
+        // A number past the groups would name a table of other prefixes.
+        if table >= self.prefix_tables.pa {
+            return None;
+        }
         let mut length = 0;
         for _ in 0..ATTEMPTS {
-            let longest = self.prefixes.lookup(group.0.into(), destination)?;
+            let longest = self.prefixes.lookup(table, destination)?;
             let record = || self.overlays.get(&PrefixKey::new(group, destination, longest.length));
             if let Some(route) = decode(longest.value, record) {
                 return Some((longest.length, route));
@@ -136,7 +142,7 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_route_group(&mut self, group: RouteGroupId) -> Result<(), PolicyError> {
-        if self.route_groups.remove(&group.0.into())?.is_some() {
+        if self.route_groups.remove(&group.0.into()).is_some() {
             self.changes.mark_route_group(group);
         }
         Ok(())
@@ -166,15 +172,30 @@ impl PolicyWriter<'_> {
             let old = self.overlays.insert(&key, &record)?;
             if let Err(error) = self.prefixes.insert(group.0.into(), prefix, encode(route)) {
                 if old.is_none() {
-                    self.overlays.remove(&key)?;
+                    self.overlays.remove(&key);
                 }
                 return Err(error.into());
             }
         } else {
             self.prefixes.insert(group.0.into(), prefix, encode(route))?;
-            self.overlays.remove(&key)?;
+            self.overlays.remove(&key);
         }
         Ok(())
+    }
+
+    /// What [`Self::set_route`] asks for.
+    pub(super) fn admit_route(
+        &mut self,
+        group: RouteGroupId,
+        prefix: IpCidr,
+        route: &Route,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        self.check_group(group)?;
+        if let Route::VnetDirect { overlay_ip: Some(_), .. } = route {
+            self.overlays.admit(&PrefixKey::of(group, prefix), &mut demands.overlays)?;
+        }
+        Ok(self.prefixes.admit(group.0.into(), prefix, &mut demands.prefixes)?)
     }
 
     /// Removes a route; idempotent.
@@ -186,12 +207,12 @@ impl PolicyWriter<'_> {
         if self.prefixes.remove(group.0.into(), prefix)?.is_some() {
             self.changes.mark_route_group(group);
         }
-        self.overlays.remove(&PrefixKey::of(group, prefix))?;
+        self.overlays.remove(&PrefixKey::of(group, prefix));
         Ok(())
     }
 
     /// A number past the groups would name a table of other prefixes.
-    fn check_group(&self, group: RouteGroupId) -> Result<(), PolicyError> {
+    pub(super) fn check_group(&self, group: RouteGroupId) -> Result<(), PolicyError> {
         if usize::from(group.0) < self.capacity.route_groups {
             Ok(())
         } else {

@@ -4,13 +4,15 @@
 //! group those that are bound to it at the end of the transaction, everything else all of them.
 //! Marking costs one store, whatever the number of ENIs; [`PolicyWriter::commit`] walks them once.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::{AclGroupId, EniId, PolicyError, PolicyWriter, RouteGroupId, bitmap::Bitmap};
+use super::{AclGroupId, EniId, PolicyWriter, RouteGroupId, bitmap::Bitmap};
 
 /// Marks since the last commit.
 #[derive(Debug)]
 pub(super) struct Changes<'a> {
+    /// Tells readers to forget what they remember.
+    version: &'a AtomicU32,
     enis: Bitmap<'a>,
     route_groups: Bitmap<'a>,
     acl_groups: Bitmap<'a>,
@@ -21,34 +23,43 @@ pub(super) struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     pub(super) const fn new(
+        version: &'a AtomicU32,
         enis: Bitmap<'a>,
         route_groups: Bitmap<'a>,
         acl_groups: Bitmap<'a>,
     ) -> Self {
-        Self { enis, route_groups, acl_groups, all: false, some: false, underlay: false }
+        Self { version, enis, route_groups, acl_groups, all: false, some: false, underlay: false }
     }
 
     pub(super) fn mark_eni(&mut self, eni: EniId) {
+        self.touch();
         self.enis.add(eni.0.into());
         self.some = true;
     }
 
     pub(super) fn mark_route_group(&mut self, group: RouteGroupId) {
+        self.touch();
         self.route_groups.add(group.0.into());
         self.some = true;
     }
 
     pub(super) fn mark_acl_group(&mut self, group: AclGroupId) {
+        self.touch();
         self.acl_groups.add(group.0 as usize);
         self.some = true;
     }
 
-    pub(super) const fn mark_all(&mut self) {
+    pub(super) fn mark_all(&mut self) {
+        self.touch();
         self.all = true;
     }
 
     pub(super) const fn mark_underlay(&mut self) {
         self.underlay = true;
+    }
+
+    fn touch(&self) {
+        self.version.store(next(self.version.load(Ordering::Relaxed)), Ordering::Release);
     }
 
     fn clear(&mut self) {
@@ -78,14 +89,12 @@ impl PolicyWriter<'_> {
     ///
     /// Epochs come from one counter, which moves once a transaction: an ENI that is deleted and
     /// made again never meets an epoch of its former life.
-    ///
-    /// # Errors
-    /// `Busy`: nothing was ended; repeat.
-    pub fn commit(&mut self) -> Result<(), PolicyError> {
-        self.settle_underlays()?;
+    pub fn commit(&mut self) {
         if self.changes.underlay {
             let generation = self.view.generation;
-            generation.store(next(generation.load(Ordering::Relaxed)), Ordering::Release);
+            // 31 bits: a flow keeps one more beside it.
+            let version = next(generation.load(Ordering::Relaxed)) & (u32::MAX >> 1);
+            generation.store(version.max(1), Ordering::Release);
         }
         if self.changes.all || self.changes.some {
             self.epoch = next(self.epoch);
@@ -98,8 +107,10 @@ impl PolicyWriter<'_> {
                 }
             }
         }
+        if self.changes.all || self.changes.some || self.changes.underlay {
+            self.changes.touch();
+        }
         self.changes.clear();
-        Ok(())
     }
 
     fn mark_bound_enis(&self) {

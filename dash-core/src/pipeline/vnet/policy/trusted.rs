@@ -9,7 +9,9 @@ use core::ops::RangeInclusive;
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{ApplianceId, EniId, Policy, PolicyError, PolicyWriter, error::check_vni};
+use super::{
+    ApplianceId, EniId, Policy, PolicyError, PolicyWriter, admission::Demands, error::check_vni,
+};
 use crate::table::TableError;
 
 /// Lists that are no ENI's.
@@ -92,7 +94,7 @@ fn prefixes(first: u32, last: u32) -> impl Iterator<Item = VniPrefix> {
     core::iter::from_fn(move || {
         let first = next?;
         let aligned = first.trailing_zeros().min(24);
-        let fitting = (last - first + 1).ilog2();
+        let fitting = (last - first + 1).checked_ilog2().unwrap_or(0);
         let prefix = VniPrefix { first, bits: 24 - aligned.min(fitting) as u8 };
         next = Some(prefix.last() + 1).filter(|first| *first <= last);
         Some(prefix)
@@ -109,7 +111,9 @@ impl Policy<'_> {
     /// Whether `vni` is trusted by the list of `eni`.
     #[must_use]
     pub fn is_trusted_by(&self, eni: EniId, vni: u32) -> bool {
-        self.prefixes.lookup(self.eni_list(eni), vni_address(vni)).is_some()
+        let list = self.eni_list(eni);
+        // A number past the ENIs would name the table of another kind.
+        list < self.prefix_tables.underlay && self.prefixes.lookup(list, vni_address(vni)).is_some()
     }
 
     fn eni_list(&self, eni: EniId) -> u32 {
@@ -128,11 +132,7 @@ impl PolicyWriter<'_> {
         range: RangeInclusive<u32>,
     ) -> Result<(), PolicyError> {
         let (first, last) = range.into_inner();
-        check_vni(last)?;
-        if first > last {
-            return Err(PolicyError::EmptyRange);
-        }
-        let list = self.list(owner)?;
+        let list = self.check_range(owner, first, last)?;
         let key = TrustedKey::new(owner, first, last);
         if self.trusted.insert(&key, &0)?.is_none() {
             self.mark_owner(owner);
@@ -146,6 +146,48 @@ impl PolicyWriter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What [`Self::add_trusted_vnis`] asks for.
+    pub(super) fn admit_trusted_vnis(
+        &mut self,
+        owner: TrustedOwner,
+        first: u32,
+        last: u32,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        let list = self.check_range(owner, first, last)?;
+        self.trusted.admit(&TrustedKey::new(owner, first, last), &mut demands.trusted)?;
+        for prefix in prefixes(first, last) {
+            self.prefixes.admit(list, prefix.cidr(), &mut demands.prefixes)?;
+        }
+        Ok(())
+    }
+
+    /// What [`Self::remove_trusted_vnis`] asks for.
+    pub(super) fn admit_trusted_removal(
+        &mut self,
+        owner: TrustedOwner,
+        first: u32,
+        last: u32,
+        demands: &mut Demands,
+    ) -> Result<(), PolicyError> {
+        self.list(owner)?;
+        // What cannot be added is not there.
+        if check_vni(last).is_ok() {
+            demands.trusted.remove(1);
+            demands.prefixes.remove(prefixes(first, last).count());
+        }
+        Ok(())
+    }
+
+    /// The list that a range belongs to.
+    fn check_range(&self, owner: TrustedOwner, first: u32, last: u32) -> Result<u32, PolicyError> {
+        check_vni(last)?;
+        if first > last {
+            return Err(PolicyError::EmptyRange);
+        }
+        Ok(self.list(owner)?)
     }
 
     /// Takes a range back that was trusted; idempotent. Parts of a range cannot be taken back.
@@ -171,7 +213,7 @@ impl PolicyWriter<'_> {
                 self.prefixes.remove(list, prefix.cidr())?;
             }
         }
-        self.trusted.remove(&key)?;
+        self.trusted.remove(&key);
         Ok(())
     }
 

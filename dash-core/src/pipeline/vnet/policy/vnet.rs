@@ -34,7 +34,7 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_vnet(&mut self, vnet: VnetId) -> Result<(), PolicyError> {
-        if self.vnets.remove(&vnet.0.into())?.is_some() {
+        if self.vnets.remove(&vnet.0.into()).is_some() {
             self.changes.mark_all();
         }
         Ok(())
@@ -57,7 +57,7 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_routing_type(&mut self, id: RoutingTypeId) -> Result<(), PolicyError> {
-        if self.routing_types.remove(&id.0.into())?.is_some() {
+        if self.routing_types.remove(&id.0.into()).is_some() {
             self.changes.mark_all();
         }
         Ok(())

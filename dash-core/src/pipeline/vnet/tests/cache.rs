@@ -80,7 +80,7 @@ fn change(writer: &mut PolicyWriter<'static>, act: Act) {
             writer.set_eni(ENI, &eni).unwrap();
         }
     }
-    writer.commit().unwrap();
+    writer.commit();
 }
 
 proptest! {

@@ -26,7 +26,7 @@ fn world() -> World {
     };
     let rules = [rule.rule()];
     world.writer.set_inbound_rules(ENI, INTERNET_VNI, IpVersion::Ipv4, &rules).unwrap();
-    world.writer.commit().unwrap();
+    world.writer.commit();
     world
 }
 
@@ -73,13 +73,13 @@ fn answer_passes_by_its_flow_alone() {
     assert_eq!(answered.1[50..], answer()[50..]);
 
     writer.set_vnet(VnetId(3), 999).unwrap();
-    writer.commit().unwrap();
+    writer.commit();
     assert_eq!(send(&mut engine, &answer(), 3), Some(answered.clone()), "an unrelated change");
     assert_eq!(send(&mut engine, &query(), 4), Some(sent), "evaluated again");
     assert_eq!(send(&mut engine, &answer(), 5), Some(answered));
 
     writer.set_route(GROUP, cidr("8.0.0.0/8"), &Route::Drop).unwrap();
-    writer.commit().unwrap();
+    writer.commit();
     assert!(send(&mut engine, &answer(), 6).is_some(), "the request has not come again");
     assert_eq!(send(&mut engine, &query(), 7), None, "a denial removes both halves");
     assert_eq!(send(&mut engine, &answer(), 8), None);
@@ -111,11 +111,11 @@ fn deleted_eni_takes_its_flows_along() {
     assert!(send(&mut engine, &query(), 0).is_some());
     let old = writer.policy().eni(ENI).unwrap();
     writer.remove_eni(ENI).unwrap();
-    writer.commit().unwrap();
+    writer.commit();
     engine.tick(1, 64, &SoftwareHints);
     assert_eq!(engine.flows().len(), 0);
     writer.set_eni(ENI, &old).unwrap();
-    writer.commit().unwrap();
+    writer.commit();
     assert!(send(&mut engine, &answer(), 2).is_none());
 }
 
@@ -128,7 +128,7 @@ fn tcp_strict_spares_a_conversation_that_is_evaluated_again() {
     assert!(send(&mut engine, &ack, 0).is_none());
     assert!(send(&mut engine, &syn, 1).is_some());
     writer.set_vnet(VnetId(3), 999).unwrap();
-    writer.commit().unwrap();
+    writer.commit();
     assert!(send(&mut engine, &ack, 2).is_some());
     assert_eq!(engine.pipeline().drops().count(DropReason::TcpNotSyn), 1);
 }

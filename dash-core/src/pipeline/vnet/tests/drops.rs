@@ -24,8 +24,8 @@ fn expect_with(
     let after = world.vnet.eni_counters(ENI).unwrap();
     let count = u64::from(eni_known);
     assert_eq!(after.drops.count(reason), before.drops.count(reason) + count);
-    assert_eq!(after.rx.packets, before.rx.packets + count);
-    assert_eq!(after.tx, before.tx);
+    assert_eq!(after.rx().packets, before.rx().packets + count);
+    assert_eq!(after.tx(), before.tx());
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! Flow keys, underlay routes of flows, counters.
 
+use dash_hal::Hints;
+use proptest::prelude::*;
+
 use super::*;
 use crate::table::cuckoo::Key;
 
 #[test]
-fn key_holds_the_conversation_in_48_bytes() {
+fn key_holds_the_conversation() {
     let mut world = World::new();
     let key = world.run(&request()).key.unwrap();
-    assert_eq!(key.as_bytes().len(), 48);
+    assert_eq!(size_of_val(&key), 48);
+    assert_eq!(key.as_bytes().len(), 24, "IPv4 takes half of it");
     assert_eq!((key.eni(), key.vnet()), (ENI_MAC, VNET));
     assert_eq!((key.source(), key.destination()), (ip("10.1.1.10"), ip("10.1.2.50")));
     assert_eq!((key.source_port(), key.destination_port()), (1234, 80));
@@ -27,6 +31,93 @@ fn forged_inbound_frame_has_another_key() {
     assert_ne!(forged.key.unwrap(), key);
 }
 
+fn headers() -> impl Strategy<Value = acl::Headers> {
+    let addresses = prop_oneof![
+        any::<[u32; 2]>().prop_map(|both| {
+            both.map(|bits| IpAddress::Ipv4(core::net::Ipv4Addr::from_bits(bits)))
+        }),
+        any::<[u128; 2]>().prop_map(|both| {
+            both.map(|bits| IpAddress::Ipv6(core::net::Ipv6Addr::from_bits(bits)))
+        }),
+    ];
+    (addresses, any::<u8>(), any::<[u16; 2]>()).prop_map(
+        |([source, destination], protocol, [source_port, destination_port])| acl::Headers {
+            source,
+            destination,
+            protocol,
+            source_port,
+            destination_port,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn key_says_what_it_was_made_of(
+        headers in headers(),
+        other in headers(),
+        mac in any::<[u8; 6]>(),
+        vnet in any::<u16>(),
+        inbound in any::<bool>(),
+        entry in any::<u8>(),
+    ) {
+        let mac = EthernetAddress(mac);
+        let owner = key::Owner::new(mac.into(), VnetId(vnet));
+        let (to, back) = (Direction::Outbound, Direction::Inbound);
+        let (direction, opposite) = if inbound { (back, to) } else { (to, back) };
+        let key = FlowKey::new(owner, direction, &headers, entry);
+        prop_assert_eq!((key.eni(), key.vnet(), key.direction()), (mac, VnetId(vnet), direction));
+        prop_assert_eq!((key.source(), key.destination()), (headers.source, headers.destination));
+        prop_assert_eq!(key.protocol(), headers.protocol);
+        let ports = (headers.source_port, headers.destination_port);
+        prop_assert_eq!((key.source_port(), key.destination_port()), ports);
+
+        let reverse = key.reverse();
+        let swapped = acl::Headers {
+            source: headers.destination,
+            destination: headers.source,
+            source_port: headers.destination_port,
+            destination_port: headers.source_port,
+            ..headers
+        };
+        let made = FlowKey::new(owner, opposite, &swapped, entry);
+        prop_assert_eq!(reverse, made);
+        prop_assert_eq!(reverse.as_bytes(), made.as_bytes());
+        prop_assert_eq!(reverse.reverse(), key);
+
+        // Whatever differs makes another key.
+        prop_assert_ne!(FlowKey::new(owner, direction, &headers, !entry), key);
+        prop_assert_ne!(FlowKey::new(owner, opposite, &headers, entry), key);
+        let different = FlowKey::new(owner, direction, &other, entry);
+        prop_assert_eq!(different == key, other == headers);
+        prop_assert_eq!(different.as_bytes() == key.as_bytes(), other == headers);
+    }
+}
+
+#[test]
+fn key_of_ipv4_may_be_written_over_one_of_ipv6() {
+    let mut world = World::new();
+    world.vnet.burst();
+    let inner = datagram("fd00::1", "fd00::2", 17, &customer_udp());
+    let inner = ip_frame(OTHER_MAC, ENI_MAC, &inner);
+    let v6 = vxlan("172.16.1.1", "172.16.1.100", OUTBOUND_VNI, &inner);
+    let v6 = Buffer::new(&v6, ReceiveMetadata::default()).unwrap();
+    let v4 = Buffer::new(&request(), ReceiveMetadata::default()).unwrap();
+    let mut used = key(&mut world.vnet, &v6, &mut ());
+    assert_eq!(used.key.as_bytes().len(), 48);
+    let fresh = key(&mut world.vnet, &v4, &mut ());
+    let (bytes, metadata) = (v4.bytes(), v4.metadata());
+    let frame = Entering { bytes, metadata, ingress: PortId(0), entry: 0 };
+    world.vnet.key(frame, &mut used, 0, &mut ());
+    assert_eq!(used.key, fresh.key);
+    assert_eq!(used.key.as_bytes(), fresh.key.as_bytes());
+    assert_eq!(used.key.reverse(), fresh.key.reverse());
+    assert_eq!(used.key.reverse().as_bytes(), fresh.key.reverse().as_bytes());
+    let hash = dash_hal::HashKey::new([1, 2]);
+    let hashed = |key: &FlowKey| dash_hal::SoftwareHints.keyed_hash(&hash, key.as_bytes());
+    assert_eq!(hashed(&used.key), hashed(&fresh.key));
+}
+
 /// A flow as the table would hold it.
 fn flow(new: &NewFlow<FlowKey, FlowState>) -> Flow<FlowState> {
     Flow { rewrite: new.rewrite, egress: new.egress, state: new.state, ..Flow::EMPTY }
@@ -36,12 +127,11 @@ fn flow(new: &NewFlow<FlowKey, FlowState>) -> Flow<FlowState> {
 fn hit(world: &mut World, frame: &[u8], flow: &mut Flow<FlowState>) -> Step<DropReason> {
     world.events.clear();
     let mut trace = Log(&mut world.events);
-    let buffer = Buffer::new(frame, ReceiveMetadata::default()).unwrap();
-    let mut packet = Packet::new(buffer, PortId(0), 0);
-    let Lookup::Flow { context, .. } = world.vnet.key(&mut packet, 0, &mut ()) else {
-        panic!("no flow")
-    };
-    world.vnet.step(&packet, &context, flow, 0, &mut trace)
+    let mut buffer = Buffer::new(frame, ReceiveMetadata::default()).unwrap();
+    world.vnet.burst();
+    let name = key(&mut world.vnet, &buffer, &mut ());
+    let Some(Lookup::Flow { context, .. }) = name.lookup else { panic!("no flow") };
+    world.vnet.step(&packet(&mut buffer), &context, flow, 0, &mut trace)
 }
 
 #[test]
@@ -61,17 +151,17 @@ fn flow_follows_the_underlay_routes() {
     assert_eq!(hit(&mut world, &inbound(), &mut reverse), Step::Apply);
     assert_eq!(reverse.egress, Egress::Port(PortId(5)));
 
-    world.writer.commit().unwrap();
+    world.writer.commit();
     assert_eq!(hit(&mut world, &request(), &mut forward), Step::Apply);
     assert_eq!(forward.egress, Egress::Port(PortId(4)));
 
     world.writer.set_underlay_route(out, UnderlayAction::Drop).unwrap();
-    world.writer.commit().unwrap();
+    world.writer.commit();
     let dropped = Step::Drop(DropReason::Underlay);
     assert_eq!(hit(&mut world, &request(), &mut forward), dropped);
     assert_eq!(hit(&mut world, &request(), &mut forward), dropped, "and goes on");
     world.writer.remove_underlay_route(out).unwrap();
-    world.writer.commit().unwrap();
+    world.writer.commit();
     assert_eq!(hit(&mut world, &request(), &mut forward), Step::Apply);
     assert_eq!(forward.egress, Egress::Ingress);
 }
@@ -84,13 +174,13 @@ fn traffic_is_counted_by_direction() {
     let answered = world.run(&back).bytes().len() as u64;
     let counters = world.vnet.eni_counters(ENI).unwrap();
     let one = |bytes: u64| Traffic { packets: 1, bytes };
-    assert_eq!(counters.outbound_rx, one(out.len() as u64));
-    assert_eq!(counters.outbound_tx, one(sent));
-    assert_eq!(counters.inbound_rx, one(back.len() as u64));
-    assert_eq!(counters.inbound_tx, one(answered));
+    assert_eq!(counters.outbound.rx, one(out.len() as u64));
+    assert_eq!(counters.outbound.tx, one(sent));
+    assert_eq!(counters.inbound.rx, one(back.len() as u64));
+    assert_eq!(counters.inbound.tx, one(answered));
     let all = (out.len() + back.len()) as u64;
-    assert_eq!(counters.rx, Traffic { packets: 2, bytes: all });
-    assert_eq!(counters.tx, Traffic { packets: 2, bytes: sent + answered });
+    assert_eq!(counters.rx(), Traffic { packets: 2, bytes: all });
+    assert_eq!(counters.tx(), Traffic { packets: 2, bytes: sent + answered });
     assert_eq!(world.vnet.drops().total(), 0);
     world.vnet.count_uncached(&Context { eni: ENI, direction: Direction::Outbound });
     assert_eq!(world.vnet.eni_counters(ENI).unwrap().flow_create_failed, 1);

@@ -7,6 +7,7 @@ mod conversation;
 mod drops;
 mod flows;
 mod frames;
+mod memory;
 mod objects;
 mod readers;
 mod stages;
@@ -14,7 +15,7 @@ mod stages;
 use core::sync::atomic::AtomicU32;
 use std::{boxed::Box, vec, vec::Vec};
 
-use dash_hal::{PacketBuffer, PortId, ReceiveMetadata, software::ArrayBuffer};
+use dash_hal::{PacketBuffer, PortId, ReceiveMetadata, SoftwareHints, software::ArrayBuffer};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, IpVersion};
 
 use super::{
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     rewrite::Outcome,
     table::{acl, quiescence::Readers},
+    wire::Edges,
 };
 
 const CAPACITY: Capacity = Capacity {
@@ -151,7 +153,7 @@ impl World {
         writer.set_mapping(PEER_VNET, ip("10.1.2.50"), &peer()).unwrap();
         writer.set_eni(ENI, &eni()).unwrap();
         writer.set_inbound_rules(ENI, PEER_VNI, IpVersion::Ipv4, &[inbound_rule().rule()]).unwrap();
-        writer.commit().unwrap();
+        writer.commit();
         let counters = Box::leak(vec![EniCounters::ZERO; CAPACITY.enis].into_boxed_slice());
         let vnet = Vnet::new(writer.policy(), counters, Settings::default());
         Self { writer, vnet, events: Vec::new() }
@@ -176,41 +178,62 @@ impl World {
     fn run_with(&mut self, frame: &[u8], metadata: ReceiveMetadata) -> Ran {
         self.events.clear();
         let mut trace = Log(&mut self.events);
-        let buffer = Buffer::new(frame, metadata).unwrap();
-        let mut packet = Packet::new(buffer, PortId(0), 0);
+        let mut buffer = Buffer::new(frame, metadata).unwrap();
         self.vnet.burst();
-        match self.vnet.key(&mut packet, 0, &mut trace) {
-            Lookup::Flow { key, context, .. } => {
+        let name = key(&mut self.vnet, &buffer, &mut trace);
+        match name.lookup.expect("something is said of each frame") {
+            Lookup::Flow { context, .. } => {
+                let mut packet = packet(&mut buffer);
+                let cause = Cause::Miss(&name.key);
                 let decision =
-                    self.vnet.slow(&mut packet, &context, Cause::Miss(&key), 0, &mut trace);
-                let end = finish(&decision, &mut packet);
-                self.count(Some(&context), &end);
-                Ran { key: Some(key), install: decision.install, end }
+                    self.vnet.slow(&mut packet, &context, cause, 0, &SoftwareHints, &mut trace);
+                let end = finish(&decision, &mut packet, &name.edges);
+                self.count(Some(&context), frame.len(), &end);
+                Ran { key: Some(name.key), install: decision.install, end }
             }
             Lookup::Drop { context, reason } => {
-                self.count(context.as_ref(), &Err(reason));
+                self.count(context.as_ref(), frame.len(), &Err(reason));
                 Ran { key: None, install: Install::None, end: Err(reason) }
             }
             Lookup::NoFlow { .. } => unreachable!("each frame has a flow"),
         }
     }
 
-    fn count(&mut self, context: Option<&Context>, end: &Result<(Vec<u8>, PortId), DropReason>) {
+    fn count(&mut self, context: Option<&Context>, received: usize, end: &Fate) {
         let end = match end {
             Ok((bytes, port)) => End::Sent { port: *port, bytes: bytes.len() },
             Err(reason) => End::Dropped(*reason),
         };
-        self.vnet.count(context, end);
+        self.vnet.count(context, received, end);
     }
 }
 
 type Buffer = ArrayBuffer<512>;
 
+/// The frame that was sent, and by which port; or why none was.
+type Fate = Result<(Vec<u8>, PortId), DropReason>;
+
+/// What is said of the frame in `buffer`, from port 0.
+fn key(
+    vnet: &mut Vnet<'static>,
+    buffer: &Buffer,
+    trace: &mut impl Trace<Vnet<'static>>,
+) -> Name<Vnet<'static>> {
+    let (bytes, metadata) = (buffer.bytes(), buffer.metadata());
+    let mut name = Name::NONE;
+    vnet.key(Entering { bytes, metadata, ingress: PortId(0), entry: 0 }, &mut name, 0, trace);
+    name
+}
+
+fn packet(buffer: &mut Buffer) -> Packet<'_, Buffer> {
+    Packet { buffer, ingress: PortId(0), entry: 0 }
+}
+
 /// What became of a frame.
 struct Ran {
     key: Option<FlowKey>,
     install: Install<FlowKey, FlowState>,
-    end: Result<(Vec<u8>, PortId), DropReason>,
+    end: Fate,
 }
 
 impl Ran {
@@ -232,13 +255,15 @@ impl Ran {
 
 fn finish(
     decision: &Decision<Vnet<'static>>,
-    packet: &mut Packet<Buffer>,
-) -> Result<(Vec<u8>, PortId), DropReason> {
+    packet: &mut Packet<'_, Buffer>,
+    edges: &Edges,
+) -> Fate {
     match &decision.verdict {
         Verdict::Forward { rewrite, egress } => {
-            let outcome = rewrite.apply(&mut packet.buffer, &packet.layout, 9100);
-            assert_eq!(outcome, Outcome::Done);
-            Ok((packet.buffer.bytes().to_vec(), egress.port(packet.ingress)))
+            let outcome = rewrite.apply(packet.buffer, edges, 9100);
+            let bytes = packet.buffer.bytes();
+            assert_eq!(outcome, Outcome::Done(bytes.len()));
+            Ok((bytes.to_vec(), egress.port(packet.ingress)))
         }
         Verdict::Drop(reason) => Err(*reason),
         _ => unreachable!("forward or drop"),

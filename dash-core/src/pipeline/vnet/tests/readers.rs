@@ -61,7 +61,7 @@ proptest! {
                 repeat(readers, || writer.remove_mapping(vnet, customer));
                 model.remove(&(vnet, host));
             }
-            repeat(readers, || writer.commit());
+            writer.commit();
             for vnet in [VnetId(0), VnetId(1)] {
                 for address in ADDRESSES.into_iter().chain(ADDRESSES_V6).map(ip) {
                     let expected =
@@ -156,16 +156,25 @@ fn a_frame_on_its_way_meets_no_later_eni_of_the_same_number() {
     let mut trace = Meanwhile(Some(|| {
         writer.remove_eni(ENI).unwrap();
         writer.set_eni(ENI, &Eni { mac: OTHER_MAC, ..eni() }).unwrap();
-        writer.commit().unwrap();
+        writer.commit();
     }));
-    let buffer = Buffer::new(&request(), ReceiveMetadata::default()).unwrap();
-    let mut packet = Packet::new(buffer, PortId(0), 0);
-    let Lookup::Flow { key, context, epoch } = vnet.key(&mut packet, 0, &mut trace) else {
-        panic!("no flow")
-    };
-    assert_eq!((key.eni(), context.eni), (ENI_MAC, ENI));
-    assert_eq!(epoch, vnet.policy.epoch(ENI), "that of the new one");
-    let decision = vnet.slow(&mut packet, &context, Cause::Miss(&key), 0, &mut trace);
+    let mut buffer = Buffer::new(&request(), ReceiveMetadata::default()).unwrap();
+    vnet.burst();
+    let name = key(vnet, &buffer, &mut trace);
+    let Some(Lookup::Flow { context, epoch }) = name.lookup else { panic!("no flow") };
+    assert_eq!((name.key.eni(), context.eni), (ENI_MAC, ENI));
+    assert_ne!(epoch, vnet.policy.epoch(ENI), "that of the old one");
+    let mut packet = packet(&mut buffer);
+    let decision =
+        vnet.slow(&mut packet, &context, Cause::Miss(&name.key), 0, &SoftwareHints, &mut trace);
     assert!(matches!(decision.install, Install::None));
-    assert_eq!(finish(&decision, &mut packet), Err(DropReason::EniMiss));
+    assert_eq!(finish(&decision, &mut packet, &name.edges), Err(DropReason::EniMiss));
+    // With the next burst the core knows.
+    vnet.burst();
+    let buffer = Buffer::new(&request(), ReceiveMetadata::default()).unwrap();
+    let reason = DropReason::EniMiss;
+    let name = key(vnet, &buffer, &mut ());
+    assert!(
+        matches!(name.lookup, Some(Lookup::Drop { context: None, reason: why }) if why == reason)
+    );
 }

@@ -1,0 +1,117 @@
+//! Hints against the software's answers.
+
+use super::{Bench, Fault, Suite, Verdict};
+use crate::{HASH_KEY_BYTES, HashKey, Hints, Platform, SoftwareHints};
+
+/// Most bytes that sums are made over.
+const BYTES: usize = 600;
+/// Every length up to here is tried, and every 13th beyond.
+const EACH: usize = 160;
+/// Places in an aligned word that the bytes start at.
+const ALIGNMENTS: usize = 8;
+
+/// Bytes that sums find hard: carries everywhere, none, and a mix.
+#[derive(Clone, Copy)]
+enum Content {
+    Zeros,
+    Ones,
+    Mixed(u64),
+}
+
+const CONTENTS: [Content; 5] =
+    [Content::Zeros, Content::Ones, Content::Mixed(1), Content::Mixed(2), Content::Mixed(3)];
+
+impl Content {
+    /// A linear congruential generator (Knuth, `MMIX`), its high byte.
+    fn fill(self, bytes: &mut [u8]) {
+        let mut state = if let Self::Mixed(seed) = self { seed } else { 0 };
+        for byte in bytes {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *byte = match self {
+                Self::Zeros => 0,
+                Self::Ones => 0xff,
+                Self::Mixed(_) => (state >> 56) as u8,
+            };
+        }
+    }
+}
+
+/// Bytes on a boundary of 64, so that an alignment is what it says.
+#[repr(align(64))]
+struct Aligned([u8; ALIGNMENTS + BYTES]);
+
+impl Aligned {
+    fn new(content: Content) -> Self {
+        let mut bytes = [0; ALIGNMENTS + BYTES];
+        content.fill(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Slices of every alignment and of lengths up to `longest`.
+    fn slices(&self, longest: usize) -> impl Iterator<Item = &[u8]> {
+        let lengths = move || (0..=longest).filter(|length| *length <= EACH || length % 13 == 0);
+        (0..ALIGNMENTS)
+            .flat_map(move |start| lengths().map(move |length| start..start + length))
+            .filter_map(|range| self.0.get(range))
+    }
+}
+
+impl<B: Bench> Suite<'_, B> {
+    pub(super) fn hash(&mut self) -> Verdict {
+        let hints = self.bench.platform().hints();
+        for seed in [[0, 0], [1, 2], [u64::MAX, u64::MAX], [0x0123_4567_89ab_cdef, 3]] {
+            let key = HashKey::new(seed);
+            for content in CONTENTS {
+                let bytes = Aligned::new(content);
+                // Bytes past the longest key are not read.
+                for data in bytes.slices(HASH_KEY_BYTES + 9) {
+                    if hints.keyed_hash(&key, data) != SoftwareHints.keyed_hash(&key, data) {
+                        return Err(Fault::Hash(data.len()).into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn checksum(&mut self) -> Verdict {
+        let hints = self.bench.platform().hints();
+        for content in CONTENTS {
+            let bytes = Aligned::new(content);
+            for data in bytes.slices(BYTES) {
+                if hints.checksum(data) != SoftwareHints.checksum(data) {
+                    return Err(Fault::Checksum(data.len()).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects of no bytes, at odd addresses, of many lines, and a slice.
+    pub(super) fn prefetch(&mut self) -> Verdict {
+        let hints = self.bench.platform().hints();
+        let key = HashKey::new([5, 6]);
+        let bytes = Aligned::new(Content::Mixed(4));
+        let before = SoftwareHints.keyed_hash(&key, &bytes.0);
+        let sum = SoftwareHints.checksum(&bytes.0);
+        hints.prefetch(&());
+        hints.prefetch::<[u64]>(&[]);
+        hints.prefetch("");
+        hints.prefetch(&bytes);
+        hints.prefetch(&key);
+        for start in 0..ALIGNMENTS {
+            if let Some(slice) = bytes.0.get(start..) {
+                hints.prefetch(slice);
+            }
+            if let Some(byte) = bytes.0.get(start) {
+                hints.prefetch(byte);
+            }
+        }
+        let same = SoftwareHints.checksum(&bytes.0) == sum
+            && hints.checksum(&bytes.0) == sum
+            && hints.keyed_hash(&key, &bytes.0) == before;
+        if same { Ok(()) } else { Err(Fault::Prefetch.into()) }
+    }
+}
