@@ -50,6 +50,7 @@ cargo test --quiet --workspace
 step "bare metal"
 for target in aarch64-unknown-none riscv32imac-unknown-none-elf; do
     cargo build --quiet --release -p dash-hal -p dash-core --no-default-features --target "$target"
+    cargo build --quiet --release -p dash-port-template --target "$target"
 done
 
 step "examples: an independent script makes the captures that the tests compare with"
