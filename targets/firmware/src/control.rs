@@ -1,7 +1,7 @@
 //! The control port: requests in, answers out, in the frames of a device of its own.
 //!
-//! It has its own buffers, so that no flood of frames takes them. Nothing that comes in at a data
-//! port gets here: the types of the two have nothing in common but the device's driver.
+//! It has a device and buffers of its own: no flood of frames takes them, and nothing that comes in
+//! at a data port gets here.
 
 use dash_hal::{PacketBuffer, ReceiveMetadata};
 use dash_protocol::{Answer, MESSAGE};

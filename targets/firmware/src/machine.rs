@@ -20,7 +20,7 @@ pub struct Windows {
 ///   nothing but this program uses.
 /// - A static's address is the address at which devices see it, and they see each store once a
 ///   fence has passed, as the core sees theirs.
-pub unsafe trait Machine: Clone + Copy + Default + 'static {
+pub unsafe trait Machine: 'static {
     /// Its virtio-mmio devices.
     const WINDOWS: Windows;
 

@@ -64,3 +64,31 @@ unsafe impl Hal for QueueMemory {
 fn address(pointer: NonNull<u8>) -> PhysAddr {
     pointer.as_ptr().expose_provenance() as PhysAddr
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_handed_out_once_and_then_no_more() {
+        let mut addresses = Vec::new();
+        loop {
+            let (physical, page) = QueueMemory::dma_alloc(1, BufferDirection::Both);
+            if physical == 0 {
+                break;
+            }
+            assert_eq!(page.as_ptr().addr() as PhysAddr, physical);
+            assert_eq!(physical % PAGE_SIZE as PhysAddr, 0);
+            // SAFETY: The page was just handed out, zeroed, and is nobody else's.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(page.as_ptr(), PAGE_SIZE) };
+            assert!(bytes.iter().all(|byte| *byte == 0));
+            bytes.fill(0xff);
+            addresses.push(physical);
+        }
+        assert_eq!(addresses.len(), PAGES);
+        addresses.sort_unstable();
+        addresses.dedup();
+        assert_eq!(addresses.len(), PAGES);
+        assert_eq!(QueueMemory::dma_alloc(usize::MAX, BufferDirection::Both).0, 0);
+    }
+}

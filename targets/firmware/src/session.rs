@@ -240,3 +240,99 @@ fn apply(
 fn done(result: Result<(), Denial>) -> Answer {
     result.map_or_else(Answer::from, |()| Answer::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use dash_core::pipeline::vnet::policy::{Change, EniId, VnetId};
+    use dash_hal::SoftwareHints;
+    use dash_protocol::{CHUNK, DecodeError};
+
+    use super::*;
+    use crate::{
+        machine::Windows,
+        pool::SlotPool,
+        seeds::Seeds,
+        storage::{FRAMES, TABLES, TRANSACTION},
+    };
+
+    struct Bare;
+
+    // SAFETY: It has no devices.
+    unsafe impl Machine for Bare {
+        const WINDOWS: Windows = Windows { base: 0, size: 0, count: 0 };
+        type Hints = SoftwareHints;
+        fn now() -> u64 {
+            0
+        }
+    }
+
+    fn refused(refusal: Refusal) -> Answer {
+        Answer::Refused(refusal)
+    }
+
+    /// One test for all: a program has one session, over its statics.
+    #[test]
+    fn requests_are_carried_out_or_refused_whole() {
+        let start = Start {
+            clock: ClockMode::Capture,
+            tcp_strict: false,
+            idle_timeout: 30_000,
+            mtu: 9100,
+            flows: 10,
+            seed: Some([1, 2]),
+        };
+        let pool = SlotPool::new(FRAMES.take());
+        let ports = [const { None }; DATA_PORTS];
+        let seeds = Seeds::fixed([1, 2]);
+        let platform = FirmwarePlatform::<Bare>::new(ports, pool, start.clock, start.mtu, seeds);
+        let mut session = Session::new(&start, TABLES.take(), platform).unwrap();
+        session.step();
+        let nothing = Answer::Progress([PortProgress::default(); DATA_PORTS]);
+        assert_eq!(session.handle(&Request::Progress), nothing);
+        assert_eq!(session.handle(&Request::Drops), Answer::Drops(heapless::Vec::new()));
+        assert_eq!(
+            session.handle(&Request::Flows { skip: 9 }),
+            Answer::Flows(heapless::Vec::new())
+        );
+        assert!(matches!(session.handle(&Request::Eni(EniId(0))), Answer::Eni(_)));
+        assert_eq!(session.handle(&Request::Eni(EniId(u16::MAX))), refused(Refusal::TooMany));
+        assert_eq!(session.handle(&Request::Start(start)), refused(Refusal::Order));
+        assert!(session.drain());
+
+        // A transaction in two pieces, and one that has a hole.
+        let mut bytes = Vec::new();
+        let changes = (0..3).map(|number| set_vnet(number, 7));
+        dash_protocol::encode(changes, &mut bytes);
+        let (first, second) = bytes.split_at(5);
+        let chunk = |offset: usize, bytes| Request::Chunk { offset: offset as u32, bytes };
+        assert_eq!(session.handle(&chunk(0, first)), Answer::Done);
+        assert_eq!(session.handle(&chunk(6, second)), refused(Refusal::Gap));
+        assert_eq!(session.handle(&chunk(5, second)), Answer::Done);
+        assert_eq!(session.handle(&Request::Commit { time: 5 }), Answer::Done);
+        assert_eq!(session.platform.clock().now(), 5);
+        // It is gone with its commit.
+        let again = session.handle(&Request::Commit { time: 4 });
+        assert_eq!(again, refused(Refusal::Damaged(DecodeError::Truncated)));
+        assert_eq!(session.platform.clock().now(), 5);
+
+        // The policy's own refusal names the change.
+        let mut bytes = Vec::new();
+        let changes = (0..3).map(|number| set_vnet(number, u32::from(number) << 23));
+        dash_protocol::encode(changes, &mut bytes);
+        assert_eq!(session.handle(&chunk(0, &bytes)), Answer::Done);
+        let answer = session.handle(&Request::Commit { time: 6 });
+        assert!(matches!(answer, Answer::Rejected { index: 2, .. }), "{answer:?}");
+
+        // A transaction that is too long.
+        let full = [0; CHUNK];
+        for offset in (0..TRANSACTION - CHUNK).step_by(CHUNK) {
+            assert_eq!(session.handle(&chunk(offset, &full)), Answer::Done);
+        }
+        let end = TRANSACTION / CHUNK * CHUNK;
+        assert_eq!(session.handle(&chunk(end, &full)), refused(Refusal::TooLong));
+    }
+
+    fn set_vnet(number: u16, vni: u32) -> Change<'static> {
+        Change::SetVnet(VnetId(number), vni)
+    }
+}

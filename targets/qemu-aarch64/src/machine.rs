@@ -8,7 +8,6 @@ use dash_hal::Hints;
 use defmt_semihosting as _;
 
 /// The machine.
-#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Virt;
 
 // SAFETY: QEMU's `virt` has 32 virtio-mmio windows at this address, which the page table below

@@ -5,9 +5,10 @@ use dash_hal::SoftwareHints;
 use defmt_semihosting as _;
 use riscv::register::{mcause, mepc, mtval, time};
 use riscv_rt::TrapFrame;
+// The panic handler: prints, and ends the machine with exit code 101.
+use semihosting as _;
 
 /// The machine.
-#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Virt;
 
 /// Nanoseconds of a tick of the machine's timer, which runs at 10 MHz.

@@ -31,7 +31,7 @@ pub fn build(arch: Arch, input: &InputArgs, folder: &Path) -> Result<PathBuf, Er
     cargo
         .current_dir(&workspace)
         .args(["build", "--release", "--message-format", "json-render-diagnostics"])
-        .args(["--package", arch.package(), "--target", arch.target()])
+        .args(["--package", arch.package(), "--bin", arch.package(), "--target", arch.target()])
         .envs(environment(input)?)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
