@@ -126,8 +126,11 @@ fn transactions(with_reader: bool) {
         waited.get(),
         for_readers.get()
     );
-    assert!(made.get() > 300 && refused.get() > 300);
-    assert_eq!(with_reader, waited.get() > 0);
+    let all = made.get() + refused.get();
+    assert!(made.get() * 10 > all && refused.get() * 10 > all);
+    assert!(with_reader || waited.get() == 0);
+    // A short run may meet no reader.
+    assert!(!with_reader || waited.get() > 0 || all < 1_000);
 }
 
 #[test]
