@@ -29,20 +29,20 @@ type Port = SoftwarePlatform<4, 512>;
 
 /// A flow's name: its number and its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Name([u8; 8]);
+struct Name([u64; 1]);
 
 impl Name {
     fn new(number: u8, reverse: u8) -> Self {
-        Self([number, reverse, 0, 0, 0, 0, 0, 0])
+        Self([u64::from_le_bytes([number, reverse, 0, 0, 0, 0, 0, 0])])
     }
     fn other(self) -> Self {
-        Self::new(self.0[0], 1 - self.0[1])
+        Self([self.0[0] ^ 0x100])
     }
 }
 
 impl Key for Name {
-    const EMPTY: Self = Self([0; 8]);
-    fn as_bytes(&self) -> &[u8] {
+    const EMPTY: Self = Self([0]);
+    fn as_words(&self) -> &[u64] {
         &self.0
     }
 }
@@ -174,7 +174,7 @@ impl Pipeline for Asked {
     }
 
     fn epoch(&self, key: &Name) -> Option<u32> {
-        (!self.denied.contains(&key.0[0])).then_some(self.epoch)
+        (!self.denied.contains(&(key.0[0] as u8))).then_some(self.epoch)
     }
 
     fn count(&mut self, _context: Option<&u8>, received: usize, end: End<Why>) {

@@ -14,11 +14,11 @@ use dash_hal::{FlowId, Hits, PortId, SoftwareHints};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name([u8; 4]);
+struct Name([u64; 1]);
 
 impl Key for Name {
-    const EMPTY: Self = Self([0; 4]);
-    fn as_bytes(&self) -> &[u8] {
+    const EMPTY: Self = Self([0]);
+    fn as_words(&self) -> &[u64] {
         &self.0
     }
 }
@@ -27,7 +27,7 @@ const NAMES: u8 = 10;
 const MILLISECOND: u64 = 1_000_000;
 
 fn name(number: u8) -> Name {
-    Name([number, 0, 0, 1])
+    Name([u64::from(number) | 1 << 24])
 }
 
 fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
@@ -60,7 +60,7 @@ impl Hardware<Name, ()> for Strict {
     const OFFER_AFTER: u64 = 1;
 
     fn takes(&self, key: &Name, _flow: &Flow<()>) -> bool {
-        self.takes || key.0[0].is_multiple_of(3)
+        self.takes || (key.0[0] as u8).is_multiple_of(3)
     }
 
     fn offer(&mut self, id: FlowId, key: &Name, flow: &Flow<()>) -> bool {

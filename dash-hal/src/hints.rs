@@ -7,10 +7,10 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
-/// Bytes of the longest key that [`Hints::keyed_hash`] takes.
-pub const HASH_KEY_BYTES: usize = 128;
+/// 64-bit words of the longest key that [`Hints::keyed_hash`] takes.
+pub const HASH_KEY_WORDS: usize = 16;
 
-const WORDS: usize = HASH_KEY_BYTES / 4;
+const WORDS: usize = 2 * HASH_KEY_WORDS;
 
 /// A secret of the table, expanded once when the table is built.
 #[derive(Clone, Copy)]
@@ -84,13 +84,13 @@ pub trait Hints {
 
     /// Hash of `data` (a fixed-length key of one table) under the secret `key`.
     ///
-    /// NH (Black and others, UMAC, CRYPTO 1999) over little-endian 32-bit words, then a bijective
-    /// mix: two different keys of one length collide with probability ≤ 2⁻³² over the secret.
-    /// Bytes past [`HASH_KEY_BYTES`] are not read; a last pair of words that is not whole is padded
-    /// with zeros. With the words d of `data` and k of [`HashKey::words`], and + and × modulo 2⁶⁴:
+    /// NH (Black and others, UMAC, CRYPTO 1999) over the halves of its words, then a bijective mix:
+    /// two different keys of one length collide with probability ≤ 2⁻³² over the secret. Words past
+    /// [`HASH_KEY_WORDS`] are not read. With the low and high halves l and h of the words of
+    /// `data`, the words k of [`HashKey::words`], and + and × modulo 2⁶⁴:
     ///
     /// ```text
-    /// x = twist + Σ (d[2i] + k[2i] mod 2³²) × (d[2i+1] + k[2i+1] mod 2³²)
+    /// x = twist + Σ (l[i] + k[2i] mod 2³²) × (h[i] + k[2i+1] mod 2³²)
     /// x = (x ^ x >> 32) × 0x9e3779b97f4a7c15
     /// answer x ^ x >> 32
     /// ```
@@ -99,20 +99,11 @@ pub trait Hints {
     /// NIC's [RSS value](crate::ReceiveMetadata::rss) is no such hash: its key is no secret of the
     /// table's.
     #[inline(always)]
-    fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
-        let (pairs, rest) = data.as_chunks::<8>();
+    fn keyed_hash(&self, key: &HashKey, data: &[u64]) -> u64 {
         let (secrets, _) = key.words.as_chunks::<2>();
-        let mut secrets = secrets.iter();
         let mut sum = key.twist;
-        for (pair, secret) in pairs.iter().zip(&mut secrets) {
-            sum = sum.wrapping_add(nh(u64::from_le_bytes(*pair), *secret));
-        }
-        if let (false, Some(secret)) = (rest.is_empty(), secrets.next()) {
-            let mut last = [0; 8];
-            for (to, from) in last.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            sum = sum.wrapping_add(nh(u64::from_le_bytes(last), *secret));
+        for (word, secret) in data.iter().zip(secrets) {
+            sum = sum.wrapping_add(nh(*word, *secret));
         }
         spread(sum)
     }
@@ -142,9 +133,9 @@ pub trait Hints {
 }
 
 #[inline]
-fn nh(pair: u64, secret: [u32; 2]) -> u64 {
-    let low = (pair as u32).wrapping_add(secret[0]);
-    let high = ((pair >> 32) as u32).wrapping_add(secret[1]);
+fn nh(word: u64, secret: [u32; 2]) -> u64 {
+    let low = (word as u32).wrapping_add(secret[0]);
+    let high = ((word >> 32) as u32).wrapping_add(secret[1]);
     u64::from(low) * u64::from(high)
 }
 
@@ -167,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn hash_depends_on_each_byte_and_on_the_seed() {
+    fn hash_depends_on_each_bit_and_on_the_seed() {
         let key = HashKey::new([1, 2]);
-        let data = [0_u8; 47];
+        let data = [0_u64; HASH_KEY_WORDS];
         let hash = SoftwareHints.keyed_hash(&key, &data);
-        for index in 0..data.len() {
+        for bit in 0..64 * data.len() {
             let mut other = data;
-            other[index] = 1;
-            assert_ne!(SoftwareHints.keyed_hash(&key, &other), hash, "byte {index}");
+            other[bit / 64] = 1 << (bit % 64);
+            assert_ne!(SoftwareHints.keyed_hash(&key, &other), hash, "bit {bit}");
         }
         assert_ne!(SoftwareHints.keyed_hash(&HashKey::new([2, 2]), &data), hash);
         assert_ne!(SoftwareHints.keyed_hash(&HashKey::new([1, 3]), &data), hash);
@@ -186,8 +177,7 @@ mod tests {
         let key = HashKey::new([3, 4]);
         let mut used = [false; 16_384];
         for counter in 0..16_384_u64 {
-            let mut data = [0; 48];
-            data[20..28].copy_from_slice(&counter.to_be_bytes());
+            let data = [0, 0, counter << 32, 0, 0, 0];
             used[(SoftwareHints.keyed_hash(&key, &data) & 0x3fff) as usize] = true;
         }
         let empty = used.iter().filter(|used| !**used).count();

@@ -65,9 +65,9 @@ const LIVE: u32 = 1;
 pub trait Key: Copy + Eq {
     /// A value to fill empty slots with.
     const EMPTY: Self;
-    /// The bytes that are hashed, at most 128. Keys that differ in length differ in the bytes that
+    /// The words that are hashed, at most 16. Keys that differ in length differ in the words that
     /// both have.
-    fn as_bytes(&self) -> &[u8];
+    fn as_words(&self) -> &[u64];
 }
 
 /// Names an entry until it is removed; the entry never moves.

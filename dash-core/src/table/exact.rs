@@ -28,7 +28,7 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use dash_hal::{HASH_KEY_BYTES, HashKey, Hints, SoftwareHints};
+use dash_hal::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Entries that can be replaced before the readers have left the old ones, also in a small table.
@@ -92,7 +92,7 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
     const fn shape(capacity: usize) -> Shape {
         const {
             assert!(size_of::<K>().is_multiple_of(4) && size_of::<V>().is_multiple_of(4));
-            assert!(size_of::<K>() <= HASH_KEY_BYTES, "the hash reads no more of a key");
+            assert!(size_of::<K>() <= 8 * HASH_KEY_WORDS, "the hash reads no more of a key");
         }
         let in_place = size_of::<V>() == 4;
         let eighth = capacity / 8;
@@ -304,7 +304,11 @@ impl<'a> Chains<'a> {
     /// The head of the chain that `key` belongs to.
     #[inline]
     fn head(&self, key: &[u8]) -> Option<&'a AtomicU32> {
-        let hash = SoftwareHints.keyed_hash(&self.hash, key);
+        let mut words = [0; HASH_KEY_WORDS];
+        for (word, pair) in words.iter_mut().zip(key.chunks(8)) {
+            *word = words_of(pair).fold(0, |word, half| word << 32 | u64::from(half));
+        }
+        let hash = SoftwareHints.keyed_hash(&self.hash, words.get(..key.len().div_ceil(8))?);
         // The high half of the hash, scaled to the number of heads without a division.
         let index = ((hash >> 32) * self.heads.len() as u64) >> 32;
         self.heads.get(index as usize)

@@ -1,7 +1,7 @@
 //! Hints against the software's answers.
 
 use super::{Bench, Fault, Suite, Verdict};
-use crate::{HASH_KEY_BYTES, HashKey, Hints, Platform, SoftwareHints};
+use crate::{HASH_KEY_WORDS, HashKey, Hints, Platform, SoftwareHints};
 
 /// Most bytes that sums are made over.
 const BYTES: usize = 600;
@@ -36,6 +36,13 @@ impl Content {
             };
         }
     }
+
+    /// More words than are hashed of a key.
+    fn words(self) -> [u64; HASH_KEY_WORDS + 2] {
+        let mut bytes = [[0; 8]; HASH_KEY_WORDS + 2];
+        self.fill(bytes.as_flattened_mut());
+        bytes.map(u64::from_ne_bytes)
+    }
 }
 
 /// Bytes on a boundary of 64, so that an alignment is what it says.
@@ -64,9 +71,9 @@ impl<B: Bench> Suite<'_, B> {
         for seed in [[0, 0], [1, 2], [u64::MAX, u64::MAX], [0x0123_4567_89ab_cdef, 3]] {
             let key = HashKey::new(seed);
             for content in CONTENTS {
-                let bytes = Aligned::new(content);
-                // Bytes past the longest key are not read.
-                for data in bytes.slices(HASH_KEY_BYTES + 9) {
+                let words = content.words();
+                // Words past the longest key are not read.
+                for data in (0..=words.len()).filter_map(|length| words.get(..length)) {
                     if hints.keyed_hash(&key, data) != SoftwareHints.keyed_hash(&key, data) {
                         return Err(Fault::Hash(data.len()).into());
                     }
@@ -94,7 +101,8 @@ impl<B: Bench> Suite<'_, B> {
         let hints = self.bench.platform().hints();
         let key = HashKey::new([5, 6]);
         let bytes = Aligned::new(Content::Mixed(4));
-        let before = SoftwareHints.keyed_hash(&key, &bytes.0);
+        let words = Content::Mixed(5).words();
+        let before = SoftwareHints.keyed_hash(&key, &words);
         let sum = SoftwareHints.checksum(&bytes.0);
         hints.prefetch(&());
         hints.prefetch::<[u64]>(&[]);
@@ -111,7 +119,7 @@ impl<B: Bench> Suite<'_, B> {
         }
         let same = SoftwareHints.checksum(&bytes.0) == sum
             && hints.checksum(&bytes.0) == sum
-            && hints.keyed_hash(&key, &bytes.0) == before;
+            && hints.keyed_hash(&key, &words) == before;
         if same { Ok(()) } else { Err(Fault::Prefetch.into()) }
     }
 }

@@ -75,7 +75,7 @@ pub enum Fault {
     SeedZero,
     /// The same seed twice.
     SeedRepeats,
-    /// Another hash than the software's, of so many bytes.
+    /// Another hash than the software's, of so many words.
     Hash(usize),
     /// Another checksum than the software's, of so many bytes.
     Checksum(usize),

@@ -3,7 +3,7 @@
 use std::{cell::Cell, collections::VecDeque};
 
 use dash_hal::{
-    Clock, Entropy, EventSink, EventsLost, HASH_KEY_BYTES, HashKey, Hints, SoftwareHints,
+    Clock, Entropy, EventSink, EventsLost, HASH_KEY_WORDS, HashKey, Hints, SoftwareHints,
     software::{FixedEntropy, ManualClock},
 };
 
@@ -67,14 +67,14 @@ impl Hints for FaultyHints {
         self.disturbed.set(true);
     }
 
-    fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
+    fn keyed_hash(&self, key: &HashKey, data: &[u64]) -> u64 {
         let right = SoftwareHints.keyed_hash(key, data);
         match self.plant {
             Some(Plant::HashForgetsLastWord) => {
-                SoftwareHints.keyed_hash(key, &data[..data.len() / 8 * 8])
+                SoftwareHints.keyed_hash(key, &data[..data.len().saturating_sub(1)])
             }
-            Some(Plant::HashReadsTooFar) if data.len() > HASH_KEY_BYTES => {
-                right ^ u64::from(data[HASH_KEY_BYTES])
+            Some(Plant::HashReadsTooFar) if data.len() > HASH_KEY_WORDS => {
+                right ^ data[HASH_KEY_WORDS]
             }
             Some(Plant::HashForgetsKey) => SoftwareHints.keyed_hash(&HashKey::new([0; 2]), data),
             Some(Plant::HashIsUnmixed) => right ^ right >> 30,

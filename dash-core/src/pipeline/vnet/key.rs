@@ -54,13 +54,12 @@ impl Key for FlowKey {
     const EMPTY: Self = Self([0; 6]);
 
     #[inline(always)]
-    fn as_bytes(&self) -> &[u8] {
+    fn as_words(&self) -> &[u64] {
         let [_, facts, ..] = self.0;
-        let words = match self.0.split_at_checked(V4_WORDS) {
+        match self.0.split_at_checked(V4_WORDS) {
             Some((v4, _)) if facts & V6 == 0 => v4,
             _ => &self.0,
-        };
-        words.as_bytes()
+        }
     }
 }
 

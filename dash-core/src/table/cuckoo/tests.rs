@@ -13,28 +13,25 @@ use std::vec::Vec;
 
 type Value = [u32; 3];
 
-/// A key of 12 bytes, so that the hash has a last word that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct TestKey([u8; 12]);
+struct TestKey([u64; 2]);
 
 impl Key for TestKey {
-    const EMPTY: Self = Self([0; 12]);
-    fn as_bytes(&self) -> &[u8] {
+    const EMPTY: Self = Self([0; 2]);
+    fn as_words(&self) -> &[u64] {
         &self.0
     }
 }
 
 fn key(number: u32) -> TestKey {
-    let mut bytes = [0; 12];
-    bytes[4..8].copy_from_slice(&number.to_be_bytes());
-    TestKey(bytes)
+    TestKey([u64::from(number) << 32, 0])
 }
 
 /// A hash of which only the bits of the mask are left: 0 puts all keys in one bucket pair.
 struct Weak(u64);
 
 impl Hints for Weak {
-    fn keyed_hash(&self, key: &HashKey, data: &[u8]) -> u64 {
+    fn keyed_hash(&self, key: &HashKey, data: &[u64]) -> u64 {
         SoftwareHints.keyed_hash(key, data) & self.0
     }
 }
