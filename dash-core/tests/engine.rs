@@ -42,8 +42,8 @@ impl Name {
 
 impl Key for Name {
     const EMPTY: Self = Self([0]);
-    fn as_words(&self) -> &[u64] {
-        &self.0
+    fn hash<H: Hints>(&self, secret: &dash_hal::HashKey, hints: &H) -> u64 {
+        hints.keyed_hash(secret, &self.0)
     }
 }
 

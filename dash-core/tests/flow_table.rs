@@ -18,8 +18,8 @@ struct Name([u64; 1]);
 
 impl Key for Name {
     const EMPTY: Self = Self([0]);
-    fn as_words(&self) -> &[u64] {
-        &self.0
+    fn hash<H: dash_hal::Hints>(&self, secret: &dash_hal::HashKey, hints: &H) -> u64 {
+        hints.keyed_hash(secret, &self.0)
     }
 }
 

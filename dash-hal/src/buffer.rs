@@ -13,16 +13,25 @@ pub const TAILROOM: usize = 1500;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// What a NIC says of a checksum that it looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChecksumStatus {
-    /// Not looked at.
-    #[default]
-    Unknown,
-    /// Verified.
-    Good,
-    /// Found wrong.
-    Bad,
+bitflags::bitflags! {
+    /// What a NIC says of a frame that it received. Of a checksum it says nothing when it did not
+    /// look; one that is good and bad is bad.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ReceiveFlags: u8 {
+        /// The checksum of the outermost IPv4 header is right.
+        const L3_GOOD = 1;
+        /// The checksum of the outermost IPv4 header is wrong.
+        const L3_BAD = 2;
+        /// The checksum of the outermost TCP or UDP header is right. A UDP checksum of zero is none,
+        /// and not wrong.
+        const L4_GOOD = 4;
+        /// The checksum of the outermost TCP or UDP header is wrong.
+        const L4_BAD = 8;
+        /// A VLAN tag was taken off the frame.
+        const VLAN_STRIPPED = 16;
+        /// The frame on the wire was longer than the bytes in the buffer.
+        const TRUNCATED = 32;
+    }
 }
 
 /// What the port knows of a received frame besides its bytes.
@@ -30,25 +39,28 @@ pub enum ChecksumStatus {
 pub struct ReceiveMetadata {
     /// The port that the frame came in at.
     pub port: PortId,
+    /// Facts.
+    pub flags: ReceiveFlags,
+    /// Tag control information (PCP, DEI, VID) of the tag that was taken off, if one was.
+    pub vlan: u16,
     /// The NIC's receive-side-scaling value, if it computed one. It chooses queues; it is never
     /// used as the hash of a table, whose seed is secret.
     pub rss: Option<u32>,
-    /// Checksum of the outermost IPv4 header.
-    pub l3_checksum: ChecksumStatus,
-    /// Checksum of the outermost TCP or UDP header. A UDP checksum of zero is none, and not bad.
-    pub l4_checksum: ChecksumStatus,
-    /// Tag control information (PCP, DEI, VID) of a tag that the NIC took off the frame.
-    pub stripped_vlan: Option<u16>,
-    /// The frame on the wire was longer than the bytes in the buffer.
-    pub truncated: bool,
+}
+
+impl ReceiveMetadata {
+    /// Of a frame that was not received; all bytes are zero, for static storage.
+    pub const NONE: Self =
+        Self { port: PortId(0), flags: ReceiveFlags::empty(), vlan: 0, rss: None };
 }
 
 /// One frame: a contiguous segment of bytes without FCS, with free bytes in front and behind.
 ///
 /// **Ownership**: moved by value, one owner. Whoever holds it hands it to [`Ports::transmit`] or
 /// [`Pool::recycle`]; the engine never forgets one.
-/// **Alignment**: none is assumed; headers are read bytewise, and a frame may leave from an odd
-/// address: a port whose device cannot read there moves the bytes. **Headroom**: a received frame
+/// **Alignment**: none is assumed. A received frame goes fastest at a multiple of 4 and slowest at an
+/// odd address. A frame may leave from an odd address: a port whose device cannot read there moves
+/// the bytes. **Headroom**: a received frame
 /// has [`HEADROOM`] bytes or more. `headroom`, the frame's length and `tailroom` always add up to
 /// the same; bytes that stay inside the frame keep their content while its edges move. A frame of
 /// more than 65,535 bytes is refused by the parser.

@@ -16,6 +16,7 @@ pub const BURST: usize = 32;
 /// ```
 #[derive(Debug)]
 pub struct Burst<B> {
+    /// The buffers are at `first` and the places behind it, those before and after are empty.
     places: [Option<B>; BURST],
     first: usize,
     length: usize,
@@ -52,33 +53,41 @@ impl<B> Burst<B> {
     /// A full burst gives the buffer back.
     #[inline]
     pub fn push(&mut self, buffer: B) -> Result<(), B> {
-        let last = (self.first + self.length) % BURST;
-        match self.places.get_mut(last) {
-            Some(place) if self.length < BURST => {
+        if self.first + self.length >= BURST {
+            self.close_up();
+        }
+        match self.places.get_mut(self.first + self.length) {
+            Some(place) => {
                 *place = Some(buffer);
                 self.length += 1;
                 Ok(())
             }
-            _ => Err(buffer),
+            None => Err(buffer),
         }
+    }
+
+    /// Moves the buffers to the first places.
+    #[cold]
+    fn close_up(&mut self) {
+        for to in 0..self.length {
+            let buffer = self.places.get_mut(self.first + to).and_then(Option::take);
+            if let Some(place) = self.places.get_mut(to) {
+                *place = buffer;
+            }
+        }
+        self.first = 0;
     }
 
     /// Takes the oldest buffer.
     #[inline]
     pub fn pop(&mut self) -> Option<B> {
-        let buffer = self.places.get_mut(self.first)?.take()?;
-        self.first = (self.first + 1) % BURST;
-        self.length -= 1;
-        Some(buffer)
+        self.drain(1).next()
     }
 
-    /// Buffer number `index`, counted from the oldest, left in place.
+    /// The buffers, oldest first, left in place.
     #[inline]
-    pub fn get_mut(&mut self, index: usize) -> Option<&mut B> {
-        if index >= self.length {
-            return None;
-        }
-        self.places.get_mut((self.first + index) % BURST)?.as_mut()
+    pub fn iter(&self) -> impl Iterator<Item = &B> {
+        self.places.get(self.first..).unwrap_or_default().iter().flatten()
     }
 
     /// Takes up to `count` of the oldest buffers, one after the other; when it ends they are gone
@@ -86,10 +95,11 @@ impl<B> Burst<B> {
     #[inline]
     pub fn drain(&mut self, count: usize) -> Drain<'_, B> {
         let count = if count < self.length { count } else { self.length };
-        let next = self.first;
-        self.first = (self.first + count) % BURST;
+        let places = self.places.get_mut(self.first..).unwrap_or_default();
+        let places = places.get_mut(..count).unwrap_or_default();
         self.length -= count;
-        Drain { places: &mut self.places, next, left: count }
+        self.first = if self.length == 0 { 0 } else { self.first + count };
+        Drain { places: places.iter_mut() }
     }
 
     /// The oldest buffer, left in place.
@@ -102,9 +112,7 @@ impl<B> Burst<B> {
 /// The buffers that [`Burst::drain`] takes.
 #[derive(Debug)]
 pub struct Drain<'b, B> {
-    places: &'b mut [Option<B>; BURST],
-    next: usize,
-    left: usize,
+    places: core::slice::IterMut<'b, Option<B>>,
 }
 
 impl<B> Iterator for Drain<'_, B> {
@@ -112,17 +120,14 @@ impl<B> Iterator for Drain<'_, B> {
 
     #[inline]
     fn next(&mut self) -> Option<B> {
-        self.left = self.left.checked_sub(1)?;
-        let buffer = self.places.get_mut(self.next % BURST)?.take();
-        self.next += 1;
-        buffer
+        self.places.next()?.take()
     }
 }
 
 impl<B> Drop for Drain<'_, B> {
     fn drop(&mut self) {
-        while self.left > 0 {
-            self.next();
+        for place in &mut self.places {
+            *place = None;
         }
     }
 }
@@ -138,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_first_in_first_out_across_the_wrap() {
+    fn is_first_in_first_out() {
         let mut burst = Burst::new();
         for round in 0..5_usize {
             for item in 0..BURST {
@@ -157,25 +162,24 @@ mod tests {
     /// A burst of `count` numbers from 0 whose oldest is at place `first`.
     fn turned(first: usize, count: usize) -> Burst<usize> {
         let mut burst = Burst::new();
-        for _ in 0..first {
-            assert_eq!((burst.push(0), burst.pop()), (Ok(()), Some(0)));
+        let behind = count.min(BURST - first);
+        for number in (0..first).chain(0..behind) {
+            assert_eq!(burst.push(number), Ok(()));
         }
-        for number in 0..count {
+        assert!(burst.drain(first).eq(0..first));
+        for number in behind..count {
             assert_eq!(burst.push(number), Ok(()));
         }
         burst
     }
 
     #[test]
-    fn drains_the_oldest_in_order_across_the_wrap() {
+    fn drains_the_oldest_in_order_from_every_place() {
         for (first, count) in (0..BURST).flat_map(|first| (0..=BURST).map(move |n| (first, n))) {
             for asked in [0, 1, count / 2, count, count + 1, usize::MAX] {
                 let taken = asked.min(count);
                 let mut burst = turned(first, count);
-                assert_eq!(
-                    burst.get_mut(taken).map(|number| *number),
-                    (taken < count).then_some(taken)
-                );
+                assert!(burst.iter().copied().eq(0..count));
                 assert!(burst.drain(asked).eq(0..taken));
                 assert_eq!(burst.len(), count - taken);
                 for number in 0..taken {

@@ -33,7 +33,7 @@ mod offload;
 mod port;
 pub mod software;
 
-pub use buffer::{ChecksumStatus, HEADROOM, NoRoom, PacketBuffer, ReceiveMetadata, TAILROOM};
+pub use buffer::{HEADROOM, NoRoom, PacketBuffer, ReceiveFlags, ReceiveMetadata, TAILROOM};
 pub use burst::{BURST, Burst, Drain};
 pub use clock::Clock;
 pub use entropy::Entropy;

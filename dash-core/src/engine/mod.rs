@@ -32,10 +32,7 @@ use self::{
 use crate::{
     flow::{Flow, FlowTable, Removal},
     pipeline::{Pipeline, Trace},
-    table::{
-        cuckoo::{Handle, Home},
-        quiescence::Readers,
-    },
+    table::{cuckoo::Handle, quiescence::Readers},
 };
 
 /// Times that one frame may enter the pipeline again.
@@ -61,8 +58,6 @@ pub struct Engine<'a, P: Pipeline, B, const QUEUE: usize = 64, const PUNTS: usiz
     readers: Readers<'a>,
     core: usize,
     lanes: [Lane<P>; BURST],
-    homes: [Home; BURST],
-    candidates: [Option<Handle>; BURST],
 }
 
 impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
@@ -107,8 +102,6 @@ where
             readers,
             core,
             lanes: [const { Lane::EMPTY }; BURST],
-            homes: [Home::NONE; BURST],
-            candidates: [None; BURST],
         }
     }
 
@@ -194,18 +187,15 @@ where
         let count = burst.len().min(self.shard.queue.room());
         self.shard.pipeline.burst();
         let lanes = self.lanes.get_mut(..count).unwrap_or_default();
-        let homes = self.homes.get_mut(..count).unwrap_or_default();
-        let candidates = self.candidates.get_mut(..count).unwrap_or_default();
-        for (index, (lane, home)) in lanes.iter_mut().zip(&mut *homes).enumerate() {
-            let Some(buffer) = burst.get_mut(index) else { break };
-            lane.ingress = buffer.metadata().port;
-            lane.entry = 0;
-            *home = self.shard.enter(buffer, lane, now, &hints, trace);
+        for (lane, buffer) in lanes.iter_mut().zip(burst.iter()) {
+            let ingress = buffer.metadata().port;
+            self.shard.enter(buffer, lane, (ingress, 0), now, &hints, trace);
         }
-        self.shard.flows.candidates(homes, candidates, &hints);
-        let places = lanes.iter_mut().zip(homes).zip(candidates);
-        for (((lane, home), candidate), buffer) in places.zip(burst.drain(count)) {
-            self.shard.run(buffer, lane, (*home, *candidate), now, platform, trace);
+        self.shard.flows.candidates(lanes, &hints);
+        let mut buffers = burst.drain(count);
+        for lane in lanes {
+            let Some(buffer) = buffers.next() else { break };
+            self.shard.run(buffer, lane, now, platform, trace);
         }
         self.readers.quiescent(self.core);
     }
@@ -214,7 +204,7 @@ where
     /// It is processed at once, with the places that the transmit queue has.
     pub fn submit<D, T: Trace<P>>(
         &mut self,
-        mut buffer: B,
+        buffer: B,
         ingress: PortId,
         entry: u8,
         now: u64,
@@ -224,10 +214,10 @@ where
         D: Platform<Buffer = B>,
     {
         self.shard.pipeline.burst();
-        let mut lane = Lane::new(ingress, entry);
+        let mut lane = Lane::EMPTY;
         let hints = platform.hints();
-        let home = self.shard.enter_alone(&mut buffer, &mut lane, now, &hints, trace);
-        self.shard.run_alone(buffer, &mut lane, home, now, platform, trace);
+        self.shard.enter_alone(&buffer, &mut lane, (ingress, entry), now, &hints, trace);
+        self.shard.run_alone(buffer, &mut lane, now, platform, trace);
         self.readers.quiescent(self.core);
     }
 

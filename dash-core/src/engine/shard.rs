@@ -9,27 +9,30 @@ use crate::{
     packet::{Entering, Packet},
     pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Verdict},
     rewrite::{Outcome, Rewrite},
-    table::cuckoo::{Handle, Home},
+    table::cuckoo::{Handle, Place},
     wire::Edges,
 };
 
 /// What is known of one frame. Its places last, so that nothing that was just written is moved.
 pub(super) struct Lane<P: Pipeline> {
     name: Name<P>,
+    place: Place,
     /// Bytes of the frame as received.
     received: usize,
-    pub(super) ingress: PortId,
-    pub(super) entry: u8,
+    ingress: PortId,
+    entry: u8,
+}
+
+impl<P: Pipeline> AsMut<Place> for Lane<P> {
+    #[inline]
+    fn as_mut(&mut self) -> &mut Place {
+        &mut self.place
+    }
 }
 
 impl<P: Pipeline> Lane<P> {
     pub(super) const EMPTY: Self =
-        Self { name: Name::NONE, received: 0, ingress: PortId(0), entry: 0 };
-
-    /// For a frame that enters at `ingress` and stage `entry`.
-    pub(super) fn new(ingress: PortId, entry: u8) -> Self {
-        Self { ingress, entry, ..Self::EMPTY }
-    }
+        Self { name: Name::NONE, place: Place::NONE, received: 0, ingress: PortId(0), entry: 0 };
 
     /// What is known of the frame, for its counters.
     const fn context(&self) -> Option<&P::Context> {
@@ -60,37 +63,35 @@ where
     #[inline(never)]
     pub(super) fn enter_alone<H: Hints, T: Trace<P>>(
         &mut self,
-        buffer: &mut B,
+        buffer: &B,
         lane: &mut Lane<P>,
+        at: (PortId, u8),
         now: u64,
         hints: &H,
         trace: &mut T,
-    ) -> Home {
-        self.enter(buffer, lane, now, hints, trace)
+    ) {
+        self.enter(buffer, lane, at, now, hints, trace);
     }
 
-    /// Asks for the name of a frame's flow; answers where the flow table would have it.
+    /// Asks for the name of the flow of a frame that enters at port `ingress` and stage `entry`, and
+    /// where the flow table would have it.
     #[inline(always)]
     pub(super) fn enter<H: Hints, T: Trace<P>>(
         &mut self,
-        buffer: &mut B,
+        buffer: &B,
         lane: &mut Lane<P>,
+        (ingress, entry): (PortId, u8),
         now: u64,
         hints: &H,
         trace: &mut T,
-    ) -> Home {
-        let frame = Entering {
-            bytes: buffer.bytes(),
-            metadata: buffer.metadata(),
-            ingress: lane.ingress,
-            entry: lane.entry,
-        };
-        lane.received = frame.bytes.len();
+    ) {
+        let frame = Entering { bytes: buffer.bytes(), metadata: buffer.metadata(), ingress, entry };
+        (lane.ingress, lane.entry, lane.received) = (ingress, entry, frame.bytes.len());
         self.pipeline.key(frame, &mut lane.name, now, trace);
-        match lane.name.lookup {
+        lane.place = match lane.name.lookup {
             Some(Lookup::Flow { .. }) => self.flows.home(&lane.name.key, hints),
-            _ => Home::NONE,
-        }
+            _ => Place::NONE,
+        };
     }
 
     /// Takes a frame that has entered to its end.
@@ -99,14 +100,13 @@ where
         &mut self,
         buffer: B,
         lane: &mut Lane<P>,
-        place: (Home, Option<Handle>),
         now: u64,
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        if let Err((buffer, old)) = self.hit(buffer, lane, place, now, platform, trace) {
+        if let Err((buffer, old)) = self.hit(buffer, lane, now, platform, trace) {
             self.slow(buffer, lane, old, now, platform, trace);
         }
     }
@@ -116,14 +116,13 @@ where
         &mut self,
         buffer: B,
         lane: &mut Lane<P>,
-        home: Home,
         now: u64,
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        if let Err((buffer, old)) = self.hit_again(buffer, lane, home, now, platform, trace) {
+        if let Err((buffer, old)) = self.hit_again(buffer, lane, now, platform, trace) {
             self.slow(buffer, lane, old, now, platform, trace);
         }
     }
@@ -135,7 +134,6 @@ where
         &mut self,
         mut buffer: B,
         lane: &Lane<P>,
-        place: (Home, Option<Handle>),
         now: u64,
         platform: &mut D,
         trace: &mut T,
@@ -146,13 +144,19 @@ where
         let Some(Lookup::Flow { context, epoch }) = lane.name.lookup else {
             return Err((buffer, None));
         };
-        let hints = platform.hints();
         let Self { pipeline, offload, flows, .. } = self;
-        let hardware = Offloading { pipeline, offload };
-        let Some((handle, flow)) = flows.hit(place, &lane.name.key, now, &hints, hardware) else {
+        let Some((handle, mut flow, lives)) = flows.hit(&lane.place, &lane.name.key, now) else {
             trace.flow(FlowStep::Miss);
             return Err((buffer, None));
         };
+        if !lives {
+            let hardware = Offloading { pipeline, offload };
+            let Some(kept) = flows.keep(handle, now, &platform.hints(), hardware) else {
+                trace.flow(FlowStep::Miss);
+                return Err((buffer, None));
+            };
+            flow = kept;
+        }
         if flow.epoch != epoch && flow.flags.contains(FlowFlags::CREATOR) {
             trace.flow(FlowStep::Stale);
             return Err((buffer, Some(handle)));
@@ -189,7 +193,6 @@ where
         &mut self,
         buffer: B,
         lane: &Lane<P>,
-        home: Home,
         now: u64,
         platform: &mut D,
         trace: &mut T,
@@ -197,7 +200,7 @@ where
     where
         D: Platform<Buffer = B>,
     {
-        self.hit(buffer, lane, (home, None), now, platform, trace)
+        self.hit(buffer, lane, now, platform, trace)
     }
 
     /// Takes a frame to its end that hit no flow, or whose flow `old` is to be evaluated again.
@@ -215,8 +218,9 @@ where
     {
         for entry in 0..=REENTRIES {
             if entry > 0 {
-                let home = self.enter_alone(&mut buffer, lane, now, &platform.hints(), trace);
-                match self.hit_again(buffer, lane, home, now, platform, trace) {
+                let at = (lane.ingress, lane.entry);
+                self.enter_alone(&buffer, lane, at, now, &platform.hints(), trace);
+                match self.hit_again(buffer, lane, now, platform, trace) {
                     Ok(()) => return,
                     Err(missed) => (buffer, old) = missed,
                 }
@@ -369,7 +373,7 @@ where
         let _ = self.punts.push_back(Punt { buffer, ingress, entry, reason });
     }
 
-    #[inline(never)]
+    #[cold]
     fn drop<D, T: Trace<P>>(
         &mut self,
         buffer: B,

@@ -15,7 +15,7 @@ use crate::{
     pipeline::Install,
     table::{
         TableError,
-        cuckoo::{Bucket, Cuckoo, Handle, Home, InsertError, Key, Slot},
+        cuckoo::{Bucket, Cuckoo, Handle, InsertError, Key, Place, Slot},
     },
 };
 
@@ -98,6 +98,12 @@ const fn over(since: u64, limit: u32, now: u64) -> bool {
     now.saturating_sub(since) > limit as u64 * NANOSECONDS
 }
 
+/// [`over`], or `since` is later than `now`.
+#[inline]
+const fn may_be_over(since: u64, limit: u32, now: u64) -> bool {
+    now.wrapping_sub(since) > limit as u64 * NANOSECONDS
+}
+
 /// The table had no place; nothing was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
@@ -165,57 +171,46 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Where the table would have `key`; starts to load that line.
     #[inline]
-    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Place {
         self.flows.home(key, hints)
     }
 
     /// [`Cuckoo::candidates`].
     #[inline]
-    pub fn candidates<H: Hints>(
-        &self,
-        homes: &[Home],
-        candidates: &mut [Option<Handle>],
-        hints: &H,
-    ) {
-        self.flows.candidates(homes, candidates, hints);
+    pub fn candidates<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
+        self.flows.candidates(places, hints);
     }
 
-    /// The flow of `key` if it lives at `now`: the last step of a look-up, see
-    /// [`Cuckoo::confirm`]. A flow that has timed out is removed, from `hardware` too; nothing else
-    /// asks the hardware here.
+    /// The last step of a look-up, see [`Cuckoo::confirm`]: the flow of `key`, and whether it
+    /// surely lives at `now`. If not, [`keep`](Self::keep) knows.
     #[inline(always)]
-    pub(crate) fn hit<H: Hints, W: Hardware<K, S>>(
+    pub(crate) fn hit(
         &mut self,
-        (home, candidate): (Home, Option<Handle>),
+        place: &Place,
         key: &K,
         now: u64,
-        hints: &H,
-        hardware: W,
-    ) -> Option<(Handle, &mut Flow<S>)> {
-        let handle = self.flows.confirm(home, candidate, key)?;
-        let (_, flow) = self.flows.get(handle)?;
-        let hard = flow.timeouts.hard != 0 && over(flow.modified, flow.timeouts.hard, now);
-        let idle = flow.timeouts.idle != 0 && over(flow.used, flow.timeouts.idle, now);
-        if hard || idle {
-            return self.keep(handle, now, hints, hardware);
-        }
-        Some((handle, self.flows.get_mut(handle)?))
+    ) -> Option<(Handle, &mut Flow<S>, bool)> {
+        let (handle, flow) = self.flows.confirm(place, key)?;
+        let Timeouts { idle, hard } = flow.timeouts;
+        let over = hard != 0 && may_be_over(flow.modified, hard, now)
+            || idle != 0 && may_be_over(flow.used, idle, now);
+        Some((handle, flow, !over))
     }
 
     /// The flow if it lives, by the hits of the other half or of the hardware; if it has timed out
-    /// it is removed.
+    /// it is removed, from `hardware` too.
     #[cold]
-    fn keep<H: Hints, W: Hardware<K, S>>(
+    pub(crate) fn keep<H: Hints, W: Hardware<K, S>>(
         &mut self,
         handle: Handle,
         now: u64,
         hints: &H,
         mut hardware: W,
-    ) -> Option<(Handle, &mut Flow<S>)> {
+    ) -> Option<&mut Flow<S>> {
         if let Some(why) = self.over(handle, now, &mut hardware) {
             self.remove(handle, why, hints, &mut hardware);
         }
-        Some((handle, self.flows.get_mut(handle)?))
+        self.flows.get_mut(handle)
     }
 
     /// Key and flow of `handle`.

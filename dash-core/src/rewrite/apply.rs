@@ -30,6 +30,10 @@ struct Inside {
     ttl: Network,
 }
 
+/// From overlay to overlay: the flags of nearly all flows, a new destination MAC aside.
+const OVERLAY: Flags =
+    Flags::POP_OUTER.union(Flags::TRIM).union(Flags::PUSH_OUTER).union(Flags::COPY_DSCP);
+
 /// Applies `rewrite` and answers the new length, or changes nothing and says why.
 #[inline(always)]
 pub(super) fn apply<B: PacketBuffer>(
@@ -38,10 +42,12 @@ pub(super) fn apply<B: PacketBuffer>(
     edges: &Edges,
     mtu: u16,
 ) -> Result<usize, Outcome> {
-    if rewrite.flags.intersects(Inside::FLAGS) {
-        return apply_inside(rewrite, buffer, edges, mtu);
+    let mac = rewrite.flags & Flags::DESTINATION_MAC;
+    if rewrite.flags != OVERLAY | mac || rewrite.tunnel.is_over_ipv6() {
+        return apply_any(rewrite, buffer, edges, mtu);
     }
-    change(rewrite, buffer, edges, &Inside::NONE, mtu)
+    // The compiler knows the flags here, and leaves their tests out.
+    change((rewrite, OVERLAY | mac), buffer, edges, &Inside::NONE, mtu)
 }
 
 /// Whether an encapsulation is taken off, and the edge of the frame that is left.
@@ -51,27 +57,30 @@ fn left(flags: Flags, edges: &Edges) -> (bool, Edge) {
     (pops, if pops { edges.inner } else { edges.outermost })
 }
 
-#[inline(never)]
-fn apply_inside<B: PacketBuffer>(
+#[cold]
+fn apply_any<B: PacketBuffer>(
     rewrite: &Rewrite,
     buffer: &mut B,
     edges: &Edges,
     mtu: u16,
 ) -> Result<usize, Outcome> {
-    let (_, edge) = left(rewrite.flags, edges);
-    let inside = Inside::new(rewrite.flags, buffer.bytes(), edge)?;
-    change(rewrite, buffer, edges, &inside, mtu)
+    let flags = rewrite.flags;
+    let inside = if flags.intersects(Inside::FLAGS) {
+        Inside::new(flags, buffer.bytes(), left(flags, edges).1)?
+    } else {
+        Inside::NONE
+    };
+    change((rewrite, flags), buffer, edges, &inside, mtu)
 }
 
 #[inline(always)]
 fn change<B: PacketBuffer>(
-    rewrite: &Rewrite,
+    (rewrite, flags): (&Rewrite, Flags),
     buffer: &mut B,
     edges: &Edges,
     inside: &Inside,
     mtu: u16,
 ) -> Result<usize, Outcome> {
-    let flags = rewrite.flags;
     let (pops, edge) = left(flags, edges);
     let received = usize::from(edges.length);
     let end = if flags.contains(Flags::TRIM) {
@@ -104,7 +113,7 @@ fn change<B: PacketBuffer>(
     // The usual overlay-to-overlay change takes off as much as it puts on: the frame stays where
     // it is.
     if added == removed && end == received {
-        headers.write(rewrite, inside, bytes)?;
+        headers.write((rewrite, flags), inside, bytes)?;
     } else {
         if added > removed {
             buffer.push_front(added - removed).map_err(|_| Outcome::NoRoom)?;
@@ -112,7 +121,7 @@ fn change<B: PacketBuffer>(
             buffer.pull_front(removed - added).map_err(|_| Outcome::NoRoom)?;
         }
         buffer.truncate(outer + length);
-        headers.write(rewrite, inside, buffer.bytes_mut())?;
+        headers.write((rewrite, flags), inside, buffer.bytes_mut())?;
     }
     Ok(outer + length)
 }
@@ -133,15 +142,20 @@ struct Headers {
 impl Headers {
     /// Writes over `bytes`, the frame as it will be. Only a buffer that broke its contract refuses.
     #[inline(always)]
-    fn write(self, rewrite: &Rewrite, inside: &Inside, bytes: &mut [u8]) -> Result<(), Outcome> {
+    fn write(
+        self,
+        (rewrite, flags): (&Rewrite, Flags),
+        inside: &Inside,
+        bytes: &mut [u8],
+    ) -> Result<(), Outcome> {
         let (outer, frame) = bytes.split_at_mut_checked(self.outer).ok_or(Outcome::NoRoom)?;
         if self.outer > 0 {
             rewrite.tunnel.write(outer, self.length as u16, self.tos).ok_or(Outcome::NoRoom)?;
         }
-        if rewrite.flags.intersects(Inside::FLAGS) {
+        if flags.intersects(Inside::FLAGS) {
             inside.write(rewrite, frame, self.network).ok_or(Outcome::NoRoom)?;
         }
-        if rewrite.flags.contains(Flags::DESTINATION_MAC) {
+        if flags.contains(Flags::DESTINATION_MAC) {
             rewrite.destination_mac.write(frame).ok_or(Outcome::NoRoom)?;
         }
         Ok(())

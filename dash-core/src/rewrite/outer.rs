@@ -6,7 +6,7 @@
 
 use dash_hal::Hints;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Endpoints, Tunnel};
 use crate::wire::{
@@ -22,18 +22,19 @@ use crate::wire::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Encapsulation {
-    /// Over IPv4 the headers, with TOS, lengths and checksum 0; over IPv6 what an [`Ipv6`] has.
-    words: [Word; WORDS],
+    /// Over IPv4 the headers, with TOS, lengths and checksum 0, and 2 bytes of 0; over IPv6 what an
+    /// [`Ipv6`] has.
+    words: [u32; WORDS],
     /// Sum of the IPv4 header.
-    sum: u16,
+    sum: Word,
     tos: u8,
     v6: bool,
 }
 
 /// As many as the larger of the two takes.
-const WORDS: usize = size_of::<Ipv6>() / 2;
-/// Those of them that IPv4 takes.
-const V4_WORDS: usize = size_of::<VxlanOverIpv4>() / 2;
+const WORDS: usize = size_of::<Ipv6>() / 4;
+/// Those of them that IPv4 fills.
+const V4_WORDS: usize = size_of::<VxlanOverIpv4>() / 4;
 
 /// What an encapsulation over IPv6 does not share with all others.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -56,6 +57,14 @@ struct VxlanOverIpv6 {
     ip: Ipv6Header,
     udp: UdpHeader,
     vxlan: VxlanHeader,
+}
+
+/// Headers over IPv4 as whole words.
+#[derive(FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Padded {
+    headers: VxlanOverIpv4,
+    rest: Word,
 }
 
 /// Bytes that UDP counts besides the inner frame.
@@ -89,21 +98,22 @@ fn ipv4(tunnel: &Tunnel, endpoints: [Ipv4Address; 2]) -> VxlanOverIpv4 {
 
 impl Encapsulation {
     /// Of a rewrite that pushes none.
-    pub const NONE: Self = Self { words: [Word::ZERO; WORDS], sum: 0, tos: 0, v6: false };
+    pub const NONE: Self = Self { words: [0; WORDS], sum: Word::ZERO, tos: 0, v6: false };
 
     /// Compiles `tunnel`; `hints` sums its IPv4 header.
     #[must_use]
     pub fn new<H: Hints>(tunnel: &Tunnel, hints: &H) -> Self {
-        let (mut compiled, tos) = (Self::NONE, tunnel.tos);
+        let (compiled, tos) = (Self::NONE, tunnel.tos);
         match tunnel.endpoints {
             Endpoints::V4 { source, destination } => {
                 let headers = ipv4(tunnel, [source, destination]);
-                let sum = hints.checksum(headers.ip.as_bytes());
-                let headers: [Word; V4_WORDS] = zerocopy::transmute!(headers);
-                for (to, from) in compiled.words.iter_mut().zip(headers) {
-                    *to = from;
+                let sum = Word::new(hints.checksum(headers.ip.as_bytes()));
+                Self {
+                    words: zerocopy::transmute!(Padded { headers, rest: Word::ZERO }),
+                    sum,
+                    tos,
+                    ..compiled
                 }
-                Self { sum, tos, ..compiled }
             }
             Endpoints::V6 { source, destination } => {
                 let parts = Ipv6 {
@@ -116,7 +126,7 @@ impl Encapsulation {
                     ttl: tunnel.ttl,
                     zero: 0,
                 };
-                Self { words: zerocopy::transmute!(parts), sum: 0, tos, v6: true }
+                Self { words: zerocopy::transmute!(parts), sum: Word::ZERO, tos, v6: true }
             }
         }
     }
@@ -176,8 +186,14 @@ impl Encapsulation {
 
     #[inline(always)]
     fn ipv4(&self) -> VxlanOverIpv4 {
-        let [headers @ .., _] = &self.words;
-        zerocopy::transmute!(*headers)
+        let Padded { headers, .. } = zerocopy::transmute!(self.words);
+        headers
+    }
+
+    /// Whether it is over IPv6.
+    #[inline]
+    pub(super) const fn is_over_ipv6(&self) -> bool {
+        self.v6
     }
 
     /// TOS or traffic class of the outer header, unless the frame says.
@@ -200,40 +216,35 @@ impl Encapsulation {
         if self.v6 {
             return self.write_v6(place, length, tos);
         }
-        match VxlanOverIpv4::mut_from_bytes(place) {
-            Ok(place) => {
-                self.write_v4(place, length, tos);
-                Some(())
-            }
-            Err(_) => self.write_v4_bytewise(place, length, tos),
-        }
-    }
-
-    #[inline(always)]
-    fn write_v4(&self, place: &mut VxlanOverIpv4, length: u16, tos: u8) {
-        let total_length = length.wrapping_add(IPV4_UDP_VXLAN);
-        let checksum = !folded(self.sum, u16::from(tos), total_length);
-        let words: &mut [Word; V4_WORDS] = zerocopy::transmute_mut!(place);
+        let Ok((words, end)) = <[u32; V4_WORDS]>::mut_from_prefix(place) else {
+            return self.write_v4_bytewise(place, length, tos);
+        };
         // In pieces that a compiler copies without a call.
-        if let ([to_a, to_b, to_c], [to_end]) = words.as_chunks_mut::<8>()
-            && let ([a, b, c], [end, ..]) = self.words.as_chunks::<8>()
-        {
-            *to_a = *a;
-            *to_b = *b;
-            *to_c = *c;
-            *to_end = *end;
+        let (to, (from, last)) = (words.as_chunks_mut::<4>().0, self.words.as_chunks::<4>());
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
         }
-        place.ip.version_tos = Word::of([0x45, tos]);
-        place.ip.length = Word::new(total_length);
-        place.ip.checksum = Word::new(checksum);
-        place.udp_length = Word::new(length.wrapping_add(UDP_VXLAN));
+        *end.first_chunk_mut()? = first_half(*last.first()?);
+        self.complete(VxlanOverIpv4::mut_from_bytes(place).ok()?, length, tos);
+        Some(())
     }
 
-    /// At an odd address.
+    /// Writes what a frame of `length` bytes adds.
+    #[inline(always)]
+    fn complete(&self, headers: &mut VxlanOverIpv4, length: u16, tos: u8) {
+        let total_length = Word::new(length.wrapping_add(IPV4_UDP_VXLAN));
+        let checksum = Word::checksum([self.sum, Word::of([0, tos]), total_length]);
+        headers.ip.version_tos = Word::of([0x45, tos]);
+        headers.ip.length = total_length;
+        headers.ip.checksum = checksum;
+        headers.udp_length = Word::new(length.wrapping_add(UDP_VXLAN));
+    }
+
+    /// At an address that is no multiple of 4.
     #[cold]
     fn write_v4_bytewise(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
-        let mut headers = VxlanOverIpv4::new_zeroed();
-        self.write_v4(&mut headers, length, tos);
+        let mut headers = self.ipv4();
+        self.complete(&mut headers, length, tos);
         let headers: [u8; size_of::<VxlanOverIpv4>()] = zerocopy::transmute!(headers);
         *<&mut [u8; size_of::<VxlanOverIpv4>()]>::try_from(place).ok()? = headers;
         Some(())
@@ -266,10 +277,9 @@ impl Encapsulation {
     }
 }
 
-/// Ones' complement sum of three words.
+/// The bytes of a word that come first in memory.
 #[inline]
-const fn folded(a: u16, b: u16, c: u16) -> u16 {
-    let sum = a as u32 + b as u32 + c as u32;
-    let sum = (sum & 0xffff) + (sum >> 16);
-    (sum + (sum >> 16)) as u16
+const fn first_half(word: u32) -> [u8; 2] {
+    let [first, second, ..] = word.to_ne_bytes();
+    [first, second]
 }

@@ -29,7 +29,7 @@
     clippy::inline_always,
     reason = "on the packet path what is known of a frame stays in registers"
 )]
-use core::num::NonZeroU32;
+use core::{hint, num::NonZeroU32};
 
 use super::TableError;
 use dash_hal::{HashKey, Hints};
@@ -65,9 +65,9 @@ const LIVE: u32 = 1;
 pub trait Key: Copy + Eq {
     /// A value to fill empty slots with.
     const EMPTY: Self;
-    /// The words that are hashed, at most 16. Keys that differ in length differ in the words that
-    /// both have.
-    fn as_words(&self) -> &[u64];
+    /// [`Hints::keyed_hash`] of the words that name it, at most 16, under `secret`. Keys of which
+    /// different numbers of words are hashed differ in the words that both have.
+    fn hash<H: Hints>(&self, secret: &HashKey, hints: &H) -> u64;
 }
 
 /// Names an entry until it is removed; the entry never moves.
@@ -113,14 +113,32 @@ pub enum InsertError {
 
 /// Where a key may live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Home {
+struct Home {
     primary: u32,
     tag: u16,
 }
 
 impl Home {
+    /// Nowhere: tag 0 marks a place without a key.
+    const NONE: Self = Self { primary: 0, tag: 0 };
+}
+
+/// A look-up on its way: where its key may live, and the entry that is likely its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    home: Home,
+    candidate: Option<Handle>,
+}
+
+impl Place {
     /// Nowhere: no key has it.
-    pub const NONE: Self = Self { primary: 0, tag: 0 };
+    pub const NONE: Self = Self { home: Home::NONE, candidate: None };
+}
+
+impl AsMut<Self> for Place {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
 }
 
 /// The table.
@@ -209,25 +227,19 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// Where the table would have `key`, as a first step of many look-ups at a time: starts to
     /// load that bucket.
     #[inline]
-    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Home {
+    pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Place {
         let home = self.hashed(key, hints);
         self.prefetch_bucket(home.primary, hints);
-        home
+        Place { home, candidate: None }
     }
 
-    /// The second step: the entries that are likely those of the keys. Starts to load them.
-    /// `candidates` is as long as `homes`; their latencies overlap.
+    /// The second step: the entries that are likely those of the keys. Starts to load them; their
+    /// latencies overlap.
     #[inline]
-    pub fn candidates<H: Hints>(
-        &self,
-        homes: &[Home],
-        candidates: &mut [Option<Handle>],
-        hints: &H,
-    ) {
-        // Tag 0 marks a place without a key.
+    pub fn candidates<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
         let mut elsewhere = false;
-        for (home, candidate) in homes.iter().zip(&mut *candidates) {
-            *candidate = None;
+        for place in &mut *places {
+            let Place { home, candidate } = place.as_mut();
             let Some(bucket) = self.bucket(home.primary) else { continue };
             if home.tag == 0 {
                 continue;
@@ -240,19 +252,15 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
             }
         }
         if elsewhere {
-            self.candidates_elsewhere(homes, candidates, hints);
+            self.candidates_elsewhere(places, hints);
         }
     }
 
     /// For keys that their primary bucket does not hold.
-    #[inline(never)]
-    fn candidates_elsewhere<H: Hints>(
-        &self,
-        homes: &[Home],
-        candidates: &mut [Option<Handle>],
-        hints: &H,
-    ) {
-        for (home, candidate) in homes.iter().zip(candidates) {
+    #[cold]
+    fn candidates_elsewhere<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
+        for place in places {
+            let Place { home, candidate } = place.as_mut();
             if candidate.is_some() || home.tag == 0 {
                 continue;
             }
@@ -265,14 +273,17 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     }
 
     /// The last step: the entry of `key`. The table may have changed since the steps before.
-    #[inline]
-    #[must_use]
-    pub fn confirm(&self, home: Home, candidate: Option<Handle>, key: &K) -> Option<Handle> {
+    #[inline(always)]
+    pub fn confirm(&mut self, place: &Place, key: &K) -> Option<(Handle, &mut V)> {
         // The first tag match is the entry but for 1 in 8,000.
-        match candidate {
-            Some(candidate) if self.is_key(candidate, key) => Some(candidate),
-            _ => self.look_up(home, key),
+        if let Some(candidate) = place.candidate
+            && self.is_key(candidate, key)
+        {
+            return Some((candidate, &mut self.slots.get_mut(candidate.index())?.value));
         }
+        hint::cold_path();
+        let handle = self.look_up(place.home, key)?;
+        Some((handle, &mut self.slots.get_mut(handle.index())?.value))
     }
 
     /// Inserts.

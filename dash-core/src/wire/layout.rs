@@ -110,7 +110,7 @@ impl Layer {
 
     const fn edge(&self) -> Edge {
         let Self { ethernet, network, end, kind, tags, .. } = *self;
-        Edge { ethernet, network, end, kind, tags }
+        Edge { ethernet, network, kind, tags, end }
     }
 
     /// The bytes from the network header to the end of the layer: the datagram, without padding.
@@ -285,12 +285,12 @@ pub struct Edge {
     pub(crate) ethernet: u16,
     /// Offset of what follows the Ethernet header and its tags.
     pub(crate) network: u16,
-    /// Offset one past the datagram (IP), or one past the layer (other).
-    pub(crate) end: u16,
     /// Which network header.
     pub(crate) kind: Network,
     /// VLAN tags in front of the ethertype, 0 to 2.
     pub(crate) tags: u8,
+    /// Offset one past the datagram (IP), or one past the layer (other).
+    pub(crate) end: u16,
 }
 
 /// The outer edges of a frame, all that a [rewrite](crate::rewrite) needs of a [`Layout`].

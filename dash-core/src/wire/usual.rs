@@ -35,6 +35,15 @@ impl Word {
         Self(u16::from_ne_bytes(bytes))
     }
 
+    /// The checksum of a header with the ones' complement sums `parts`; it is the same in either
+    /// byte order (RFC 1071, section 2).
+    #[inline]
+    pub(crate) const fn checksum([a, b, c]: [Self; 3]) -> Self {
+        let sum = a.0 as u32 + b.0 as u32 + c.0 as u32;
+        let sum = (sum & 0xffff) + (sum >> 16);
+        Self(!(sum + (sum >> 16)) as u16)
+    }
+
     #[inline]
     const fn is(self, value: u16) -> bool {
         self.0 == value.to_be()
@@ -63,11 +72,19 @@ impl Mac {
 
     /// Writes it over the first bytes of `frame`.
     #[inline(always)]
-    pub(crate) fn write(self, frame: &mut [u8]) -> Option<()> {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "by value its words would be put together and taken apart again"
+    )]
+    pub(crate) fn write(&self, frame: &mut [u8]) -> Option<()> {
         match Self::mut_from_prefix(frame) {
-            Ok((place, _)) => *place = self,
+            Ok((place, _)) => {
+                for (to, from) in place.0.iter_mut().zip(&self.0) {
+                    *to = *from;
+                }
+            }
             // At an odd address.
-            Err(_) => *frame.first_chunk_mut()? = EthernetAddress::from(self).0,
+            Err(_) => *frame.first_chunk_mut()? = EthernetAddress::from(*self).0,
         }
         Some(())
     }

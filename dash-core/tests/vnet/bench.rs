@@ -21,7 +21,7 @@ use dash_core::{
     },
 };
 use dash_hal::{
-    Burst, ChecksumStatus, FlowOffload, Hints, PacketBuffer, Platform, PortId, ReceiveMetadata,
+    Burst, FlowOffload, Hints, PacketBuffer, Platform, PortId, ReceiveFlags, ReceiveMetadata,
     SoftwareHints,
     software::{ArrayBuffer, SoftwarePlatform},
 };
@@ -240,15 +240,13 @@ fn flow_key(key: &FlowKey) -> Key {
 }
 
 pub(crate) fn buffer(arrival: &Arrival) -> Buffer {
-    let status = |bad| if bad { ChecksumStatus::Bad } else { ChecksumStatus::Unknown };
-    let metadata = ReceiveMetadata {
-        port: PortId(arrival.port),
-        rss: None,
-        l3_checksum: status(arrival.bad_l3),
-        l4_checksum: status(arrival.bad_l4),
-        stripped_vlan: arrival.stripped_vlan,
-        truncated: arrival.truncated,
-    };
+    let mut flags = ReceiveFlags::empty();
+    flags.set(ReceiveFlags::L3_BAD, arrival.bad_l3);
+    flags.set(ReceiveFlags::L4_BAD, arrival.bad_l4);
+    flags.set(ReceiveFlags::VLAN_STRIPPED, arrival.stripped_vlan.is_some());
+    flags.set(ReceiveFlags::TRUNCATED, arrival.truncated);
+    let vlan = arrival.stripped_vlan.unwrap_or(0);
+    let metadata = ReceiveMetadata { port: PortId(arrival.port), flags, vlan, rss: None };
     Buffer::with_headroom(&arrival.bytes, metadata, arrival.headroom).expect("a buffer that fits")
 }
 

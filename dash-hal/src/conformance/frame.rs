@@ -1,7 +1,7 @@
 //! Frames of the suite: made from a few numbers, so that none is kept to be compared.
 
 use super::{ETHERNET, Fault};
-use crate::{Hints, PacketBuffer, SoftwareHints};
+use crate::{Hints, PacketBuffer, ReceiveFlags, SoftwareHints};
 
 /// Shortest frame that a device does not pad.
 pub(super) const SHORTEST: usize = 60;
@@ -147,8 +147,8 @@ impl Frame {
     /// told of are right.
     pub(super) fn check(&self, buffer: &impl PacketBuffer) -> Result<(), Fault> {
         let bytes = buffer.bytes();
-        let stripped = buffer.metadata().stripped_vlan.is_some();
-        if stripped && (!self.is_tagged() || buffer.metadata().stripped_vlan != Some(TCI)) {
+        let stripped = buffer.metadata().flags.contains(ReceiveFlags::VLAN_STRIPPED);
+        if stripped && (!self.is_tagged() || buffer.metadata().vlan != TCI) {
             return Err(Fault::Tag);
         }
         let tag = if stripped { ADDRESSES..ADDRESSES + TAG } else { 0..0 };

@@ -4,7 +4,7 @@ use super::{
     Bench, Fault, Link, Suite, Verdict,
     frame::{Checksum, SHORTEST, Shape},
 };
-use crate::{ChecksumStatus, PacketBuffer, ReceiveMetadata};
+use crate::{PacketBuffer, ReceiveFlags, ReceiveMetadata};
 
 impl<B: Bench> Suite<'_, B> {
     pub(super) fn metadata(&mut self, link: Link) -> Verdict {
@@ -32,14 +32,13 @@ fn is_right(metadata: &ReceiveMetadata, link: Link, shape: Shape) -> Result<(), 
     if metadata.port != link.to {
         return Err(Fault::Port(metadata.port));
     }
-    if metadata.truncated {
+    if metadata.flags.contains(ReceiveFlags::TRUNCATED) {
         return Err(Fault::Truncated);
     }
-    let (l3, l4) = (metadata.l3_checksum, metadata.l4_checksum);
     let wrong = if shape == Shape::Udp(Checksum::Wrong) {
-        l3 == ChecksumStatus::Bad || l4 == ChecksumStatus::Good
+        ReceiveFlags::L3_BAD | ReceiveFlags::L4_GOOD
     } else {
-        [l3, l4].contains(&ChecksumStatus::Bad)
+        ReceiveFlags::L3_BAD | ReceiveFlags::L4_BAD
     };
-    if wrong { Err(Fault::ChecksumStatus) } else { Ok(()) }
+    if metadata.flags.intersects(wrong) { Err(Fault::ChecksumStatus) } else { Ok(()) }
 }

@@ -3,7 +3,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use dash_hal::{
-    BURST, Burst, ChecksumStatus, HEADROOM, PacketBuffer, Platform, Pool, PortId, Ports,
+    BURST, Burst, HEADROOM, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags,
     ReceiveMetadata,
     software::{ArrayBuffer, FixedEntropy, SoftwarePlatform},
 };
@@ -156,15 +156,18 @@ impl Faulty {
             Some(Plant::ReceivesWithLittleHeadroom) => frame.place_at(64),
             Some(Plant::LongFramesHaveLittleHeadroom) if length > 1000 => frame.place_at(126),
             Some(Plant::TellsFirstPort) => frame.metadata.port = PortId(0),
-            Some(Plant::TellsTruncated) => frame.metadata.truncated = true,
-            Some(Plant::TellsChecksumGood) => frame.metadata.l4_checksum = ChecksumStatus::Good,
-            Some(Plant::TellsChecksumBad) => frame.metadata.l3_checksum = ChecksumStatus::Bad,
+            Some(Plant::TellsTruncated) => frame.metadata.flags |= ReceiveFlags::TRUNCATED,
+            Some(Plant::TellsChecksumGood) => frame.metadata.flags |= ReceiveFlags::L4_GOOD,
+            Some(Plant::TellsChecksumBad) => frame.metadata.flags |= ReceiveFlags::L3_BAD,
             Some(Plant::TellsAbsentChecksumBad)
                 if frame.inner.bytes().get(40..42) == Some(&[0, 0]) =>
             {
-                frame.metadata.l4_checksum = ChecksumStatus::Bad;
+                frame.metadata.flags |= ReceiveFlags::L4_BAD;
             }
-            Some(Plant::TellsTagThatIsNotThere) => frame.metadata.stripped_vlan = Some(0x2064),
+            Some(Plant::TellsTagThatIsNotThere) => {
+                frame.metadata.flags |= ReceiveFlags::VLAN_STRIPPED;
+                frame.metadata.vlan = 0x2064;
+            }
             Some(Plant::StripsTagInSilence) if tagged => {
                 let bytes = frame.inner.bytes_mut();
                 bytes.copy_within(..12, 4);

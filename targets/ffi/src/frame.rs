@@ -2,7 +2,7 @@
 
 use core::{ffi::c_void, ptr::NonNull, slice};
 
-use dash_hal::{ChecksumStatus, NoRoom, PacketBuffer, PortId, ReceiveMetadata};
+use dash_hal::{NoRoom, PacketBuffer, PortId, ReceiveFlags, ReceiveMetadata};
 
 use crate::{foreign, status::Status};
 
@@ -20,12 +20,16 @@ pub const DASH_FRAME_VLAN_STRIPPED: u16 = 16;
 pub const DASH_FRAME_TRUNCATED: u16 = 32;
 
 /// All flags that are known.
-const KNOWN: u16 = DASH_FRAME_L3_GOOD
-    | DASH_FRAME_L3_BAD
-    | DASH_FRAME_L4_GOOD
-    | DASH_FRAME_L4_BAD
-    | DASH_FRAME_VLAN_STRIPPED
-    | DASH_FRAME_TRUNCATED;
+/// They are the library's own.
+const _: () = {
+    use ReceiveFlags as Own;
+    assert!(DASH_FRAME_L3_GOOD == Own::L3_GOOD.bits() as u16);
+    assert!(DASH_FRAME_L3_BAD == Own::L3_BAD.bits() as u16);
+    assert!(DASH_FRAME_L4_GOOD == Own::L4_GOOD.bits() as u16);
+    assert!(DASH_FRAME_L4_BAD == Own::L4_BAD.bits() as u16);
+    assert!(DASH_FRAME_VLAN_STRIPPED == Own::VLAN_STRIPPED.bits() as u16);
+    assert!(DASH_FRAME_TRUNCATED == Own::TRUNCATED.bits() as u16);
+};
 
 /// A frame: one contiguous piece of memory, with free bytes in front of the frame and behind it.
 ///
@@ -125,24 +129,14 @@ impl FrameBuffer {
 }
 
 fn metadata(frame: &dash_frame_t) -> Result<ReceiveMetadata, Status> {
-    let has = |flag| frame.flags & flag != 0;
-    let checksum = |good, bad| match (has(good), has(bad)) {
-        (false, false) => Ok(ChecksumStatus::Unknown),
-        (true, false) => Ok(ChecksumStatus::Good),
-        (false, true) => Ok(ChecksumStatus::Bad),
-        (true, true) => Err(Status::DASH_BAD_FRAME),
-    };
-    if frame.flags & !KNOWN != 0 {
+    let flags = u8::try_from(frame.flags).ok().and_then(ReceiveFlags::from_bits);
+    let flags = flags.ok_or(Status::DASH_BAD_FRAME)?;
+    let l3 = ReceiveFlags::L3_GOOD | ReceiveFlags::L3_BAD;
+    let l4 = ReceiveFlags::L4_GOOD | ReceiveFlags::L4_BAD;
+    if flags.contains(l3) || flags.contains(l4) {
         return Err(Status::DASH_BAD_FRAME);
     }
-    Ok(ReceiveMetadata {
-        port: PortId(frame.port),
-        rss: None,
-        l3_checksum: checksum(DASH_FRAME_L3_GOOD, DASH_FRAME_L3_BAD)?,
-        l4_checksum: checksum(DASH_FRAME_L4_GOOD, DASH_FRAME_L4_BAD)?,
-        stripped_vlan: has(DASH_FRAME_VLAN_STRIPPED).then_some(frame.vlan),
-        truncated: has(DASH_FRAME_TRUNCATED),
-    })
+    Ok(ReceiveMetadata { port: PortId(frame.port), flags, vlan: frame.vlan, rss: None })
 }
 
 impl PacketBuffer for FrameBuffer {

@@ -11,7 +11,7 @@
 //! The reserved bytes are never the frame's: the device's own header and the time stamp of capture
 //! time go there when the frame is sent.
 
-use dash_hal::{HEADROOM, NoRoom, PacketBuffer, ReceiveMetadata};
+use dash_hal::{HEADROOM, NoRoom, PacketBuffer, ReceiveFlags, ReceiveMetadata};
 use dash_protocol::{STAMP, Stamp};
 
 use crate::ring::HEADER;
@@ -43,18 +43,8 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// Zeros, for static storage.
-    pub(crate) const EMPTY: Self = Self {
-        bytes: [0; SLOT_BYTES],
-        time: 0,
-        metadata: ReceiveMetadata {
-            port: dash_hal::PortId(0),
-            rss: None,
-            l3_checksum: dash_hal::ChecksumStatus::Unknown,
-            l4_checksum: dash_hal::ChecksumStatus::Unknown,
-            stripped_vlan: None,
-            truncated: false,
-        },
-    };
+    pub(crate) const EMPTY: Self =
+        Self { bytes: [0; SLOT_BYTES], time: 0, metadata: ReceiveMetadata::NONE };
 }
 
 const _: () = assert!(SLOT_BYTES <= u16::MAX as usize && SLOT_BYTES.is_multiple_of(64));
@@ -105,7 +95,7 @@ impl FrameBuffer {
     pub(crate) fn take_stamp(&mut self) -> Result<(), NoRoom> {
         let (stamp, _) = Stamp::split(self.bytes()).ok_or(NoRoom)?;
         self.slot.time = stamp.time;
-        self.slot.metadata.truncated = stamp.truncated;
+        self.slot.metadata.flags.set(ReceiveFlags::TRUNCATED, stamp.truncated);
         self.pull_front(STAMP)
     }
 
@@ -114,7 +104,8 @@ impl FrameBuffer {
     /// # Errors
     /// As of [`prepend`](Self::prepend).
     pub(crate) fn put_stamp(&mut self) -> Result<(), NoRoom> {
-        let stamp = Stamp { time: self.slot.time, truncated: self.slot.metadata.truncated };
+        let truncated = self.slot.metadata.flags.contains(ReceiveFlags::TRUNCATED);
+        let stamp = Stamp { time: self.slot.time, truncated };
         self.prepend(&stamp.to_bytes())
     }
 
@@ -255,7 +246,7 @@ mod tests {
     #[test]
     fn a_copy_has_bytes_headroom_time_and_metadata() {
         let (mut one, mut other) = (buffer(), buffer());
-        one.reset(2, ReceiveMetadata { truncated: true, ..Default::default() });
+        one.reset(2, ReceiveMetadata { flags: ReceiveFlags::TRUNCATED, ..ReceiveMetadata::NONE });
         one.bytes_mut().copy_from_slice(&[7, 8]);
         one.pull_front(1).unwrap();
         one.set_time(9);

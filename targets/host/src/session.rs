@@ -17,7 +17,9 @@ use dash_core::{
         quiescence::Readers,
     },
 };
-use dash_hal::{Burst, Clock, Entropy, Platform, PortId, ReceiveMetadata, SoftwareHints};
+use dash_hal::{
+    Burst, Clock, Entropy, Platform, PortId, ReceiveFlags, ReceiveMetadata, SoftwareHints,
+};
 
 use crate::{
     buffer::HostBuffer,
@@ -132,7 +134,9 @@ impl<'a> Session<'a> {
             // An ENI that is gone takes its flows along, and counts in no report.
             self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
         }
-        let metadata = ReceiveMetadata { port, truncated: record.truncated, ..Default::default() };
+        let mut flags = ReceiveFlags::empty();
+        flags.set(ReceiveFlags::TRUNCATED, record.truncated);
+        let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
         let mut burst = Burst::new();
         // An empty burst has a place.
         let _ = burst.push(HostBuffer::new(&record.bytes, metadata));

@@ -2,7 +2,7 @@
 //!
 //! 2 KiB and one cache line of metadata for each frame.
 
-use dash_hal::{NoRoom, PacketBuffer, PortId, ReceiveMetadata};
+use dash_hal::{NoRoom, PacketBuffer, ReceiveMetadata};
 
 /// Free bytes in front of a received frame.
 pub(crate) const HEADROOM: usize = 128;
@@ -20,19 +20,8 @@ pub struct Memory {
 
 impl Memory {
     /// Zeros, so that it takes no place in the image.
-    pub const ZERO: Self = Self {
-        metadata: ReceiveMetadata {
-            port: PortId(0),
-            rss: None,
-            l3_checksum: dash_hal::ChecksumStatus::Unknown,
-            l4_checksum: dash_hal::ChecksumStatus::Unknown,
-            stripped_vlan: None,
-            truncated: false,
-        },
-        start: 0,
-        end: 0,
-        bytes: [0; ROOM],
-    };
+    pub const ZERO: Self =
+        Self { metadata: ReceiveMetadata::NONE, start: 0, end: 0, bytes: [0; ROOM] };
 }
 
 /// What is moved: a pointer, as where a driver hands out descriptors.

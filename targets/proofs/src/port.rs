@@ -1,4 +1,4 @@
-//! The thinnest port: frames lie in static memory, sending takes a handle.
+//! The thinnest port: frames lie in static memory, sending takes the burst as it is.
 
 use dash_hal::{
     BURST, Burst, Hints, Platform, Pool, PortId, Ports,
@@ -11,13 +11,13 @@ use crate::buffer::Buffer;
 /// Buffers of the port: one burst.
 pub const BUFFERS: usize = BURST;
 
-/// A port that receives nothing by itself, and takes frames while its ring has places.
+/// A port that receives nothing by itself, and takes one burst until it is emptied.
 #[derive(Debug)]
 pub struct Port {
     /// Buffers that no frame uses.
     pub idle: Vec<Buffer, BUFFERS>,
     /// Frames that were sent, oldest first.
-    pub sent: Vec<Buffer, BUFFERS>,
+    pub sent: Burst<Buffer>,
     mtu: u16,
     clock: ManualClock,
     entropy: FixedEntropy,
@@ -28,7 +28,7 @@ impl Port {
     pub(crate) fn new() -> Self {
         Self {
             idle: Vec::new(),
-            sent: Vec::new(),
+            sent: Burst::new(),
             mtu: 9100,
             clock: ManualClock::default(),
             entropy: FixedEntropy::default(),
@@ -43,12 +43,10 @@ impl Ports for Port {
 
     #[inline]
     fn transmit(&mut self, _port: PortId, burst: &mut Burst<Buffer>) -> usize {
-        let before = self.sent.len();
-        while !self.sent.is_full() {
-            let Some(buffer) = burst.pop() else { break };
-            let _ = self.sent.push(buffer);
+        if self.sent.is_empty() {
+            core::mem::swap(&mut self.sent, burst);
         }
-        self.sent.len() - before
+        self.sent.len()
     }
 
     #[inline]

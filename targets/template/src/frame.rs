@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use dash_hal::{ChecksumStatus, HEADROOM, NoRoom, PacketBuffer, PortId, ReceiveMetadata};
+use dash_hal::{HEADROOM, NoRoom, PacketBuffer, ReceiveMetadata};
 
 /// Bytes of a block: headroom, Ethernet header, two tags, MTU, and what rounds them up.
 pub const BLOCK: usize = 2048;
@@ -15,16 +15,6 @@ pub(crate) const LONGEST: usize = ETHERNET + 8 + MTU as usize;
 pub(crate) const ROOM: usize = BLOCK - HEADROOM;
 
 const _: () = assert!(LONGEST <= ROOM);
-
-/// Of a frame that was not received.
-const NOTHING: ReceiveMetadata = ReceiveMetadata {
-    port: PortId(0),
-    rss: None,
-    l3_checksum: ChecksumStatus::Unknown,
-    l4_checksum: ChecksumStatus::Unknown,
-    stripped_vlan: None,
-    truncated: false,
-};
 
 /// Memory of one frame. The device reads and writes `bytes` only, at any address.
 #[derive(Debug)]
@@ -40,7 +30,7 @@ impl Block {
     /// A block without a frame.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: [0; BLOCK], start: HEADROOM, end: HEADROOM, metadata: NOTHING }
+        Self { bytes: [0; BLOCK], start: HEADROOM, end: HEADROOM, metadata: ReceiveMetadata::NONE }
     }
 }
 
@@ -88,7 +78,7 @@ impl Frame {
     /// No bytes, headroom, no metadata.
     pub(crate) fn clear(&mut self) {
         let block = self.block_mut();
-        (block.start, block.end, block.metadata) = (HEADROOM, HEADROOM, NOTHING);
+        (block.start, block.end, block.metadata) = (HEADROOM, HEADROOM, ReceiveMetadata::NONE);
     }
 
     /// The device has written `length` bytes behind the headroom.

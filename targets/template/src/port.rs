@@ -1,8 +1,6 @@
 //! The platform: rings, pool, clock, entropy and hints of one core.
 
-use dash_hal::{
-    Burst, ChecksumStatus, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
-};
+use dash_hal::{Burst, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags, ReceiveMetadata};
 use heapless::Vec;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field};
 
@@ -245,15 +243,14 @@ impl<const RING: usize> Lane<RING> {
 
 /// What the device found out.
 fn metadata(port: PortId, word: u32) -> ReceiveMetadata {
-    let status = |seen, bad| match (word & seen != 0, word & bad != 0) {
-        (false, _) => ChecksumStatus::Unknown,
-        (true, false) => ChecksumStatus::Good,
-        (true, true) => ChecksumStatus::Bad,
-    };
-    ReceiveMetadata {
-        port,
-        l3_checksum: status(L3_SEEN, L3_BAD),
-        l4_checksum: status(L4_SEEN, L4_BAD),
-        ..ReceiveMetadata::default()
+    let mut flags = ReceiveFlags::empty();
+    if word & L3_SEEN != 0 {
+        let bad = word & L3_BAD != 0;
+        flags |= if bad { ReceiveFlags::L3_BAD } else { ReceiveFlags::L3_GOOD };
     }
+    if word & L4_SEEN != 0 {
+        let bad = word & L4_BAD != 0;
+        flags |= if bad { ReceiveFlags::L4_BAD } else { ReceiveFlags::L4_GOOD };
+    }
+    ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE }
 }

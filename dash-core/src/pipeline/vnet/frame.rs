@@ -3,7 +3,7 @@
 //! A tagged customer frame is not looked into: options behind its tag are no parse error of their
 //! own, it ends as [`DropReason::InnerNotIp`].
 
-use dash_hal::{ChecksumStatus, ReceiveMetadata};
+use dash_hal::ReceiveFlags;
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use super::{
@@ -33,7 +33,10 @@ pub(super) trait Fields {
     fn destination(&self) -> Option<IpAddress>;
     /// VNI.
     fn vni(&self) -> Option<u32>;
-    /// What is remembered of the two: what the VNI says of a frame to this VIP.
+    /// Whether the NIC found a checksum wrong.
+    fn has_bad_checksum(&self) -> bool;
+    /// What is remembered of VIP and VNI, of a frame without a wrong checksum: what the VNI says of
+    /// a frame to this VIP.
     fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate>;
     /// MAC address of the customer frame: its source or its destination.
     fn mac(&self, source: bool) -> Option<Mac>;
@@ -55,6 +58,10 @@ impl Fields for UsualFrame<'_> {
     #[inline]
     fn vni(&self) -> Option<u32> {
         Some(Self::vni(*self))
+    }
+
+    fn has_bad_checksum(&self) -> bool {
+        false
     }
 
     #[inline(always)]
@@ -85,12 +92,14 @@ impl Fields for UsualFrame<'_> {
 pub(super) struct Walked<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) layout: &'a Layout,
+    /// What the NIC says of it.
+    pub(super) flags: ReceiveFlags,
 }
 
 impl Fields for Walked<'_> {
     fn destination(&self) -> Option<IpAddress> {
         let outer = self.layout.outer();
-        if outer.tags != 0 {
+        if outer.tags != 0 || self.flags.contains(ReceiveFlags::VLAN_STRIPPED) {
             return None;
         }
         outer.addresses(self.bytes).map(|(_, destination)| destination)
@@ -100,7 +109,14 @@ impl Fields for Walked<'_> {
         self.layout.tunnel(0).map(|tunnel| tunnel.vni)
     }
 
+    fn has_bad_checksum(&self) -> bool {
+        self.flags.intersects(BAD_CHECKSUM)
+    }
+
     fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate> {
+        if self.has_bad_checksum() {
+            return None;
+        }
         let IpAddress::Ipv4(vip) = self.destination()? else { return None };
         memory.gate(u32::from_ne_bytes(vip.octets()), self.vni()?.into())
     }
@@ -142,18 +158,12 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Layout, DropReason> {
     Ok(layout)
 }
 
-/// Whether the NIC found no checksum wrong.
-#[inline]
-pub(super) fn has_good_checksums(metadata: &ReceiveMetadata) -> bool {
-    let bad = ChecksumStatus::Bad;
-    metadata.l3_checksum != bad && metadata.l4_checksum != bad
-}
+/// The NIC found a checksum wrong.
+pub(super) const BAD_CHECKSUM: ReceiveFlags = ReceiveFlags::L3_BAD.union(ReceiveFlags::L4_BAD);
 
-/// Whether the NIC took a tag off.
-#[inline]
-pub(super) const fn is_tagged(metadata: &ReceiveMetadata) -> bool {
-    metadata.stripped_vlan.is_some()
-}
+/// Of a frame that is no usual one, whatever its bytes are.
+pub(super) const UNUSUAL: ReceiveFlags =
+    BAD_CHECKSUM.union(ReceiveFlags::VLAN_STRIPPED).union(ReceiveFlags::TRUNCATED);
 
 /// What the slow path looks at of the customer frame.
 #[derive(Clone, Copy, Debug)]

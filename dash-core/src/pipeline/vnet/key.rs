@@ -1,6 +1,7 @@
 //! The name of a flow: 48 bytes, of which an IPv4 flow compares and hashes 24. DASH HLD, flow key;
 //! direction and stage of entry are additions of ours.
 
+use dash_hal::{HashKey, Hints};
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -35,9 +36,6 @@ const INBOUND: u64 = 2 << FLAGS;
 #[repr(transparent)]
 pub struct FlowKey([u64; 6]);
 
-/// What names a flow of IPv4.
-const V4_WORDS: usize = 3;
-
 impl PartialEq for FlowKey {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
@@ -54,11 +52,12 @@ impl Key for FlowKey {
     const EMPTY: Self = Self([0; 6]);
 
     #[inline(always)]
-    fn as_words(&self) -> &[u64] {
-        let [_, facts, ..] = self.0;
-        match self.0.split_at_checked(V4_WORDS) {
-            Some((v4, _)) if facts & V6 == 0 => v4,
-            _ => &self.0,
+    fn hash<H: Hints>(&self, secret: &HashKey, hints: &H) -> u64 {
+        let [owner, facts, addresses, ..] = self.0;
+        if facts & V6 == 0 {
+            hints.keyed_hash(secret, &[owner, facts, addresses])
+        } else {
+            self.hash_v6(secret, hints)
         }
     }
 }
@@ -123,6 +122,11 @@ const fn inbound(direction: Direction) -> u64 {
 }
 
 impl FlowKey {
+    #[cold]
+    fn hash_v6<H: Hints>(&self, secret: &HashKey, hints: &H) -> u64 {
+        hints.keyed_hash(secret, &self.0)
+    }
+
     /// The flow of a customer frame that entered at stage `entry`.
     pub(super) fn new(owner: Owner, direction: Direction, headers: &Headers, entry: u8) -> Self {
         let ports = [headers.source_port.to_be_bytes(), headers.destination_port.to_be_bytes()];

@@ -146,7 +146,7 @@ impl Memory {
         self.enis.get(mac.place(ENIS)).filter(|admitted| admitted.mac == mac)
     }
 
-    #[inline(never)]
+    #[cold]
     fn ask_eni(&mut self, policy: &Policy<'_>, mac: Mac) {
         let Some(eni) = policy.eni_by_mac(mac.into()) else { return };
         if let Some(place) = self.enis.get_mut(mac.place(ENIS)) {

@@ -44,7 +44,7 @@ mod trusted_vni;
 mod underlay;
 mod vip;
 
-use dash_hal::{Hints, Hits, PacketBuffer, ReceiveMetadata};
+use dash_hal::{Hints, Hits, PacketBuffer, ReceiveFlags};
 use smoltcp::wire::IpAddress;
 
 pub use counters::{Directed, Drops, EniCounters, Traffic};
@@ -139,16 +139,13 @@ impl<'a> Vnet<'a> {
     ) {
         let early = |reason| Some(Lookup::Drop { context: None, reason });
         let gate = match fields.gate(&self.memory) {
-            Some(gate)
-                if frame::has_good_checksums(frame.metadata)
-                    && !frame::is_tagged(frame.metadata) =>
-            {
+            Some(gate) => {
                 trace.stage(|| Event::Vip { destination: fields.destination(), hit: true });
                 let (vni, entry) = (fields.vni().unwrap_or(0), gate.entry);
                 trace.stage(|| Event::Direction { vni, entry });
                 *gate
             }
-            _ => match self.gate(fields, frame.metadata, trace) {
+            None => match self.gate(fields, trace) {
                 Ok(gate) => gate,
                 Err(reason) => {
                     name.lookup = early(reason);
@@ -181,17 +178,16 @@ impl<'a> Vnet<'a> {
     }
 
     /// The stages up to the direction, for a frame of which nothing is remembered.
-    #[inline(never)]
+    #[cold]
     fn gate(
         &mut self,
         fields: &impl Fields,
-        metadata: &ReceiveMetadata,
         trace: &mut impl Trace<Self>,
     ) -> Result<Gate, DropReason> {
-        if !frame::has_good_checksums(metadata) {
+        if fields.has_bad_checksum() {
             return Err(DropReason::ChecksumBad);
         }
-        let destination = fields.destination().filter(|_| !frame::is_tagged(metadata));
+        let destination = fields.destination();
         let vip = vip::check(&self.policy, destination);
         trace.stage(|| Event::Vip { destination, hit: vip.is_ok() });
         let (vip, vni) = (vip?, fields.vni().ok_or(DropReason::EniMiss)?);
@@ -201,9 +197,9 @@ impl<'a> Vnet<'a> {
     }
 
     /// A frame that is not a usual one.
-    #[inline(never)]
+    #[cold]
     fn walk(&mut self, frame: Entering<'_>, name: &mut Name<Self>, trace: &mut impl Trace<Self>) {
-        let walked = if frame.metadata.truncated {
+        let walked = if frame.metadata.flags.contains(ReceiveFlags::TRUNCATED) {
             Err(DropReason::TruncatedCapture)
         } else {
             frame::walk(frame.bytes)
@@ -211,7 +207,8 @@ impl<'a> Vnet<'a> {
         match walked {
             Ok(layout) => {
                 name.edges = layout.edges(frame.bytes);
-                let fields = Walked { bytes: frame.bytes, layout: &layout };
+                let fields =
+                    Walked { bytes: frame.bytes, layout: &layout, flags: frame.metadata.flags };
                 self.admit(&fields, &frame, name, trace);
             }
             Err(reason) => name.lookup = Some(Lookup::Drop { context: None, reason }),
@@ -344,7 +341,7 @@ impl Pipeline for Vnet<'_> {
         trace: &mut T,
     ) {
         match UsualFrame::of(frame.bytes) {
-            Some(usual) if !frame.metadata.truncated => {
+            Some(usual) if !frame.metadata.flags.intersects(frame::UNUSUAL) => {
                 name.edges = usual.edges(frame.bytes);
                 self.admit(&usual, &frame, name, trace);
             }

@@ -95,7 +95,7 @@ pub(super) fn refresh<'a>(
     }
 }
 
-#[inline(never)]
+#[cold]
 fn ask<'a>(
     policy: &Policy<'a>,
     generation: u32,

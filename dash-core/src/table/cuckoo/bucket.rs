@@ -14,7 +14,7 @@ const LOW: u64 = LANES * 0x7fff;
 
 /// One cache line of fingerprints and entry handles.
 ///
-/// Place `p` has its fingerprint in lane `p / 2` of word `p % 2`; 0 is an empty place.
+/// Place `p` has its fingerprint in the lane that [`LANE_OF`] says; 0 is an empty place.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Bucket {
@@ -65,7 +65,8 @@ impl Bucket {
     /// The fingerprint at `place`.
     #[inline]
     pub(super) fn tag(&self, place: usize) -> u16 {
-        (self.tags[place % 2] >> lane(place)) as u16
+        let (word, lane) = lane(place);
+        (self.tags[word] >> lane) as u16
     }
 
     /// What lives at `place`.
@@ -105,15 +106,40 @@ impl Bucket {
     }
 
     fn set_tag(&mut self, place: usize, tag: u16) {
-        let word = &mut self.tags[place % 2];
-        *word = *word & !(0xffff << lane(place)) | u64::from(tag) << lane(place);
+        let (word, lane) = lane(place);
+        let word = &mut self.tags[word];
+        *word = *word & !(0xffff << lane) | u64::from(tag) << lane;
     }
 }
 
-/// Bit position of the lane of `place`.
+/// The three bits at position `16 * lane + word` of this number, counted from the top, are the
+/// place of that lane of that word: a perfect hash of one set bit, as de Bruijn sequences are used
+/// (Leiserson, Prokop and Randall, MIT 1998), without a table and a count of zeros.
+const PLACE_OF: u64 = 0x1000_5000_7000_c000;
+
+/// The place of a set bit at position `16 * lane + word`.
 #[inline]
-fn lane(place: usize) -> usize {
-    place % PLACES / 2 * 16
+const fn place(bit: u64) -> usize {
+    (bit.wrapping_mul(PLACE_OF) >> 61) as usize
+}
+
+/// `16 * lane + word` of each place.
+const LANE_OF: [u8; PLACES] = {
+    let mut positions = [0; PLACES];
+    let mut index = 0;
+    while index < PLACES {
+        let position = 16 * (index / 2) + index % 2;
+        positions[place(1 << position)] = position as u8;
+        index += 1;
+    }
+    positions
+};
+
+/// Word of `place`, and bit position of its lane there.
+#[inline]
+fn lane(place: usize) -> (usize, u8) {
+    let position = LANE_OF[place % PLACES];
+    (usize::from(position % 2), position & !1)
 }
 
 /// The highest bit of each lane of `word` that is `tag`. The lowest of them is exact; above it, a
@@ -133,9 +159,9 @@ impl Iterator for Places {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0.wrapping_sub(1);
-        (bit < 64).then_some((bit / 8) + bit % 2)
+        let lowest = self.0 & self.0.wrapping_neg();
+        self.0 ^= lowest;
+        (lowest != 0).then_some(place(lowest))
     }
 }
 
@@ -149,14 +175,16 @@ mod tests {
 
     #[test]
     fn each_place_keeps_its_own_tenant() {
-        let tags = [1, 0x8000, 0xffff, 0x7fff, 2, 0x8001, 0x0100, 0xff00];
+        let tags = [1, 0x8000, 0xffff, 0x7fff, 2, 0x8003, 0x0100, 0xff00];
         let mut bucket = Bucket::EMPTY;
-        for (place, tag) in tags.into_iter().enumerate() {
-            let found = bucket.vacancy();
-            assert_eq!(found, Some(place));
+        let mut free = [true; PLACES];
+        for _ in tags {
+            let place = bucket.vacancy().unwrap();
+            assert!(core::mem::take(&mut free[place]), "a place is given once");
+            let tag = tags[place];
             bucket.put(
                 place,
-                Tenant { tag, handle: handle(7 * place as u32), guest: place % 3 == 0 },
+                Tenant { tag, handle: handle(7 * place as u32), guest: place.is_multiple_of(3) },
             );
         }
         assert_eq!(bucket.vacancy(), None);

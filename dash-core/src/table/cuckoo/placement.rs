@@ -12,7 +12,7 @@ fn below(hash: u32, count: u32) -> u32 {
 impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
     #[inline(always)]
     pub(super) fn hashed<H: Hints>(&self, key: &K, hints: &H) -> Home {
-        let hash = hints.keyed_hash(&self.hash, key.as_words());
+        let hash = key.hash(&self.hash, hints);
         let tag = (hash as u16).max(1);
         Home { primary: below((hash >> 32) as u32, self.count), tag }
     }

@@ -18,8 +18,8 @@ struct TestKey([u64; 2]);
 
 impl Key for TestKey {
     const EMPTY: Self = Self([0; 2]);
-    fn as_words(&self) -> &[u64] {
-        &self.0
+    fn hash<H: Hints>(&self, secret: &HashKey, hints: &H) -> u64 {
+        hints.keyed_hash(secret, &self.0)
     }
 }
 
@@ -68,19 +68,18 @@ impl Storage {
 
 /// The entries of a burst of keys, as the engine looks for them; a key of `None` has none.
 fn find_burst<H: Hints>(
-    table: &Cuckoo<'_, TestKey, Value>,
+    table: &mut Cuckoo<'_, TestKey, Value>,
     keys: &[Option<TestKey>],
     hints: &H,
 ) -> Vec<Option<Handle>> {
-    let homes: Vec<_> =
-        keys.iter().map(|key| key.map_or(Home::NONE, |key| table.home(&key, hints))).collect();
-    let mut candidates = std::vec![Some(SOME); keys.len()];
-    table.candidates(&homes, &mut candidates, hints);
-    let places = keys.iter().zip(homes).zip(candidates);
-    places
-        .map(|((key, home), candidate)| {
-            assert!(key.is_some() || candidate.is_none());
-            table.confirm(home, candidate, key.as_ref()?)
+    let mut places: Vec<_> =
+        keys.iter().map(|key| key.map_or(Place::NONE, |key| table.home(&key, hints))).collect();
+    table.candidates(&mut places, hints);
+    keys.iter()
+        .zip(&places)
+        .map(|(key, place)| {
+            assert!(key.is_some() || place.candidate.is_none());
+            Some(table.confirm(place, key.as_ref()?)?.0)
         })
         .collect()
 }
@@ -96,7 +95,7 @@ fn check<H: Hints>(table: &Cuckoo<'_, TestKey, Value>, hints: &H) {
             let handle = tenant.handle;
             let (found, _) = table.get(handle).expect("a bucket names live entries");
             assert!(housed.insert(handle), "{handle:?} lives twice");
-            let home = table.home(found, hints);
+            let Place { home, .. } = table.home(found, hints);
             let alternate = table.alternate(home.tag, home.primary);
             assert_eq!(table.alternate(home.tag, alternate), home.primary);
             assert_eq!(tenant.tag, home.tag);
@@ -199,7 +198,7 @@ impl Pair<'_, '_> {
 
     fn burst(&mut self, numbers: &[Option<u32>]) {
         let keys: Vec<_> = numbers.iter().map(|number| number.map(key)).collect();
-        let handles = find_burst(&self.table, &keys, &self.hints);
+        let handles = find_burst(&mut self.table, &keys, &self.hints);
         for (key, handle) in keys.iter().zip(handles) {
             assert_eq!(handle, key.and_then(|key| self.handle(key)));
             assert_eq!(handle, key.and_then(|key| self.table.find(&key, &self.hints)));
@@ -403,7 +402,7 @@ fn table_without_slots_is_always_full() {
         let mut storage = Storage::new(0, extra);
         let mut table = storage.table(0);
         assert_eq!(table.find(&key(1), &SoftwareHints), None);
-        assert_eq!(find_burst(&table, &[Some(key(1)), None], &SoftwareHints), [None; 2]);
+        assert_eq!(find_burst(&mut table, &[Some(key(1)), None], &SoftwareHints), [None; 2]);
         assert_eq!(table.insert(&key(1), [0; 3], &SoftwareHints), Err(InsertError::Full));
         assert_eq!((table.capacity(), table.len(), table.at(0)), (0, 0, None));
     }
@@ -418,11 +417,10 @@ fn look_up_in_steps_survives_changes_between_them() {
         table.insert(&key(number), [number; 3], &hints).unwrap();
     }
     let keys: Vec<_> = (0..80).map(key).collect();
-    let homes: Vec<_> = keys.iter().map(|key| table.home(key, &hints)).collect();
-    let mut candidates = std::vec![None; homes.len()];
-    table.candidates(&homes, &mut candidates, &hints);
-    let first_is_it = keys.iter().zip(&candidates);
-    let right = first_is_it.filter(|(key, found)| **found == table.find(key, &hints)).count();
+    let mut places: Vec<_> = keys.iter().map(|key| table.home(key, &hints)).collect();
+    table.candidates(&mut places, &hints);
+    let first = keys.iter().zip(&places);
+    let right = first.filter(|(key, place)| place.candidate == table.find(key, &hints)).count();
     assert!(right > 70, "the first step finds nearly all: {right}");
     // One in three goes; one in two of those comes back, in a slot that was another's.
     for number in (0..80).step_by(3) {
@@ -432,8 +430,9 @@ fn look_up_in_steps_survives_changes_between_them() {
     for number in (0..80).step_by(6) {
         table.insert(&key(number), [number; 3], &hints).unwrap();
     }
-    for ((key, home), candidate) in keys.iter().zip(homes).zip(candidates) {
-        assert_eq!(table.confirm(home, candidate, key), table.find(key, &hints));
+    for (key, place) in keys.iter().zip(&places) {
+        let found = table.confirm(place, key).map(|(handle, _)| handle);
+        assert_eq!(found, table.find(key, &hints));
     }
 }
 
@@ -447,7 +446,7 @@ fn bursts_of_any_length() {
     }
     let keys: Vec<_> = (0..100).map(|number| (number % 7 != 0).then_some(key(number))).collect();
     for length in [0, 1, 32, 33, 100] {
-        let handles = find_burst(&table, &keys[..length], &hints);
+        let handles = find_burst(&mut table, &keys[..length], &hints);
         for (at, handle) in handles.into_iter().enumerate() {
             assert_eq!(handle, keys[at].and_then(|key| table.find(&key, &hints)), "{at}");
         }

@@ -27,7 +27,9 @@ use dash_core::{
         quiescence::Readers,
     },
 };
-use dash_hal::{Burst, PacketBuffer, Platform, PortId, ReceiveMetadata, SoftwareHints};
+use dash_hal::{
+    Burst, PacketBuffer, Platform, PortId, ReceiveFlags, ReceiveMetadata, SoftwareHints,
+};
 use dash_host::{
     buffer::HostBuffer,
     config::{difference::Difference, image::Image},
@@ -254,7 +256,9 @@ impl<'a> Session<'a> {
         let (stamp, frame) = Stamp::split(bytes).unwrap();
         self.platform.clock().advance(stamp.time);
         let now = dash_hal::Clock::now(self.platform.clock());
-        let metadata = ReceiveMetadata { port, truncated: stamp.truncated, ..Default::default() };
+        let mut flags = ReceiveFlags::empty();
+        flags.set(ReceiveFlags::TRUNCATED, stamp.truncated);
+        let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
         let mut burst = Burst::new();
         assert!(burst.push(HostBuffer::new(frame, metadata)).is_ok());
         self.engine.process(&mut burst, now, &mut self.platform, &mut ());

@@ -1,6 +1,6 @@
 //! Each reason to drop, by a frame.
 
-use dash_hal::ChecksumStatus;
+use dash_hal::ReceiveFlags;
 
 use super::*;
 use crate::{pipeline::Refusal, wire::ParseError};
@@ -32,7 +32,7 @@ fn expect_with(
 fn before_any_table() {
     let mut world = World::new();
     let world = &mut world;
-    let truncated = ReceiveMetadata { truncated: true, ..ReceiveMetadata::default() };
+    let truncated = ReceiveMetadata { flags: ReceiveFlags::TRUNCATED, ..ReceiveMetadata::NONE };
     expect_with(world, &request(), truncated, DropReason::TruncatedCapture, false);
     let metadata = ethernet(OTHER_MAC, OTHER_MAC, 0x876d, &[0; 50]);
     expect(world, &metadata, DropReason::DashMetadata, false);
@@ -50,11 +50,8 @@ fn before_any_table() {
     let inner = ip_frame(OTHER_MAC, ENI_MAC, &inner);
     let frame = vxlan("172.16.1.1", "172.16.1.100", OUTBOUND_VNI, &inner);
     expect(world, &frame, DropReason::InnerOptions, false);
-    for (l3_checksum, l4_checksum) in [
-        (ChecksumStatus::Bad, ChecksumStatus::Unknown),
-        (ChecksumStatus::Good, ChecksumStatus::Bad),
-    ] {
-        let bad = ReceiveMetadata { l3_checksum, l4_checksum, ..ReceiveMetadata::default() };
+    for found in [ReceiveFlags::L3_BAD, ReceiveFlags::L3_GOOD | ReceiveFlags::L4_BAD] {
+        let bad = ReceiveMetadata { flags: found, ..ReceiveMetadata::NONE };
         expect_with(world, &request(), bad, DropReason::ChecksumBad, false);
         // What is malformed is found first.
         expect_with(world, &flags, bad, DropReason::Parse(ParseError::VxlanFlags), false);
@@ -71,7 +68,8 @@ fn vip_and_eni() {
     let mut tagged = request();
     tagged.splice(12..12, [0x81, 0, 0, 5]);
     expect(world, &tagged, DropReason::VipMiss, false);
-    let stripped = ReceiveMetadata { stripped_vlan: Some(5), ..ReceiveMetadata::default() };
+    let stripped =
+        ReceiveMetadata { flags: ReceiveFlags::VLAN_STRIPPED, vlan: 5, ..ReceiveMetadata::NONE };
     expect_with(world, &request(), stripped, DropReason::VipMiss, false);
     expect(world, &ethernet(OTHER_MAC, OTHER_MAC, 0x88cc, &[0; 46]), DropReason::VipMiss, false);
     let plain = datagram("172.16.1.1", "172.16.1.100", 17, &udp(1, 53, b""));

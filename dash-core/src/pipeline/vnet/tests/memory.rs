@@ -1,7 +1,7 @@
 //! What a core remembers of the small tables: nothing old, nothing of another, and no frame passes
 //! by it that the tables would not let pass.
 
-use dash_hal::ChecksumStatus;
+use dash_hal::ReceiveFlags;
 
 use super::*;
 use crate::wire::UsualFrame;
@@ -143,17 +143,17 @@ fn mac_addresses_that_no_eni_has_name_none() {
 fn what_the_port_says_counts_also_for_a_frame_that_is_remembered() {
     let world = &mut World::new();
     let good = ReceiveMetadata::default();
-    let bad = ChecksumStatus::Bad;
     world.vnet.burst();
     for frame in [request(), inbound()] {
         let known = look(world, &frame, good);
         assert!(known.is_ok());
-        for (metadata, reason) in [
-            (ReceiveMetadata { l3_checksum: bad, ..good }, DropReason::ChecksumBad),
-            (ReceiveMetadata { l4_checksum: bad, ..good }, DropReason::ChecksumBad),
-            (ReceiveMetadata { stripped_vlan: Some(5), ..good }, DropReason::VipMiss),
-            (ReceiveMetadata { truncated: true, ..good }, DropReason::TruncatedCapture),
+        for (flags, reason) in [
+            (ReceiveFlags::L3_BAD, DropReason::ChecksumBad),
+            (ReceiveFlags::L4_BAD, DropReason::ChecksumBad),
+            (ReceiveFlags::VLAN_STRIPPED, DropReason::VipMiss),
+            (ReceiveFlags::TRUNCATED, DropReason::TruncatedCapture),
         ] {
+            let metadata = ReceiveMetadata { flags, ..good };
             assert_eq!(look(world, &frame, metadata), Err(reason));
             assert_eq!(look(world, &frame, good), known);
         }
