@@ -1,16 +1,19 @@
-//! The flow table alone: halves of pairs, and hardware that has some of the flows, keep step under
-//! any sequence of changes.
+//! The flow table alone: halves of pairs, hardware that has some of the flows, and whoever hears which
+//! flows ended, keep step under any sequence of changes.
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 
 use dash_core::{
-    flow::{Arrival, Egress, Flow, FlowFlags, FlowTable, Hardware, NewFlow, Removal, Timeouts},
+    flow::{
+        Arrival, Egress, Flow, FlowCounters, FlowFlags, FlowRemoved, FlowTable, NewFlow, Outside,
+        Removal, Timeouts,
+    },
     pipeline::Install,
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Handle, Key, Slot},
 };
-use dash_hal::{FlowId, Hits, PortId, SoftwareHints};
+use dash_hal::{EventsLost, FlowId, Hits, PortId, SoftwareHints};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +49,22 @@ fn table(capacity: usize) -> FlowTable<'static, Name, ()> {
     FlowTable::new(buckets, slots, [1, 2]).unwrap()
 }
 
-/// Hardware that insists on the order of the calls.
+/// Hardware that insists on the order of the calls; it writes down which flows ended.
 #[derive(Default)]
 struct Strict {
     flows: BTreeMap<FlowId, (Name, Egress)>,
     takes: bool,
     /// When it last forwarded a frame of each of its flows.
     forwarded: u64,
+    /// Frames that it said it forwarded.
+    frames: u64,
+    ended: Vec<FlowRemoved<Name, ()>>,
+    /// Whether it has no place to write to.
+    full: bool,
 }
 
-impl Hardware<Name, ()> for Strict {
-    const PRESENT: bool = true;
+impl Outside<Name, ()> for Strict {
+    const HARDWARE: bool = true;
     const OFFER_AFTER: u64 = 1;
 
     fn takes(&self, key: &Name, _flow: &Flow<()>) -> bool {
@@ -78,6 +86,7 @@ impl Hardware<Name, ()> for Strict {
             Some(*key),
             "asked about a flow that is not there"
         );
+        self.frames += 1;
         Hits { packets: 1, received: 60, sent: 60, last: self.forwarded }
     }
 
@@ -87,7 +96,16 @@ impl Hardware<Name, ()> for Strict {
             Some(*key),
             "withdrew a flow that is not there"
         );
+        self.frames += 1;
         Hits { packets: 1, received: 60, sent: 60, last: self.forwarded }
+    }
+
+    fn removed(&mut self, flow: FlowRemoved<Name, ()>) -> Result<(), EventsLost> {
+        if self.full {
+            return Err(EventsLost);
+        }
+        self.ended.push(flow);
+        Ok(())
     }
 }
 
@@ -136,6 +154,42 @@ fn halves_keep_step(table: &FlowTable<'static, Name, ()>) -> Result<(), TestCase
     Ok(())
 }
 
+/// The flows that are there: name, time of installation, frames.
+fn present(table: &FlowTable<'static, Name, ()>) -> BTreeMap<u64, (u64, u64)> {
+    let flows = (0..table.capacity()).filter_map(|index| table.get(table.at(index)?));
+    flows.map(|(key, flow)| (key.0[0], (flow.created, flow.packets))).collect()
+}
+
+/// What is gone since `before` was told, with all that was counted on it, or was not told because
+/// there was no place: every flow and every frame is somewhere.
+fn ends_are_told(
+    table: &FlowTable<'static, Name, ()>,
+    outside: &Strict,
+    before: &BTreeMap<u64, (u64, u64)>,
+    (told, frames, now): (usize, u64, u64),
+) -> Result<(), TestCaseError> {
+    let after = present(table);
+    let new = &outside.ended[told..];
+    for event in new {
+        let (created, packets) =
+            before.get(&event.key.0[0]).copied().expect("a flow that was there");
+        prop_assert_eq!((event.created, event.removed), (created, now));
+        prop_assert!(event.packets >= packets && event.used <= now);
+        prop_assert_eq!(event.duration(), now - created);
+    }
+    let counters = table.counters();
+    let FlowCounters { idle, hard, denied, orphaned, superseded, deleted, .. } = *counters;
+    let removed = idle + hard + denied + orphaned + superseded + deleted;
+    prop_assert_eq!(removed, outside.ended.len() as u64 + counters.untold);
+    prop_assert_eq!(counters.created, table.len() as u64 + removed);
+    if counters.untold == 0 {
+        let present: u64 = after.values().map(|(_, packets)| packets).sum();
+        let ended: u64 = outside.ended.iter().map(|event| event.packets).sum();
+        prop_assert_eq!(present + ended, frames + outside.frames);
+    }
+    Ok(())
+}
+
 /// Kind of change, two names, idle time-out, pause, all in small numbers.
 type Change = (u8, u8, u8, u32, u64);
 
@@ -149,13 +203,15 @@ proptest! {
         let changes: Vec<Change> = changes;
         let mut table = table(capacity);
         let mut hardware = Strict::default();
-        let mut now = 0;
+        let (mut now, mut frames) = (0, 0);
         for (port, (kind, one, other, idle, pause)) in (0..).zip(changes) {
             now += pause * MILLISECOND;
             hardware.takes = idle != 0;
             if one > other {
                 hardware.forwarded = now;
             }
+            hardware.full = capacity == 11 && pause == 2;
+            let (before, told) = (present(&table), hardware.ended.len());
             let asked = match kind {
                 0 => Install::One(flow(one, idle, port)),
                 1 => Install::Two(flow(one, idle, port), flow(other, idle, port)),
@@ -166,7 +222,7 @@ proptest! {
             let frame = Arrival { epoch: 1, now, bytes: 60 };
             let done = match (kind, found) {
                 (4, Some(handle)) => {
-                    table.remove(handle, Removal::Deleted, &SoftwareHints, &mut hardware);
+                    table.remove(handle, Removal::Deleted, now, &SoftwareHints, &mut hardware);
                     None
                 }
                 (5, _) => {
@@ -179,6 +235,8 @@ proptest! {
                 }
                 _ => install(&mut table, &asked, now, &mut hardware),
             };
+            frames += u64::from(done.is_some());
+            ends_are_told(&table, &hardware, &before, (told, frames, now))?;
             if let Some(handle) = done {
                 let (key, flow) = table.get(handle).expect("the flow of the frame");
                 prop_assert_eq!(*key, name(one));

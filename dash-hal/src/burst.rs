@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn drains_the_oldest_in_order_from_every_place() {
-        for (first, count) in (0..BURST).flat_map(|first| (0..=BURST).map(move |n| (first, n))) {
+        let step = if cfg!(miri) { 8 } else { 1 };
+        let counts = || (0..=BURST).step_by(step);
+        for (first, count) in counts().flat_map(|first| counts().map(move |n| (first, n))) {
             for asked in [0, 1, count / 2, count, count + 1, usize::MAX] {
                 let taken = asked.min(count);
                 let mut burst = turned(first, count);

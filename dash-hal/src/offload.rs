@@ -52,13 +52,19 @@ pub struct Refused;
 /// written, when the flow's time-out has passed since the last frame that the hardware saw. Frames
 /// that software still has in its queues when hardware takes the flow may be overtaken.
 pub trait FlowOffload<K, F> {
-    /// Whether there is such a table; without one nothing of this trait is ever called.
+    /// Whether there may be such a table; without one nothing of this trait is ever called.
     const PRESENT: bool = true;
 
     /// Frames of a flow that software forwards before it offers the flow. Most flows are over
     /// sooner (8 of 10 carry less than 10 kB: Benson and others, IMC 2010), and would cost the
     /// hardware an entry written and erased for nothing.
     const OFFER_AFTER: u64 = 16;
+
+    /// Whether it is there, for a port that finds out when it starts. While it is not, flows are
+    /// neither offered nor left in it.
+    fn is_there(&self) -> bool {
+        true
+    }
 
     /// Takes the flow, so that the hardware forwards its frames from now on, or from any later
     /// moment. A flow that is taken is not offered again before it was withdrawn; one that is
@@ -91,6 +97,10 @@ pub trait FlowOffload<K, F> {
 /// No hardware table.
 impl<K, F> FlowOffload<K, F> for () {
     const PRESENT: bool = false;
+
+    fn is_there(&self) -> bool {
+        false
+    }
 
     fn offer(&mut self, _id: FlowId, _key: &K, _flow: &F) -> Result<(), Refused> {
         Err(Refused)

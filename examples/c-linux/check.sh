@@ -36,6 +36,9 @@ run() {
         python3 -c 'import json, sys
 for name, count in json.load(open(sys.argv[1]))["drops"].items(): print(name, count)' \
             "$example/expected/$run/expected.json" | sort | cmp - "$out/drops"
+        # Each flow that was there at the end is told of when its core ends.
+        sed -n 's/^flow: //p' "$out/report" | sort >"$out/flows"
+        sed -n 's/^ended: \(.*\), bytes .*: deleted$/\1/p' "$out/report" | sort | cmp - "$out/flows"
     done
     echo "c-linux: $name: the bytes and drops of the host"
 }

@@ -2,9 +2,10 @@
 //
 //     vnet IN.pcap OUT PORT [FRAME]
 //
-// The frames come in at PORT. What leaves by port N goes to OUT/N.pcap, counters and flows to
-// standard output, and what each stage says of frame number FRAME, counted from 1. The
+// The frames come in at PORT. What leaves by port N goes to OUT/N.pcap, counters, flows and
+// those that ended to standard output, and what each stage says of frame number FRAME, counted from 1. The
 // configuration is that of vnet.c.
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,43 @@ static int send(void *user, uint16_t port, dash_frame_t *frame)
     return 0;
 }
 
+static void print_address(dash_address_t address)
+{
+    for (int i = 0; address.version == DASH_IPV4 && i < 4; i++)
+        printf(i ? ".%u" : "%u", address.octets[i]);
+    for (int i = 0; address.version == DASH_IPV6 && i < 16; i += 2)
+        printf(i ? ":%x" : "%x", address.octets[i] << 8 | address.octets[i + 1]);
+}
+
+static void print_key(const dash_flow_key_t *key)
+{
+    printf("%s, ", key->direction == DASH_OUTBOUND ? "outbound" : "inbound");
+    print_address(key->source);
+    printf(" -> ");
+    print_address(key->destination);
+    printf(", protocol %u, ports %u -> %u", key->protocol, key->source_port,
+           key->destination_port);
+}
+
+// A firmware would copy the flow into a queue, and answer 1 when that is full.
+static int flow_removed(void *user, const dash_removed_flow_t *flow)
+{
+    static const char *const reasons[] = {
+        [DASH_REMOVED_IDLE] = "idle",         [DASH_REMOVED_HARD] = "too old",
+        [DASH_REMOVED_DENIED] = "denied",     [DASH_REMOVED_ORPHANED] = "without ENI",
+        [DASH_REMOVED_SUPERSEDED] = "replaced", [DASH_REMOVED_DELETED] = "deleted",
+    };
+    bool known = flow->reason < sizeof reasons / sizeof *reasons && reasons[flow->reason];
+    (void)user;
+    printf("ended: ");
+    print_key(&flow->key);
+    printf(", frames %llu, bytes %llu, after %llu ms: %s\n", (unsigned long long)flow->packets,
+           (unsigned long long)flow->bytes,
+           (unsigned long long)(flow->removed - flow->created) / 1000000,
+           known ? reasons[flow->reason] : "?");
+    return 0;
+}
+
 // A frame in memory of just its size, so that a sanitizer sees every byte too far.
 static dash_frame_t *make_frame(const pcap_record *record, const uint8_t *bytes, uint16_t port)
 {
@@ -123,14 +161,6 @@ static void configure(dash_policy_t *policy)
         fprintf(stderr, "vnet: change %zu is refused\n", failed);
     check("configuration", status);
     free(scratch.memory);
-}
-
-static void print_address(dash_address_t address)
-{
-    for (int i = 0; address.version == DASH_IPV4 && i < 4; i++)
-        printf(i ? ".%u" : "%u", address.octets[i]);
-    for (int i = 0; address.version == DASH_IPV6 && i < 16; i += 2)
-        printf(i ? ":%x" : "%x", address.octets[i] << 8 | address.octets[i + 1]);
 }
 
 static void print_stage(const dash_stage_t *stage)
@@ -201,14 +231,9 @@ static void print_flows(dash_core_t *core)
     do {
         check("flows", dash_core_flows(core, &cursor, flows, 8, &found));
         for (size_t i = 0; i < found; i++) {
-            const dash_flow_key_t *key = &flows[i].key;
-            printf("flow: %s, ", key->direction == DASH_OUTBOUND ? "outbound" : "inbound");
-            print_address(key->source);
-            printf(" -> ");
-            print_address(key->destination);
-            printf(", protocol %u, ports %u -> %u, frames %llu\n", key->protocol,
-                   key->source_port, key->destination_port,
-                   (unsigned long long)flows[i].packets);
+            printf("flow: ");
+            print_key(&flows[i].key);
+            printf(", frames %llu\n", (unsigned long long)flows[i].packets);
         }
     } while (found == 8);
 }
@@ -255,7 +280,11 @@ int main(int count, char **arguments)
         .idle_timeout = 30000,
         .mtu = mtu,
         .mtu_count = PORTS,
-        .callbacks = {.user = &run, .now = now, .send = send, .release = release},
+        .callbacks = {.user = &run,
+                      .now = now,
+                      .send = send,
+                      .release = release,
+                      .flow_removed = flow_removed},
         .core = allocate(sizes.core),
         .flow_buckets = allocate(sizes.flow_buckets),
         .flow_slots = allocate(sizes.flow_slots),

@@ -17,20 +17,22 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
-mod offload;
 mod shard;
+mod surroundings;
 mod transmit;
 
-use dash_hal::{BURST, Burst, Clock, FlowOffload, Hints, PacketBuffer, Platform, PortId, Ports};
+use dash_hal::{
+    BURST, Burst, Clock, EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId, Ports,
+};
 use heapless::Deque;
 
 use self::{
-    offload::Offloading,
     shard::{Lane, Shard},
+    surroundings::Surroundings,
     transmit::TransmitQueue,
 };
 use crate::{
-    flow::{Flow, FlowTable, Removal},
+    flow::{Flow, FlowRemoved, FlowTable, Removal},
     pipeline::{Pipeline, Trace},
     table::{cuckoo::Handle, quiescence::Readers},
 };
@@ -52,9 +54,17 @@ pub struct Punt<B> {
 }
 
 /// One core's packet path over pipeline `P` and buffers `B`, with the hardware table `O` beside its
-/// flows.
-pub struct Engine<'a, P: Pipeline, B, const QUEUE: usize = 64, const PUNTS: usize = 32, O = ()> {
-    shard: Shard<'a, P, B, O, QUEUE, PUNTS>,
+/// flows, and `E` that is told of those that are removed.
+pub struct Engine<
+    'a,
+    P: Pipeline,
+    B,
+    const QUEUE: usize = 64,
+    const PUNTS: usize = 32,
+    O = (),
+    E = (),
+> {
+    shard: Shard<'a, P, B, O, E, QUEUE, PUNTS>,
     readers: Readers<'a>,
     core: usize,
     lanes: [Lane<P>; BURST],
@@ -71,31 +81,36 @@ impl<'a, P: Pipeline, B: PacketBuffer, const QUEUE: usize, const PUNTS: usize>
         readers: Readers<'a>,
         core: usize,
     ) -> Self {
-        Self::with_offload(pipeline, flows, readers, core, ())
+        Self::with(pipeline, flows, readers, core, (), ())
     }
 }
 
-impl<'a, P, B, const QUEUE: usize, const PUNTS: usize, O> Engine<'a, P, B, QUEUE, PUNTS, O>
+impl<'a, P, B, const QUEUE: usize, const PUNTS: usize, O, E> Engine<'a, P, B, QUEUE, PUNTS, O, E>
 where
     P: Pipeline,
     B: PacketBuffer,
     O: FlowOffload<P::Key, Flow<P::State>>,
+    E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
-    /// The same, with a hardware table that may forward established flows; [`tick`](Self::tick)
-    /// gives it flows and takes them back.
+    /// The same, with a hardware table that may forward established flows, and a sink that is told
+    /// of each flow that leaves the table; `()` in the place of what the port has not.
+    /// [`tick`](Self::tick) gives the hardware flows and takes them back. An event that finds no
+    /// place counts as [`untold`](crate::flow::FlowCounters::untold).
     #[must_use]
-    pub const fn with_offload(
+    pub const fn with(
         pipeline: P,
         flows: FlowTable<'a, P::Key, P::State>,
         readers: Readers<'a>,
         core: usize,
         offload: O,
+        events: E,
     ) -> Self {
         Self {
             shard: Shard {
                 pipeline,
                 flows,
                 offload,
+                events,
                 queue: TransmitQueue::new(),
                 punts: Deque::new(),
             },
@@ -128,15 +143,21 @@ where
         &mut self.shard.flows
     }
 
-    /// Removes a flow on request and, if it is half of a pair, the other half.
-    pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) {
-        let Shard { pipeline, flows, offload, .. } = &mut self.shard;
-        flows.remove(handle, Removal::Deleted, hints, &mut Offloading { pipeline, offload });
+    /// Removes a flow on request at `now` and, if it is half of a pair, the other half.
+    pub fn remove<H: Hints>(&mut self, handle: Handle, now: u64, hints: &H) {
+        let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
+        let mut outside = Surroundings { pipeline, offload, events };
+        flows.remove(handle, Removal::Deleted, now, hints, &mut outside);
     }
 
     /// The hardware table.
     pub const fn offload_mut(&mut self) -> &mut O {
         &mut self.shard.offload
+    }
+
+    /// The sink of events.
+    pub const fn events_mut(&mut self) -> &mut E {
+        &mut self.shard.events
     }
 
     /// Takes the oldest frame that waits for a controller.
@@ -230,10 +251,10 @@ where
     /// forwarded of them is counted; those that it may have are offered, others taken back: when
     /// the budget is the table's capacity, no frame is forwarded by an older policy afterwards.
     pub fn tick<H: Hints>(&mut self, now: u64, budget: usize, hints: &H) {
-        let Shard { pipeline, flows, offload, .. } = &mut self.shard;
-        let mut hardware = Offloading { pipeline, offload };
-        let epoch = |hardware: &Offloading<'_, P, O>, key: &P::Key| hardware.pipeline.epoch(key);
-        flows.sweep(now, budget, epoch, hints, &mut hardware);
+        let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
+        let mut outside = Surroundings { pipeline, offload, events };
+        let epoch = |outside: &Surroundings<'_, P, O, E>, key: &P::Key| outside.pipeline.epoch(key);
+        flows.sweep(now, budget, epoch, hints, &mut outside);
     }
 
     /// Frames that a burst may have now.

@@ -1,11 +1,11 @@
 //! One frame's way: flow or slow path, header change, end.
 
-use dash_hal::{FlowOffload, Hints, PacketBuffer, Platform, PortId};
+use dash_hal::{EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId};
 use heapless::Deque;
 
-use super::{Punt, REENTRIES, offload::Offloading, transmit::TransmitQueue};
+use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
-    flow::{Arrival, Flow, FlowFlags, FlowStep, FlowTable, Removal},
+    flow::{Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal},
     packet::{Entering, Packet},
     pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Verdict},
     rewrite::{Outcome, Rewrite},
@@ -45,19 +45,21 @@ impl<P: Pipeline> Lane<P> {
 }
 
 /// What a frame meets: everything of the engine but the frames of the burst.
-pub(super) struct Shard<'a, P: Pipeline, B, O, const QUEUE: usize, const PUNTS: usize> {
+pub(super) struct Shard<'a, P: Pipeline, B, O, E, const QUEUE: usize, const PUNTS: usize> {
     pub(super) pipeline: P,
     pub(super) flows: FlowTable<'a, P::Key, P::State>,
     pub(super) offload: O,
+    pub(super) events: E,
     pub(super) queue: TransmitQueue<B, QUEUE>,
     pub(super) punts: Deque<Punt<B>, PUNTS>,
 }
 
-impl<P, B, O, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, QUEUE, PUNTS>
+impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, QUEUE, PUNTS>
 where
     P: Pipeline,
     B: PacketBuffer,
     O: FlowOffload<P::Key, Flow<P::State>>,
+    E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// [`enter`](Self::enter), for the frames that do not enter with a burst.
     #[inline(never)]
@@ -144,14 +146,14 @@ where
         let Some(Lookup::Flow { context, epoch }) = lane.name.lookup else {
             return Err((buffer, None));
         };
-        let Self { pipeline, offload, flows, .. } = self;
+        let Self { pipeline, offload, events, flows, .. } = self;
         let Some((handle, mut flow, lives)) = flows.hit(&lane.place, &lane.name.key, now) else {
             trace.flow(FlowStep::Miss);
             return Err((buffer, None));
         };
         if !lives {
-            let hardware = Offloading { pipeline, offload };
-            let Some(kept) = flows.keep(handle, now, &platform.hints(), hardware) else {
+            let outside = Surroundings { pipeline, offload, events };
+            let Some(kept) = flows.keep(handle, now, &platform.hints(), outside) else {
                 trace.flow(FlowStep::Miss);
                 return Err((buffer, None));
             };
@@ -306,21 +308,21 @@ where
         hints: &H,
         trace: &mut T,
     ) {
-        let Self { pipeline, offload, flows, .. } = self;
-        let hardware = &mut Offloading { pipeline, offload };
+        let Self { pipeline, offload, events, flows, .. } = self;
+        let outside = &mut Surroundings { pipeline, offload, events };
         // A frame that ends, or goes round again, leaves nothing that a later one may hit.
         let leaves = matches!(decision.verdict, Verdict::Forward { .. } | Verdict::Reply { .. });
         let (done, step) = match old {
             Some(old) if leaves => {
-                let done = flows.replace(old, &decision.install, frame, hints, hardware);
+                let done = flows.replace(old, &decision.install, frame, hints, outside);
                 (done, FlowStep::Replaced)
             }
             Some(old) => {
-                flows.remove(old, Removal::Policy, hints, hardware);
+                flows.remove(old, Removal::Denied, frame.now, hints, outside);
                 (Ok(None), FlowStep::Removed)
             }
             None if leaves => {
-                (flows.install(&decision.install, frame, hints, hardware), FlowStep::Installed)
+                (flows.install(&decision.install, frame, hints, outside), FlowStep::Installed)
             }
             None => return,
         };

@@ -6,8 +6,11 @@
 
 mod entry;
 mod offload;
+mod outside;
+mod removed;
 mod table;
 
 pub use entry::{Egress, Flow, FlowFlags, NewFlow, State, Timeouts};
-pub use offload::Hardware;
-pub use table::{Arrival, FlowCounters, FlowStep, FlowTable, RECLAIM, Removal, TableFull};
+pub use outside::Outside;
+pub use removed::{FlowRemoved, Removal};
+pub use table::{Arrival, FlowCounters, FlowStep, FlowTable, RECLAIM, TableFull};

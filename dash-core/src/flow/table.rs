@@ -10,7 +10,7 @@
 
 use dash_hal::Hints;
 
-use super::{Flow, FlowFlags, Hardware, NewFlow, State, Timeouts};
+use super::{Flow, FlowFlags, FlowRemoved, NewFlow, Outside, Removal, State, Timeouts};
 use crate::{
     pipeline::Install,
     table::{
@@ -43,19 +43,6 @@ pub enum FlowStep {
     Uncached,
 }
 
-/// Why a flow was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// No hit for longer than its idle time-out.
-    Idle,
-    /// Older than its hard time-out.
-    Hard,
-    /// Policy denies it now, or what it belonged to is gone.
-    Policy,
-    /// Asked for.
-    Deleted,
-}
-
 /// What happened in the table; each half of a pair counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
@@ -67,8 +54,12 @@ pub struct FlowCounters {
     pub idle: u64,
     /// Removed by the hard time-out.
     pub hard: u64,
-    /// Removed because policy denies them now.
-    pub policy: u64,
+    /// Removed because a new evaluation denies them.
+    pub denied: u64,
+    /// Removed because what they belonged to is gone, or their policy is too old.
+    pub orphaned: u64,
+    /// Removed because others took their place.
+    pub superseded: u64,
     /// Removed on request.
     pub deleted: u64,
     /// Found no place.
@@ -79,6 +70,21 @@ pub struct FlowCounters {
     pub refused: u64,
     /// Taken back from the port's hardware.
     pub withdrawn: u64,
+    /// Removed without an event: there was no place for it.
+    pub untold: u64,
+}
+
+impl FlowCounters {
+    const fn removed(&mut self, why: Removal) -> &mut u64 {
+        match why {
+            Removal::Idle => &mut self.idle,
+            Removal::Hard => &mut self.hard,
+            Removal::Denied => &mut self.denied,
+            Removal::Orphaned => &mut self.orphaned,
+            Removal::Superseded => &mut self.superseded,
+            Removal::Deleted => &mut self.deleted,
+        }
+    }
 }
 
 /// The frame that a slow path ran for.
@@ -198,17 +204,17 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     }
 
     /// The flow if it lives, by the hits of the other half or of the hardware; if it has timed out
-    /// it is removed, from `hardware` too.
+    /// it is removed.
     #[cold]
-    pub(crate) fn keep<H: Hints, W: Hardware<K, S>>(
+    pub(crate) fn keep<H: Hints, W: Outside<K, S>>(
         &mut self,
         handle: Handle,
         now: u64,
         hints: &H,
-        mut hardware: W,
+        mut outside: W,
     ) -> Option<&mut Flow<S>> {
-        if let Some(why) = self.over(handle, now, &mut hardware) {
-            self.remove(handle, why, hints, &mut hardware);
+        if let Some(why) = self.over(handle, now, &mut outside) {
+            self.remove(handle, why, now, hints, &mut outside);
         }
         self.flows.get_mut(handle)
     }
@@ -259,28 +265,39 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         over(used, idle, now).then_some(Removal::Idle)
     }
 
-    /// Removes the flow and, if it is half of a pair, the other half, from `hardware` too.
+    /// Removes the flow at `now` and, if it is half of a pair, the other half; takes both back from
+    /// hardware, and tells `outside`.
     #[inline(never)]
-    pub fn remove<H: Hints, W: Hardware<K, S>>(
+    pub fn remove<H: Hints, W: Outside<K, S>>(
         &mut self,
         handle: Handle,
         why: Removal,
+        now: u64,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) {
-        self.withdraw(handle, hardware);
-        let Some((_, flow)) = self.flows.remove(handle, hints) else { return };
-        let mut removed = 1;
-        if let Some(peer) = flow.peer {
-            self.withdraw(peer, hardware);
-            removed += u64::from(self.flows.remove(peer, hints).is_some());
+        let peer = self.remove_half(handle, (why, now), hints, outside);
+        if let Some(peer) = peer {
+            self.remove_half(peer, (why, now), hints, outside);
         }
-        *match why {
-            Removal::Idle => &mut self.counters.idle,
-            Removal::Hard => &mut self.counters.hard,
-            Removal::Policy => &mut self.counters.policy,
-            Removal::Deleted => &mut self.counters.deleted,
-        } += removed;
+    }
+
+    /// Removes this flow alone; answers the other half.
+    fn remove_half<H: Hints, W: Outside<K, S>>(
+        &mut self,
+        handle: Handle,
+        (why, now): (Removal, u64),
+        hints: &H,
+        outside: &mut W,
+    ) -> Option<Handle> {
+        self.withdraw(handle, outside);
+        let (key, flow) = self.flows.remove(handle, hints)?;
+        *self.counters.removed(why) += 1;
+        let peer = flow.peer;
+        if outside.removed(FlowRemoved::new(key, flow, why, now)).is_err() {
+            self.counters.untold += 1;
+        }
+        peer
     }
 
     /// Installs what a slow path asked for, and counts the frame that asked on the first
@@ -288,12 +305,12 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ///
     /// # Errors
     /// [`TableFull`]: nothing was installed.
-    pub fn install<H: Hints, W: Hardware<K, S>>(
+    pub fn install<H: Hints, W: Outside<K, S>>(
         &mut self,
         install: &Install<K, S>,
         frame: &Arrival,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
         let (first, second, apart) = match install {
             Install::None => return Ok(None),
@@ -305,14 +322,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         // the first, the second would take its place.
         let second = second.filter(|second| second.key != first.key);
         let created = self.counters.created;
-        let handle = self.put(first, frame, apart, hints, hardware)?;
+        let handle = self.put(first, frame, apart, hints, outside)?;
         let fresh = self.counters.created != created;
         // A flow that was there is hit by this frame; else room for the second might be made of it.
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
         }
         if let Some(second) = second {
-            let Ok(other) = self.put(second, frame, apart, hints, hardware) else {
+            let Ok(other) = self.put(second, frame, apart, hints, outside) else {
                 if fresh {
                     let _ = self.flows.remove(handle, hints);
                     self.counters.created = created;
@@ -331,18 +348,19 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Ok(Some(handle))
     }
 
-    /// Puts the outcome of a new evaluation into the flow `handle`, whose frame asked for it, and into its other half, both at once; counters and age are kept. Answers the
-    /// handle of the frame's flow.
+    /// Puts the outcome of a new evaluation into the flow `handle`, whose frame asked for it, and
+    /// into its other half, both at once; counters and age are kept. Answers the handle of the
+    /// frame's flow.
     ///
     /// # Errors
     /// [`TableFull`]: the old flow is gone, nothing was installed.
-    pub fn replace<H: Hints, W: Hardware<K, S>>(
+    pub fn replace<H: Hints, W: Outside<K, S>>(
         &mut self,
         handle: Handle,
         install: &Install<K, S>,
         frame: &Arrival,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
         let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer);
         let has_key = |handle: Option<Handle>, key: &K| {
@@ -356,14 +374,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             Install::None | Install::Two(..) => false,
         };
         if !same {
-            self.remove(handle, Removal::Policy, hints, hardware);
-            return self.install(install, frame, hints, hardware);
+            self.remove(handle, Removal::Superseded, frame.now, hints, outside);
+            return self.install(install, frame, hints, outside);
         }
         if let Install::One(new) | Install::Pair(new, _) = install {
-            self.modify(handle, new, frame, hardware);
+            self.modify(handle, new, frame, outside);
         }
         if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
-            self.modify(peer, new, frame, hardware);
+            self.modify(peer, new, frame, outside);
         }
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
@@ -375,27 +393,27 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Looks at the next `budget` entries and removes those that have timed out, and those whose
     /// policy is gone (`epoch` answers `None`) or more than half the range of epochs ahead; brings
-    /// `hardware` up to date on the others. No entry is looked at twice: a budget of the capacity
+    /// hardware up to date on the others. No entry is looked at twice: a budget of the capacity
     /// is a whole sweep.
-    pub fn sweep<H: Hints, W: Hardware<K, S>>(
+    pub fn sweep<H: Hints, W: Outside<K, S>>(
         &mut self,
         now: u64,
         budget: usize,
         epoch: impl Fn(&W, &K) -> Option<u32>,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) {
         for _ in 0..budget.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
             let Some((key, flow)) = self.flows.get(handle) else { continue };
-            let ahead = epoch(hardware, key).map(|epoch| epoch.wrapping_sub(flow.epoch));
+            let ahead = epoch(outside, key).map(|epoch| epoch.wrapping_sub(flow.epoch));
             if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
-                self.remove(handle, Removal::Policy, hints, hardware);
-            } else if let Some(why) = self.over(handle, now, hardware) {
-                self.remove(handle, why, hints, hardware);
+                self.remove(handle, Removal::Orphaned, now, hints, outside);
+            } else if let Some(why) = self.over(handle, now, outside) {
+                self.remove(handle, why, now, hints, outside);
             } else {
-                self.tend(handle, ahead == Some(0), hardware);
+                self.tend(handle, ahead == Some(0), outside);
             }
         }
     }
@@ -408,13 +426,13 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Inserts one flow. A flow that is there under the same key is modified when flows live
     /// `apart`; else it is removed with its pair, which this one replaces.
-    fn put<H: Hints, W: Hardware<K, S>>(
+    fn put<H: Hints, W: Outside<K, S>>(
         &mut self,
         new: &NewFlow<K, S>,
         frame: &Arrival,
         apart: bool,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) -> Result<Handle, TableFull> {
         let now = frame.now;
         let flow = Flow {
@@ -435,16 +453,16 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
                     self.counters.created += 1;
                     return Ok(handle);
                 }
-                Err(InsertError::Exists(handle)) => match self.over(handle, now, hardware) {
-                    Some(why) => self.remove(handle, why, hints, hardware),
+                Err(InsertError::Exists(handle)) => match self.over(handle, now, outside) {
+                    Some(why) => self.remove(handle, why, now, hints, outside),
                     None if apart => {
-                        self.modify(handle, new, frame, hardware);
+                        self.modify(handle, new, frame, outside);
                         return Ok(handle);
                     }
-                    None => self.remove(handle, Removal::Policy, hints, hardware),
+                    None => self.remove(handle, Removal::Superseded, now, hints, outside),
                 },
                 Err(InsertError::Full) => {
-                    if !self.reclaim(now, hints, hardware) {
+                    if !self.reclaim(now, hints, outside) {
                         break;
                     }
                 }
@@ -456,31 +474,31 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// Removes the next flow that has timed out; `false` when the next [`RECLAIM`] entries hold
     /// none.
-    fn reclaim<H: Hints, W: Hardware<K, S>>(
+    fn reclaim<H: Hints, W: Outside<K, S>>(
         &mut self,
         now: u64,
         hints: &H,
-        hardware: &mut W,
+        outside: &mut W,
     ) -> bool {
         for _ in 0..RECLAIM.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
-            if let Some(why) = self.over(handle, now, hardware) {
-                self.remove(handle, why, hints, hardware);
+            if let Some(why) = self.over(handle, now, outside) {
+                self.remove(handle, why, now, hints, outside);
                 return true;
             }
         }
         false
     }
 
-    fn modify<W: Hardware<K, S>>(
+    fn modify<W: Outside<K, S>>(
         &mut self,
         handle: Handle,
         new: &NewFlow<K, S>,
         frame: &Arrival,
-        hardware: &mut W,
+        outside: &mut W,
     ) {
-        self.withdraw(handle, hardware);
+        self.withdraw(handle, outside);
         let Some(flow) = self.flows.get_mut(handle) else { return };
         flow.rewrite = new.rewrite;
         flow.egress = new.egress;

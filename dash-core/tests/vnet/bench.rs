@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::atomic::AtomicU32};
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowTable},
+    flow::{Flow, FlowRemoved, FlowTable},
     pipeline::vnet::{
         DropReason, EniCounters, FlowKey, FlowState, Settings, Traffic as Counted, Vnet,
         policy::{
@@ -21,8 +21,8 @@ use dash_core::{
     },
 };
 use dash_hal::{
-    Burst, FlowOffload, Hints, PacketBuffer, Platform, PortId, ReceiveFlags, ReceiveMetadata,
-    SoftwareHints,
+    Burst, EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId, ReceiveFlags,
+    ReceiveMetadata, SoftwareHints,
     software::{ArrayBuffer, SoftwarePlatform},
 };
 use smoltcp::wire::{EthernetAddress, IpCidr, IpVersion};
@@ -82,9 +82,9 @@ impl Storage {
 }
 
 /// The frames inside engine and ports are arrays; boxes keep them off the test's stack. `O` is a
-/// hardware flow table, `H` what else the hardware helps with.
-pub(crate) struct Bench<'a, O = (), H = SoftwareHints> {
-    pub engine: Box<Engine<'a, Vnet<'a>, Buffer, 64, 32, O>>,
+/// hardware flow table, `H` what else the hardware helps with, `E` hears which flows ended.
+pub(crate) struct Bench<'a, O = (), H = SoftwareHints, E = ()> {
+    pub engine: Box<Engine<'a, Vnet<'a>, Buffer, 64, 32, O, E>>,
     pub writer: PolicyWriter<'a>,
     readers: Readers<'a>,
     pub port: Box<SoftwarePlatform<PORTS, BYTES, H>>,
@@ -92,16 +92,22 @@ pub(crate) struct Bench<'a, O = (), H = SoftwareHints> {
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(storage: &'a mut Storage, settings: &model::Settings) -> Self {
-        Self::with_hardware(storage, settings, (), SoftwareHints)
+        Self::with(storage, settings, (), SoftwareHints, ())
     }
 }
 
-impl<'a, O: FlowOffload<FlowKey, Flow<FlowState>>, H: Hints + Copy> Bench<'a, O, H> {
-    pub(crate) fn with_hardware(
+impl<'a, O, H, E> Bench<'a, O, H, E>
+where
+    O: FlowOffload<FlowKey, Flow<FlowState>>,
+    H: Hints + Copy,
+    E: EventSink<FlowRemoved<FlowKey, FlowState>>,
+{
+    pub(crate) fn with(
         storage: &'a mut Storage,
         settings: &model::Settings,
         offload: O,
         hints: H,
+        events: E,
     ) -> Self {
         let Storage { words, counter, buckets, slots, enis } = storage;
         let readers = Readers::new(counter);
@@ -110,7 +116,7 @@ impl<'a, O: FlowOffload<FlowKey, Flow<FlowState>>, H: Hints + Copy> Bench<'a, O,
         let vnet = Vnet::new(writer.policy(), enis, vnet_settings(settings));
         let mut port = Box::new(SoftwarePlatform::with_hints(hints));
         port.mtu = u16::try_from(settings.mtu).unwrap();
-        let engine = Box::new(Engine::with_offload(vnet, flows, readers, 0, offload));
+        let engine = Box::new(Engine::with(vnet, flows, readers, 0, offload, events));
         Self { engine, writer, readers, port }
     }
 

@@ -106,7 +106,7 @@ fn sums_at_the_edges_are_those_of_software() {
 fn the_port_sums_the_headers_of_a_flow_and_hashes_and_prefetches_its_frames() {
     let calls = Calls::default();
     let mut storage = Storage::new(8);
-    let mut bench = Bench::with_hardware(&mut storage, &SETTINGS, (), Engines(&calls));
+    let mut bench = Bench::with(&mut storage, &SETTINGS, (), Engines(&calls), ());
     bench.change(&policy());
     let arrival = Arrival::new(0, request("10.0.0.2", QUESTION).bytes());
     bench.frame(0, &arrival);

@@ -41,7 +41,7 @@ impl<'a> Device<'a> {
         enis: &'a mut [EniCounters],
         settings: &Settings,
     ) -> Self {
-        let bench = Bench::with_hardware(storage, settings, Table::new(), SoftwareHints);
+        let bench = Bench::with(storage, settings, Table::new(), SoftwareHints, ());
         let stages = Vnet::new(bench.writer.policy(), enis, vnet_settings(settings));
         Self { bench, stages, forwarded: 0 }
     }

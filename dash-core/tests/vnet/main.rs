@@ -18,6 +18,7 @@ mod offload;
 mod parse;
 mod policy;
 mod properties;
+mod removed;
 mod scene;
 mod specification;
 mod traffic;

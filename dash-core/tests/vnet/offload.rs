@@ -236,7 +236,7 @@ fn a_flow_that_is_removed_on_request_leaves_the_hardware() {
     let hints = dash_hal::SoftwareHints;
     let key = *engine.flows().live(1).next().unwrap().0;
     let handle = engine.flows().find(&key, &hints).unwrap();
-    engine.remove(handle, &hints);
+    engine.remove(handle, 1, &hints);
     assert_eq!((scene.device.offloaded(), scene.device.bench.engine.flows().len()), (0, 0));
     assert_eq!(scene.device.bench.enis(), scene.model.enis);
 }

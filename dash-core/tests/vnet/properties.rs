@@ -302,7 +302,7 @@ fn engines_of_a_port_change_no_answer() {
             script(policy, steps, Contents { changes: true, pauses: true });
         let mut storages = [Storage::new(BIG), Storage::new(BIG)];
         let [with, without] = &mut storages;
-        let mut with = Bench::with_hardware(with, &SETTINGS, (), Engines(&calls));
+        let mut with = Bench::with(with, &SETTINGS, (), Engines(&calls), ());
         let mut without = Bench::new(without, &SETTINGS);
         with.change(&policy);
         without.change(&policy);

@@ -5,7 +5,8 @@
 //
 // A program makes one policy (`dash_policy_t`: what is configured) and for each of its packet
 // cores a core (`dash_core_t`: flows, counters, frames on their way). It brings the memory of both
-// and three callbacks (time, send, release).
+// and three callbacks (time, send, release); more are optional (flows that ended, hardware that
+// forwards flows).
 //
 //     dash_sizes(&capacity, flows, &sizes);                   how much memory each region takes
 //     dash_policy_create(&policy_config, &policy);            in regions of these sizes
@@ -14,7 +15,7 @@
 //     dash_core_create(&core_config, &core);                  one for each packet core
 //     for (;;) {
 //         dash_core_process(core, frames, count, &taken);     `send` and `release` are called
-//         dash_core_tick(core, 32);                           now and then
+//         dash_core_tick(core, 32);                           now and then; `flow_removed` is called
 //     }
 //     dash_core_destroy(core);
 //     dash_policy_destroy(policy);                            last
@@ -42,7 +43,7 @@
 // Structs. Everything that is not named is to be 0, also the padding of unions' other members: an
 //   initialiser does that. Flags are 0 or 1.
 // Stack. On aarch64 and riscv64 `dash_policy_create` was seen to take 50 KiB, `dash_core_create`
-//   20 KiB, `dash_core_process` and `dash_core_tick` 8 KiB.
+//   20 KiB, `dash_core_process` and `dash_core_tick` 9 KiB.
 // Panics. The library has none that a call can reach: a firmware links a release build of it
 //   without defining `dash_panic`, and so proves it. A debug build for bare metal needs
 //   `void dash_panic(void)`, which must not return. On Linux a panic, if there were one, would
@@ -58,7 +59,7 @@
 
 // The version of this interface. It moves when a program that was compiled with an older header
 // would no longer work.
-#define DASH_ABI_VERSION 1
+#define DASH_ABI_VERSION 2
 
 // Most packet cores of one policy.
 #define DASH_MAX_CORES 64
@@ -179,18 +180,6 @@
 // `flags`: the frame on the wire was longer than the bytes that are here.
 #define DASH_FRAME_TRUNCATED 32
 
-// Frames that may wait in a core for a port whose ring is full.
-#define DASH_QUEUE 64
-
-// Frames in one burst: more are worked on by as many.
-#define DASH_BURST 32
-
-// Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
-#define DASH_DROP_REASONS 72
-
-// Enough for the name of each, its end included.
-#define DASH_NAME_BYTES 48
-
 // `changes`: the outermost encapsulation is taken off.
 #define DASH_POP_OUTER 1
 
@@ -218,6 +207,39 @@
 
 // `changes`: its DSCP is that of the outermost IP header as received.
 #define DASH_COPY_DSCP 256
+
+// `reason`: no frame of the conversation for its idle time-out.
+#define DASH_REMOVED_IDLE 1
+
+// `reason`: older than its hard time-out.
+#define DASH_REMOVED_HARD 2
+
+// `reason`: policy changed, and denies it now.
+#define DASH_REMOVED_DENIED 3
+
+// `reason`: its ENI is gone.
+#define DASH_REMOVED_ORPHANED 4
+
+// `reason`: other flows took its place.
+#define DASH_REMOVED_SUPERSEDED 5
+
+// `reason`: by `dash_core_remove_flow`, or with its core.
+#define DASH_REMOVED_DELETED 6
+
+// Frames of a flow that the library forwards before it offers the flow to hardware.
+#define DASH_OFFER_AFTER 16
+
+// Frames that may wait in a core for a port whose ring is full.
+#define DASH_QUEUE 64
+
+// Frames in one burst: more are worked on by as many.
+#define DASH_BURST 32
+
+// Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
+#define DASH_DROP_REASONS 72
+
+// Enough for the name of each, its end included.
+#define DASH_NAME_BYTES 48
 
 // `stage`: VIP, by outer destination. `detail.vip`.
 #define DASH_STAGE_VIP 1
@@ -845,6 +867,136 @@ typedef struct dash_frame_t {
   uint16_t vlan;
 } dash_frame_t;
 
+// What names a flow: one direction of a conversation of an ENI.
+typedef struct dash_flow_key_t {
+  // MAC address of the ENI.
+  struct dash_mac_t eni;
+  // VNET of the ENI.
+  uint16_t vnet;
+  // `DASH_OUTBOUND` or `DASH_INBOUND`.
+  uint8_t direction;
+  // IP protocol.
+  uint8_t protocol;
+  // Customer source.
+  struct dash_address_t source;
+  // Customer destination.
+  struct dash_address_t destination;
+  // Source port, 0 for protocols without ports.
+  uint16_t source_port;
+  // Destination port, 0 for protocols without ports.
+  uint16_t destination_port;
+} dash_flow_key_t;
+
+// A flow that is no more. Each half of a conversation is told of by itself. Times are those of the
+// `now` callback, ns.
+typedef struct dash_removed_flow_t {
+  // What named it.
+  struct dash_flow_key_t key;
+  // Number of the ENI that it was made for.
+  uint16_t eni;
+  // `DASH_REMOVED_IDLE` to `DASH_REMOVED_DELETED`. More may be added.
+  uint8_t reason;
+  // 1: its direction created the conversation.
+  uint8_t creator;
+  // Its frames, those that hardware forwarded included.
+  uint64_t packets;
+  // Their bytes as received, without FCS.
+  uint64_t bytes;
+  // When it was installed.
+  uint64_t created;
+  // When its last frame came.
+  uint64_t used;
+  // When it was removed.
+  uint64_t removed;
+} dash_removed_flow_t;
+
+// A header change, in the order in which its parts happen. Members whose change is not made are
+// zeros.
+typedef struct dash_rewrite_t {
+  // What is changed: `DASH_POP_OUTER` to `DASH_COPY_DSCP`.
+  uint16_t changes;
+  // Tag control information (PCP, DEI, VID).
+  uint16_t vlan;
+  // Source MAC.
+  struct dash_mac_t source_mac;
+  // Destination MAC.
+  struct dash_mac_t destination_mac;
+  // Outer source.
+  struct dash_address_t outer_source;
+  // Outer destination.
+  struct dash_address_t outer_destination;
+  // VNI.
+  uint32_t outer_vni;
+} dash_rewrite_t;
+
+// A flow. Times are those of the `now` callback, ns.
+typedef struct dash_flow_t {
+  // What names it.
+  struct dash_flow_key_t key;
+  // 1: its direction created the conversation, and is judged anew when policy changes.
+  uint8_t creator;
+  // 1: its frames leave by `egress`; 0: by the port that they came in at.
+  uint8_t has_egress;
+  // The port.
+  uint16_t egress;
+  // The header change of its frames.
+  struct dash_rewrite_t rewrite;
+  // Its frames.
+  uint64_t packets;
+  // Their bytes as received, without FCS.
+  uint64_t bytes;
+  // When it was installed.
+  uint64_t created;
+  // When it was installed, or its header change was last replaced.
+  uint64_t modified;
+  // When its last frame came.
+  uint64_t used;
+  // It ends after so many milliseconds without a frame of its conversation; 0: never.
+  uint32_t idle_timeout;
+  // It ends so many milliseconds after `modified`; 0: never.
+  uint32_t hard_timeout;
+} dash_flow_t;
+
+// What hardware forwarded of a flow since it was last asked; nothing twice, nothing left out.
+typedef struct dash_hits_t {
+  // Frames.
+  uint64_t packets;
+  // Their bytes as received, without FCS.
+  uint64_t received;
+  // Their bytes as sent, without FCS.
+  uint64_t sent;
+  // When the last of them came, in time of the `now` callback; hardware without a clock answers
+  // the time of the asking. Not looked at when there was none.
+  uint64_t last;
+} dash_hits_t;
+
+// Hardware that forwards flows in place of the library: all three callbacks, or NULL each where
+// there is none. `id` is the flow's position in the core's table, below `dash_core_config_t.flows`;
+// of the flows that the hardware has from one core no two have one number.
+//
+// The hardware forwards frames of a flow as the library would, byte for byte, by `rewrite` and
+// `egress` of the flow; it drops nothing. To `dash_core_process` go, as they came, frames that are
+// malformed, truncated, fragments, with options, extension headers or tags, or with a checksum that
+// the NIC found wrong; TCP with SYN, FIN or RST; frames without TTL left, or longer than the MTU.
+// Any other frame may go there too. `targets/PORTING.md` says more.
+//
+// All three are called by `dash_core_tick`, `withdraw` also by `dash_core_process`, by
+// `dash_core_remove_flow`, and for each flow that is left by `dash_core_destroy`; `hits` also by
+// `dash_core_process`.
+typedef struct dash_flow_offload_t {
+  // Offers a flow that had `DASH_OFFER_AFTER` frames. Answers 0 when the hardware takes it; it
+  // is then not offered again before it was withdrawn. Anything else refuses; it is offered
+  // again by later ticks. `flow` is to be copied.
+  int (*offer)(void *user, uint32_t id, const struct dash_flow_t *flow);
+  // Writes to `*hits`, which is all 0 before, what was forwarded of a flow that the hardware
+  // has.
+  void (*hits)(void *user, uint32_t id, struct dash_hits_t *hits);
+  // Takes the flow away from the hardware, and writes its last hits to `*hits`, which is all 0
+  // before. When it returns, the hardware forwards no further frame of the flow; `id` may then
+  // name another one.
+  void (*withdraw)(void *user, uint32_t id, struct dash_hits_t *hits);
+} dash_flow_offload_t;
+
 // What a core asks of the caller. A callback must not call the library with the handle of the
 // core that calls it (`DASH_REENTERED`), and must return: neither `longjmp` nor a C++ exception
 // may leave it.
@@ -863,6 +1015,13 @@ typedef struct dash_callbacks_t {
   int (*send)(void *user, uint16_t port, struct dash_frame_t *frame);
   // Takes back a frame that was dropped.
   void (*release)(void *user, struct dash_frame_t *frame);
+  // Tells of a flow that was removed; may be NULL. Called by whatever call removes it, so it is
+  // to be as fast as `send`. Answers 0 when it took it down, and anything else when it has no
+  // place: the library does not tell again, but counts in `dash_flow_counters_t.untold`. `flow`
+  // is to be copied.
+  int (*flow_removed)(void *user, const struct dash_removed_flow_t *flow);
+  // Hardware that forwards flows, if there is any.
+  struct dash_flow_offload_t offload;
 } dash_callbacks_t;
 
 // What a core is made of.
@@ -934,74 +1093,29 @@ typedef struct dash_flow_counters_t {
   uint64_t created;
   // Header change replaced after a change of policy.
   uint64_t replaced;
-  // Removed by the idle time-out.
+  // Removed for `DASH_REMOVED_IDLE`.
   uint64_t idle;
-  // Removed because policy denies them now.
-  uint64_t policy;
+  // Removed for `DASH_REMOVED_HARD`.
+  uint64_t hard;
+  // Removed for `DASH_REMOVED_DENIED`.
+  uint64_t denied;
+  // Removed for `DASH_REMOVED_ORPHANED`.
+  uint64_t orphaned;
+  // Removed for `DASH_REMOVED_SUPERSEDED`.
+  uint64_t superseded;
+  // Removed for `DASH_REMOVED_DELETED`.
+  uint64_t deleted;
   // Found no place.
   uint64_t full;
+  // Taken by hardware.
+  uint64_t offloaded;
+  // Refused by hardware; a flow counts at each tick that looks at it.
+  uint64_t refused;
+  // Taken back from hardware.
+  uint64_t withdrawn;
+  // Removed while `flow_removed` had no place for them.
+  uint64_t untold;
 } dash_flow_counters_t;
-
-// What names a flow: one direction of a conversation of an ENI.
-typedef struct dash_flow_key_t {
-  // MAC address of the ENI.
-  struct dash_mac_t eni;
-  // VNET of the ENI.
-  uint16_t vnet;
-  // `DASH_OUTBOUND` or `DASH_INBOUND`.
-  uint8_t direction;
-  // IP protocol.
-  uint8_t protocol;
-  // Customer source.
-  struct dash_address_t source;
-  // Customer destination.
-  struct dash_address_t destination;
-  // Source port, 0 for protocols without ports.
-  uint16_t source_port;
-  // Destination port, 0 for protocols without ports.
-  uint16_t destination_port;
-} dash_flow_key_t;
-
-// A header change, in the order in which its parts happen. Members whose change is not made are
-// zeros.
-typedef struct dash_rewrite_t {
-  // What is changed: `DASH_POP_OUTER` to `DASH_COPY_DSCP`.
-  uint16_t changes;
-  // Tag control information (PCP, DEI, VID).
-  uint16_t vlan;
-  // Source MAC.
-  struct dash_mac_t source_mac;
-  // Destination MAC.
-  struct dash_mac_t destination_mac;
-  // Outer source.
-  struct dash_address_t outer_source;
-  // Outer destination.
-  struct dash_address_t outer_destination;
-  // VNI.
-  uint32_t outer_vni;
-} dash_rewrite_t;
-
-// A flow. Times are those of the `now` callback, ns.
-typedef struct dash_flow_t {
-  // What names it.
-  struct dash_flow_key_t key;
-  // 1: its direction created the conversation, and is judged anew when policy changes.
-  uint8_t creator;
-  // 1: its frames leave by `egress`; 0: by the port that they came in at.
-  uint8_t has_egress;
-  // The port.
-  uint16_t egress;
-  // The header change of its frames.
-  struct dash_rewrite_t rewrite;
-  // Its frames.
-  uint64_t packets;
-  // Their bytes as received, without FCS.
-  uint64_t bytes;
-  // When it was installed.
-  uint64_t created;
-  // When its last frame came.
-  uint64_t used;
-} dash_flow_t;
 
 // Of `DASH_STAGE_VIP`.
 typedef struct dash_vip_stage_t {
@@ -1274,8 +1388,9 @@ enum dash_status_t dash_policy_apply(struct dash_policy_t *policy,
 enum dash_status_t dash_core_create(const struct dash_core_config_t *config,
                                     struct dash_core_t **core);
 
-// Ends a core. Frames that wait for their port are released first. Its regions are the caller's
-// again.
+// Ends a core. Frames that wait for their port are released first, and if there is anybody to
+// tell, its flows are removed: hardware gives them back, `flow_removed` is called for each. Its
+// regions are the caller's again.
 //
 // Threads: that of the core.
 // Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_HANDLE`, `DASH_REENTERED`.
@@ -1299,8 +1414,9 @@ enum dash_status_t dash_core_process(struct dash_core_t *core,
                                      size_t count,
                                      size_t *taken);
 
-// Looks at the next `budget` flows and removes those that have timed out or whose ENI is gone. To
-// be called now and then, so that each flow is looked at once in, say, an idle time-out: flows
+// Looks at the next `budget` flows and removes those that have timed out or whose ENI is gone;
+// offers the others to hardware, takes them back from it, and asks for its hits. To be called now
+// and then, so that each flow is looked at once in, say, an idle time-out: flows
 // that have timed out are never used, but take a place until then.
 //
 // Threads: that of the core.
@@ -1366,6 +1482,15 @@ enum dash_status_t dash_core_flows(struct dash_core_t *core,
                                    size_t count,
                                    size_t *found);
 
+// Removes the flow of `key` and that of the other direction, if they are there: their next frame
+// asks policy.
+//
+// Threads: that of the core.
+// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_VALUE` (`direction`, the addresses, or their
+// versions, which must be the same), `DASH_BAD_HANDLE`, `DASH_REENTERED`.
+enum dash_status_t dash_core_remove_flow(struct dash_core_t *core,
+                                         const struct dash_flow_key_t *key);
+
 // The name of a stage, of the DASH table behind it where there is one. Static storage; never NULL;
 // any number may be asked for.
 //
@@ -1374,7 +1499,8 @@ const char *dash_stage_name(uint8_t stage);
 
 // Says what would become of `frame`, a frame as for `dash_core_process`: what each stage decides
 // into `stages`, in order, and the outcome into `*explanation`. No flow, counter, queue or policy
-// changes, and no callback but `now` is called.
+// changes, and no callback but `now` is called. Of frames that hardware forwarded it knows what the
+// last tick was told.
 //
 // The frame stays the caller's. It is changed as it would be sent, so that headers can be compared;
 // a frame that would be dropped is as it was.

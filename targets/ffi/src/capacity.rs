@@ -1,4 +1,4 @@
-//! How much a policy and a core hold, and the memory that they take.
+//! How much a policy and a core hold, and the memory that their tables take.
 
 use dash_core::{
     flow::{Flow, FlowTable},
@@ -10,18 +10,11 @@ use dash_core::{
     },
 };
 
-use crate::{
-    foreign,
-    handle::Place,
-    packet_core::Core,
-    policy::Control,
-    region::dash_layout_t,
-    status::{Status, answer, dash_status_t},
-};
+use crate::{region::dash_layout_t, status::Status};
 
 /// The version of this interface. It moves when a program that was compiled with an older header
 /// would no longer work.
-pub const DASH_ABI_VERSION: u32 = 1;
+pub const DASH_ABI_VERSION: u32 = 2;
 
 /// Most packet cores of one policy.
 pub const DASH_MAX_CORES: usize = 64;
@@ -80,53 +73,6 @@ pub struct dash_capacity_t {
     pub tags: u32,
     /// Prefixes of all tags; a prefix in two tags counts twice.
     pub tag_prefixes: u32,
-}
-
-/// The memory that a policy and each of its cores take.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub struct dash_sizes_t {
-    /// The policy's handle. This region must be zeroed before its first use.
-    pub policy: dash_layout_t,
-    /// What the policy holds, read by all cores.
-    pub policy_words: dash_layout_t,
-    /// A core's handle: the engine, its queue and the frames of a burst. This region must be
-    /// zeroed before its first use.
-    pub core: dash_layout_t,
-    /// A core's index of flows: read for each frame, so worth fast memory.
-    pub flow_buckets: dash_layout_t,
-    /// A core's flows.
-    pub flow_slots: dash_layout_t,
-    /// A core's counters of ENIs.
-    pub eni_counters: dash_layout_t,
-}
-
-/// Says how much memory a policy of `capacity` takes, and a core of it with `flows` flows (two for
-/// each conversation; 0: the core remembers none). The answer depends on nothing else.
-///
-/// Threads: any, at any time.
-/// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_VERSION`, `DASH_OUT_OF_RANGE`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dash_sizes(
-    capacity: *const dash_capacity_t,
-    flows: u32,
-    sizes: *mut dash_sizes_t,
-) -> dash_status_t {
-    let result = || {
-        // SAFETY: the caller's promise of the header: pointers to the stated types.
-        let capacity = unsafe { foreign::read(capacity) }?;
-        let answer = dash_sizes_t {
-            policy: Place::<Control>::LAYOUT,
-            policy_words: PolicyLayout::new(&capacity)?.words()?,
-            core: Place::<Core>::LAYOUT,
-            flow_buckets: bucket_layout(flows)?,
-            flow_slots: slot_layout(flows)?,
-            eni_counters: eni_layout(capacity.enis)?,
-        };
-        // SAFETY: as above.
-        unsafe { foreign::write(sizes, answer) }
-    };
-    answer(result())
 }
 
 /// Refuses a struct of another version of the header.

@@ -62,12 +62,28 @@ pub struct dash_flow_counters_t {
     pub created: u64,
     /// Header change replaced after a change of policy.
     pub replaced: u64,
-    /// Removed by the idle time-out.
+    /// Removed for `DASH_REMOVED_IDLE`.
     pub idle: u64,
-    /// Removed because policy denies them now.
-    pub policy: u64,
+    /// Removed for `DASH_REMOVED_HARD`.
+    pub hard: u64,
+    /// Removed for `DASH_REMOVED_DENIED`.
+    pub denied: u64,
+    /// Removed for `DASH_REMOVED_ORPHANED`.
+    pub orphaned: u64,
+    /// Removed for `DASH_REMOVED_SUPERSEDED`.
+    pub superseded: u64,
+    /// Removed for `DASH_REMOVED_DELETED`.
+    pub deleted: u64,
     /// Found no place.
     pub full: u64,
+    /// Taken by hardware.
+    pub offloaded: u64,
+    /// Refused by hardware; a flow counts at each tick that looks at it.
+    pub refused: u64,
+    /// Taken back from hardware.
+    pub withdrawn: u64,
+    /// Removed while `flow_removed` had no place for them.
+    pub untold: u64,
 }
 
 impl From<Traffic> for dash_traffic_t {
@@ -179,8 +195,16 @@ pub unsafe extern "C" fn dash_core_flow_counters(
             created: counted.created,
             replaced: counted.replaced,
             idle: counted.idle,
-            policy: counted.policy,
+            hard: counted.hard,
+            denied: counted.denied,
+            orphaned: counted.orphaned,
+            superseded: counted.superseded,
+            deleted: counted.deleted,
             full: counted.full,
+            offloaded: counted.offloaded,
+            refused: counted.refused,
+            withdrawn: counted.withdrawn,
+            untold: counted.untold,
         };
         // SAFETY: the caller's promise of the header: a pointer to the stated type.
         unsafe { foreign::write(counters, copy) }

@@ -10,13 +10,15 @@ use dash_hal::{Burst, Clock, Entropy, Platform, Pool, PortId, Ports};
 use crate::{
     frame::{FrameBuffer, dash_frame_t},
     hints::CoreHints,
+    offload::dash_flow_offload_t,
+    removed::dash_removed_flow_t,
     status::Status,
 };
 
 /// What a core asks of the caller. A callback must not call the library with the handle of the
 /// core that calls it (`DASH_REENTERED`), and must return: neither `longjmp` nor a C++ exception
 /// may leave it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct dash_callbacks_t {
     /// Handed to each callback.
@@ -35,6 +37,14 @@ pub struct dash_callbacks_t {
     >,
     /// Takes back a frame that was dropped.
     pub release: Option<unsafe extern "C" fn(user: *mut c_void, frame: *mut dash_frame_t)>,
+    /// Tells of a flow that was removed; may be NULL. Called by whatever call removes it, so it is
+    /// to be as fast as `send`. Answers 0 when it took it down, and anything else when it has no
+    /// place: the library does not tell again, but counts in `dash_flow_counters_t.untold`. `flow`
+    /// is to be copied.
+    pub flow_removed:
+        Option<unsafe extern "C" fn(user: *mut c_void, flow: *const dash_removed_flow_t) -> c_int>,
+    /// Hardware that forwards flows, if there is any.
+    pub offload: dash_flow_offload_t,
 }
 
 type SendCallback = unsafe extern "C" fn(*mut c_void, u16, *mut dash_frame_t) -> c_int;

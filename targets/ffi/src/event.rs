@@ -12,7 +12,7 @@ use dash_core::{
 };
 use smoltcp::wire::IpAddress;
 
-use crate::{address::dash_prefix_t, flows::direction};
+use crate::{address::dash_prefix_t, flow::direction};
 #[allow(clippy::wildcard_imports, reason = "a stage answers what a change set")]
 use crate::{change::*, stage::*};
 

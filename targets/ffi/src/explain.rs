@@ -11,7 +11,7 @@ use core::{
 };
 
 use dash_core::{
-    flow::{Arrival, Flow, FlowStep, FlowTable, NewFlow},
+    flow::{Arrival, Flow, FlowFlags, FlowStep, FlowTable, NewFlow},
     pipeline::{
         End, Install, Trace,
         vnet::{DropReason, Event, FlowKey, FlowState, Vnet},
@@ -27,6 +27,7 @@ use crate::{
     handle::Place,
     hints::CoreHints,
     packet_core::{Core, dash_core_t},
+    removed::Listener,
     stage::dash_stage_t,
     status::{Status, answer, dash_status_t},
 };
@@ -55,7 +56,8 @@ pub struct dash_explanation_t {
 
 /// Says what would become of `frame`, a frame as for `dash_core_process`: what each stage decides
 /// into `stages`, in order, and the outcome into `*explanation`. No flow, counter, queue or policy
-/// changes, and no callback but `now` is called.
+/// changes, and no callback but `now` is called. Of frames that hardware forwarded it knows what the
+/// last tick was told.
 ///
 /// The frame stays the caller's. It is changed as it would be sent, so that headers can be compared;
 /// a frame that would be dropped is as it was.
@@ -153,22 +155,25 @@ impl Core {
         let mut vnet = Vnet::new(self.policy, &mut [], self.settings);
         let Self { engine, device, .. } = self;
         let mut silent = Silent { device, mtu };
+        let listener = mem::replace(engine.events_mut(), Listener::DEAF);
         mem::swap(engine.pipeline_mut(), &mut vnet);
         mem::swap(engine.flows_mut(), flows);
         engine.submit(buffer, ingress, 0, now, &mut silent, trace);
         engine.flush(&mut silent);
         mem::swap(engine.flows_mut(), flows);
         mem::swap(engine.pipeline_mut(), &mut vnet);
+        *engine.events_mut() = listener;
     }
 
-    /// A copy of the flow of `key`, by itself.
+    /// A copy of the flow of `key`, by itself, as software knows it: no hardware has the copy.
     fn flow_of(&self, key: &FlowKey) -> Option<Flow<FlowState>> {
         let flows = self.engine.flows();
         let (_, flow) = flows.get(flows.find(key, &CoreHints)?)?;
         let peer = flow.peer.and_then(|peer| flows.get(peer));
         // The halves of a pair share their idle time.
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
-        Some(Flow { used, peer: None, ..*flow })
+        let flags = flow.flags.difference(FlowFlags::OFFLOADED);
+        Some(Flow { used, peer: None, flags, ..*flow })
     }
 }
 

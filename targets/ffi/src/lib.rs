@@ -7,11 +7,12 @@
 //! |---|---|
 //! | `status` | what calls answer |
 //! | `foreign`, `region`, `handle` | pointers, regions and objects in the caller's memory, checked |
-//! | `capacity` | sizes, asked for before |
+//! | `capacity`, `sizes` | how much is held, and the memory that it takes |
 //! | `address`, `change`, `convert`, `rules` | the configuration, from C to `Change` |
 //! | `policy` | the control core's handle |
+//! | `rewrite`, `flow`, `removed`, `offload` | a flow, its end, hardware that forwards it |
 //! | `frame`, `device`, `hints`, `packet_core` | a packet core's handle, its frames and callbacks |
-//! | `counters`, `flows`, `rewrite` | what it counted, what it remembers |
+//! | `counters`, `flows` | what it counted, what it remembers |
 //! | `stage`, `event`, `explain` | what it would do, and why |
 //!
 //! `unsafe` is what C makes it: each block leans on a promise of the header, or on a check in front
@@ -29,6 +30,8 @@ mod region;
 
 mod capacity;
 
+mod sizes;
+
 mod address;
 
 mod change;
@@ -37,13 +40,19 @@ mod policy;
 
 mod frame;
 
+mod rewrite;
+
+mod flow;
+
+mod removed;
+
+mod offload;
+
 mod device;
 
 mod packet_core;
 
 mod counters;
-
-mod rewrite;
 
 mod flows;
 
@@ -59,13 +68,15 @@ mod hints;
 mod rules;
 
 pub use address::{DASH_IPV4, DASH_IPV6, dash_address_t, dash_mac_t, dash_prefix_t};
-pub use capacity::{DASH_ABI_VERSION, DASH_MAX_CORES, dash_capacity_t, dash_sizes, dash_sizes_t};
+pub use capacity::{DASH_ABI_VERSION, DASH_MAX_CORES, dash_capacity_t};
 pub use change::*;
 pub use counters::*;
 pub use device::dash_callbacks_t;
 pub use explain::{DASH_DROPPED, DASH_SENT, DASH_STAGES, dash_core_explain, dash_explanation_t};
-pub use flows::{dash_core_flows, dash_flow_key_t, dash_flow_t};
+pub use flow::{dash_flow_key_t, dash_flow_t};
+pub use flows::{dash_core_flows, dash_core_remove_flow};
 pub use frame::*;
+pub use offload::{DASH_OFFER_AFTER, dash_flow_offload_t, dash_hits_t};
 pub use packet_core::{
     DASH_BURST, DASH_QUEUE, dash_core_config_t, dash_core_create, dash_core_destroy,
     dash_core_process, dash_core_t, dash_core_tick,
@@ -75,7 +86,12 @@ pub use policy::{
     dash_policy_t, dash_scratch_size,
 };
 pub use region::{dash_layout_t, dash_region_t};
+pub use removed::{
+    DASH_REMOVED_DELETED, DASH_REMOVED_DENIED, DASH_REMOVED_HARD, DASH_REMOVED_IDLE,
+    DASH_REMOVED_ORPHANED, DASH_REMOVED_SUPERSEDED, dash_removed_flow_t,
+};
 pub use rewrite::*;
+pub use sizes::{dash_sizes, dash_sizes_t};
 pub use stage::*;
 pub use status::{dash_status_t, dash_status_text};
 

@@ -8,7 +8,7 @@ use dash_core::{
     pipeline::vnet::{EniCounters, Settings, Vnet, policy::Policy},
     table::cuckoo::{Bucket, Slot},
 };
-use dash_hal::{BURST, Burst, Clock, Entropy, Platform};
+use dash_hal::{BURST, Burst, Clock, Entropy, FlowOffload, Platform};
 
 use crate::{
     address::flag,
@@ -18,8 +18,10 @@ use crate::{
     frame::{FrameBuffer, dash_frame_t},
     handle::{Object, Place},
     hints::CoreHints,
+    offload::Offload,
     policy::{Control, dash_policy_t},
     region::{Region, dash_region_t},
+    removed::Listener,
     status::{Status, answer, dash_status_t},
 };
 
@@ -75,7 +77,8 @@ pub struct dash_core_config_t {
 
 /// What a core's handle names.
 pub(crate) struct Core {
-    pub(crate) engine: Engine<'static, Vnet<'static>, FrameBuffer, DASH_QUEUE, 1>,
+    pub(crate) engine:
+        Engine<'static, Vnet<'static>, FrameBuffer, DASH_QUEUE, 1, Offload, Listener>,
     pub(crate) device: Device,
     pub(crate) policy: Policy<'static>,
     pub(crate) settings: Settings,
@@ -113,14 +116,17 @@ unsafe fn create(
     core: *mut *mut dash_core_t,
 ) -> Result<(), Status> {
     // SAFETY: the caller's promise.
-    let (config, mut control, mut device) = unsafe {
+    let (config, mut control, mut device, offload, events) = unsafe {
         let config = foreign::read(config)?;
         check_version::<dash_core_config_t>(config.abi_version, config.struct_size)?;
         // Nothing is made that could not be handed out.
         foreign::write(core, core::ptr::null_mut())?;
         let mtu = foreign::elements(config.mtu, config.mtu_count)?.as_ptr();
-        let device = Device::new(&config.callbacks, config.seed, mtu, config.mtu_count)?;
-        (config, Place::<Control>::enter(config.policy.cast())?, device)
+        let callbacks = &config.callbacks;
+        let device = Device::new(callbacks, config.seed, mtu, config.mtu_count)?;
+        let offload = Offload::new(callbacks.user, &callbacks.offload)?;
+        let events = Listener::new(callbacks.user, callbacks.flow_removed);
+        (config, Place::<Control>::enter(config.policy.cast())?, device, offload, events)
     };
     let tcp_strict = flag(config.tcp_strict)?;
     let settings = Settings { tcp_strict, idle_timeout: config.idle_timeout };
@@ -145,12 +151,13 @@ unsafe fn create(
     };
     let flows = FlowTable::new(buckets, slots, device.entropy().seed())?;
     let vnet = Vnet::new(member.policy, enis, settings);
+    let (readers, number) = (member.readers, config.number as usize);
     member.alive.store(1, Ordering::Release);
     let object = claim.object();
     // SAFETY: the object's place, which the claim owns; all of it is written.
     let handle = unsafe {
         object.write(Core {
-            engine: Engine::new(vnet, flows, member.readers, config.number as usize),
+            engine: Engine::with(vnet, flows, readers, number, offload, events),
             device,
             policy: member.policy,
             settings,
@@ -162,8 +169,9 @@ unsafe fn create(
     unsafe { foreign::write(core, handle.cast()) }
 }
 
-/// Ends a core. Frames that wait for their port are released first. Its regions are the caller's
-/// again.
+/// Ends a core. Frames that wait for their port are released first, and if there is anybody to
+/// tell, its flows are removed: hardware gives them back, `flow_removed` is called for each. Its
+/// regions are the caller's again.
 ///
 /// Threads: that of the core.
 /// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_HANDLE`, `DASH_REENTERED`.
@@ -175,6 +183,14 @@ pub unsafe extern "C" fn dash_core_destroy(core: *mut dash_core_t) -> dash_statu
         let Core { engine, device, alive, .. } = &mut *core;
         device.close();
         engine.flush(device);
+        if engine.offload_mut().is_there() || engine.events_mut().hears() {
+            let now = device.clock().now();
+            for index in 0..engine.flows().capacity() {
+                if let Some(handle) = engine.flows().at(index) {
+                    engine.remove(handle, now, &CoreHints);
+                }
+            }
+        }
         let alive = *alive;
         core.destroy();
         // Last: from here on the policy may be destroyed.
@@ -258,8 +274,9 @@ unsafe fn process(
     }
 }
 
-/// Looks at the next `budget` flows and removes those that have timed out or whose ENI is gone. To
-/// be called now and then, so that each flow is looked at once in, say, an idle time-out: flows
+/// Looks at the next `budget` flows and removes those that have timed out or whose ENI is gone;
+/// offers the others to hardware, takes them back from it, and asks for its hits. To be called now
+/// and then, so that each flow is looked at once in, say, an idle time-out: flows
 /// that have timed out are never used, but take a place until then.
 ///
 /// Threads: that of the core.

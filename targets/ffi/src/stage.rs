@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char};
 use crate::{
     address::{dash_address_t, dash_mac_t},
     change::{dash_direction_t, dash_mapping_t, dash_route_t, dash_underlay_route_t},
-    flows::dash_flow_key_t,
+    flow::dash_flow_key_t,
     rewrite::dash_rewrite_t,
 };
 

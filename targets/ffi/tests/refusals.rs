@@ -7,7 +7,7 @@ use std::ptr;
 
 use dash::{dash_status_t::*, *};
 use world::{
-    CAPACITY, Core, Frame, Memory, OK, Policy,
+    CAPACITY, Core, Frame, Memory, OFFLOAD, OK, Policy,
     configuration::{acl_group, eni, mapping, prefix, remove, route, rules, set, v4, with_all},
     received, zeroed,
 };
@@ -61,7 +61,7 @@ fn sizes() {
 #[test]
 fn regions_of_a_policy() {
     assert_eq!(create_policy(|_| {}), OK);
-    assert_eq!(create_policy(|config| config.abi_version = 2), DASH_BAD_VERSION);
+    assert_eq!(create_policy(|config| config.abi_version = 1), DASH_BAD_VERSION);
     assert_eq!(create_policy(|config| config.struct_size += 8), DASH_BAD_VERSION);
     assert_eq!(create_policy(|config| config.capacity = ptr::null()), DASH_NULL);
     assert_eq!(create_policy(|config| config.policy = NOWHERE), DASH_NULL);
@@ -140,6 +140,20 @@ fn regions_of_a_core() {
     assert_eq!(create(|config, _| config.callbacks.send = None), DASH_NULL);
     assert_eq!(create(|config, _| config.callbacks.release = None), DASH_NULL);
     assert_eq!(create(|config, _| config.mtu = ptr::null()), DASH_NULL);
+    // Of the optional ones, those of the hardware come together.
+    assert_eq!(create(|config, _| config.callbacks.offload = OFFLOAD), OK);
+    let none = dash_flow_offload_t::default();
+    for some in [
+        dash_flow_offload_t { offer: None, ..OFFLOAD },
+        dash_flow_offload_t { hits: None, ..OFFLOAD },
+        dash_flow_offload_t { withdraw: None, ..OFFLOAD },
+        dash_flow_offload_t { offer: OFFLOAD.offer, ..none },
+        dash_flow_offload_t { hits: OFFLOAD.hits, ..none },
+        dash_flow_offload_t { withdraw: OFFLOAD.withdraw, ..none },
+    ] {
+        let status = create_core(&first, &second, |config, _| config.callbacks.offload = some);
+        assert_eq!(status, DASH_NULL);
+    }
     assert_eq!(create(|config, _| config.tcp_strict = 2), DASH_BAD_VALUE);
     assert_eq!(create(|config, _| config.number = 0), DASH_IN_USE);
     assert_eq!(create(|config, _| config.number = 2), DASH_OUT_OF_RANGE);

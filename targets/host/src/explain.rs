@@ -20,14 +20,19 @@ use crate::{
     },
 };
 
-/// Processes the frames before the one asked for, and shows what happens to that one.
+/// Processes the frames before the one asked for, and shows what happens to that one; `warnings`
+/// as of [`run`](crate::run::run).
 ///
 /// # Errors
 /// Bad input, or no such frame.
-pub fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<(), Error> {
+pub fn explain(
+    args: &ExplainArgs,
+    out: &mut impl Write,
+    warnings: &mut impl Write,
+) -> Result<(), Error> {
     let mut plan = Plan::read(&args.input)?;
     let mut captures = open(&args.input)?;
-    warn(&plan);
+    warn(&plan, warnings);
     let mut storage = Storage::new(&plan, args.input.flows)?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
     let mut session = Session::new(&mut storage, first, later, &args.input)?;

@@ -39,8 +39,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = BufWriter::new(std::io::stdout().lock());
     let done = match &cli.command {
-        Command::Run(args) => run::run(args, &mut out),
-        Command::Explain(args) => explain::explain(args, &mut out),
+        Command::Run(args) => run::run(args, &mut out, &mut std::io::stderr()),
+        Command::Explain(args) => explain::explain(args, &mut out, &mut std::io::stderr()),
     };
     let done = done.and_then(|()| {
         out.flush().map_err(|error| error::Error::io(Path::new("standard output"), error))

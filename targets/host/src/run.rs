@@ -23,15 +23,16 @@ use crate::{
 /// Frames between two updates of the progress bar.
 pub const PROGRESS: u64 = 4096;
 
-/// Processes captures; writes what leaves, the report, and to `out` the trace and the summary.
+/// Processes captures; writes what leaves, the report, to `out` the trace and the summary, and to
+/// `warnings` what of the configuration is not acted on.
 ///
 /// # Errors
 /// Bad input, also a capture that turns out to be damaged on the way; the system. Output files of
 /// earlier runs stay as they were then, and no new ones are left.
-pub fn run(args: &RunArgs, out: &mut impl Write) -> Result<(), Error> {
+pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> Result<(), Error> {
     let mut plan = Plan::read(&args.input)?;
     let mut captures = open(&args.input)?;
-    warn(&plan);
+    warn(&plan, warnings);
     spare_inputs(&args.out, &args.input, &plan)?;
     let mut storage = Storage::new(&plan, args.input.flows)?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
@@ -84,11 +85,11 @@ pub fn open(input: &InputArgs) -> Result<Merge, Error> {
     Ok(Merge::new(readers.collect::<Result<_, _>>()?)?)
 }
 
-/// Tells what is accepted and not acted on.
-pub fn warn(plan: &Plan) {
+/// Tells `warnings` what is accepted and not acted on.
+pub fn warn(plan: &Plan, warnings: &mut impl Write) {
     for warning in &plan.warnings {
         // Nobody may be listening.
-        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+        let _ = writeln!(warnings, "warning: {warning}");
     }
 }
 

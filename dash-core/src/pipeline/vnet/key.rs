@@ -155,6 +155,18 @@ impl FlowKey {
         }
     }
 
+    /// The flow of a customer frame from a port, for whoever names flows from outside. Both addresses
+    /// are of one IP version.
+    #[must_use]
+    pub fn of_a_port(
+        eni: EthernetAddress,
+        vnet: VnetId,
+        direction: Direction,
+        headers: &Headers,
+    ) -> Self {
+        Self::new(Owner::new(eni.into(), vnet), direction, headers, 0)
+    }
+
     /// Becomes the flow of a usual frame that entered at stage `entry`.
     #[inline(always)]
     pub(super) const fn set_usual(

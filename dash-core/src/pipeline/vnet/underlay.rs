@@ -38,7 +38,8 @@ impl FlowState {
     }
 
     /// The ENI that the flow was made for.
-    pub(super) const fn eni(self) -> EniId {
+    #[must_use]
+    pub const fn eni(self) -> EniId {
         self.eni
     }
 

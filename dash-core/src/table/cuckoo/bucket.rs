@@ -14,7 +14,7 @@ const LOW: u64 = LANES * 0x7fff;
 
 /// One cache line of fingerprints and entry handles.
 ///
-/// Place `p` has its fingerprint in the lane that [`LANE_OF`] says; 0 is an empty place.
+/// Each place has its fingerprint in a lane of its own; 0 is an empty place.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Bucket {

@@ -4,6 +4,8 @@
 // Each test binary uses its own part.
 #![allow(dead_code, unreachable_pub, clippy::borrow_as_ptr)]
 
+use std::collections::BTreeMap;
+
 use core::{
     ffi::{c_int, c_void},
     mem::{self, MaybeUninit},
@@ -157,6 +159,13 @@ pub struct Caller {
     /// Port and bytes of each frame that was sent.
     pub sent: Vec<(u16, Vec<u8>)>,
     pub released: usize,
+    /// Flows that were removed, and how many of them it still takes down.
+    pub removed: Vec<dash_removed_flow_t>,
+    pub removed_room: usize,
+    /// Flows that the hardware has, and what it forwarded of each since it was asked.
+    pub hardware: BTreeMap<u32, (dash_flow_t, dash_hits_t)>,
+    /// Most of them.
+    pub hardware_room: usize,
     /// Called by the callbacks, if set.
     pub calls_back: Option<*mut dash_core_t>,
     pub answers: Vec<dash_status_t>,
@@ -192,6 +201,55 @@ unsafe extern "C" fn release(user: *mut c_void, frame: *mut dash_frame_t) {
     }
 }
 
+unsafe extern "C" fn flow_removed(user: *mut c_void, flow: *const dash_removed_flow_t) -> c_int {
+    // SAFETY: `user` is the caller of `Core::new`, the flow is there for the call.
+    unsafe {
+        let caller = &mut *user.cast::<Caller>();
+        if let Some(core) = caller.calls_back {
+            caller.answers.push(dash_core_tick(core, 1));
+        }
+        if caller.removed.len() == caller.removed_room {
+            return 1;
+        }
+        caller.removed.push(*flow);
+    }
+    0
+}
+
+unsafe extern "C" fn offer(user: *mut c_void, id: u32, flow: *const dash_flow_t) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let caller = &mut *user.cast::<Caller>();
+        if caller.hardware.len() == caller.hardware_room {
+            return 1;
+        }
+        let before = caller.hardware.insert(id, (*flow, dash_hits_t::default()));
+        assert!(before.is_none(), "offered twice");
+    }
+    0
+}
+
+unsafe extern "C" fn hits(user: *mut c_void, id: u32, hits: *mut dash_hits_t) {
+    // SAFETY: as above; `hits` is a place for the answer.
+    unsafe {
+        assert_eq!(*hits, dash_hits_t::default());
+        let caller = &mut *user.cast::<Caller>();
+        *hits = std::mem::take(&mut caller.hardware.get_mut(&id).expect("its flow").1);
+    }
+}
+
+unsafe extern "C" fn withdraw(user: *mut c_void, id: u32, hits: *mut dash_hits_t) {
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(*hits, dash_hits_t::default());
+        *hits = (*user.cast::<Caller>()).hardware.remove(&id).expect("its flow").1;
+    }
+}
+
+/// All three.
+pub const OFFLOAD: dash_flow_offload_t =
+    dash_flow_offload_t { offer: Some(offer), hits: Some(hits), withdraw: Some(withdraw) };
+
 /// # Safety
 /// A frame that the caller has.
 pub unsafe fn bytes<'a>(frame: *const dash_frame_t) -> &'a [u8] {
@@ -214,13 +272,37 @@ unsafe impl Send for Core {}
 pub static MTU: [u16; 4] = [9100; 4];
 
 impl Core {
+    /// Without hardware, and nobody hears which flows ended.
     pub fn new(policy: &Policy, number: u32, flows: u32) -> Self {
+        Self::calling(policy, number, flows, |_| {})
+    }
+
+    /// Whose callbacks hear which flows ended, and are hardware that forwards flows.
+    pub fn with_all(policy: &Policy, number: u32, flows: u32) -> Self {
+        Self::calling(policy, number, flows, |callbacks| {
+            callbacks.flow_removed = Some(flow_removed);
+            callbacks.offload = OFFLOAD;
+        })
+    }
+
+    fn calling(
+        policy: &Policy,
+        number: u32,
+        flows: u32,
+        change: impl FnOnce(&mut dash_callbacks_t),
+    ) -> Self {
         // SAFETY: from a box that the policy has.
         let sizes = sizes(unsafe { &*policy.capacity }, flows);
         let layouts = [sizes.core, sizes.flow_buckets, sizes.flow_slots, sizes.eni_counters];
         let memory = layouts.map(Memory::new);
-        let caller = Box::into_raw(Box::new(Caller { room: usize::MAX, ..Caller::default() }));
-        let config = dash_core_config_t {
+        let rooms = Caller {
+            room: usize::MAX,
+            removed_room: usize::MAX,
+            hardware_room: usize::MAX,
+            ..Caller::default()
+        };
+        let caller = Box::into_raw(Box::new(rooms));
+        let mut config = dash_core_config_t {
             abi_version: DASH_ABI_VERSION,
             struct_size: size_of::<dash_core_config_t>() as u32,
             policy: policy.handle,
@@ -236,16 +318,29 @@ impl Core {
                 now: Some(now),
                 send: Some(send),
                 release: Some(release),
+                ..Default::default()
             },
             core: memory[0].region(),
             flow_buckets: memory[1].region(),
             flow_slots: memory[2].region(),
             eni_counters: memory[3].region(),
         };
+        change(&mut config.callbacks);
         let mut handle = ptr::null_mut();
         // SAFETY: pointers to the stated types, regions of their sizes.
         assert_eq!(unsafe { dash_core_create(&config, &mut handle) }, OK);
         Self { handle, config, caller, memory }
+    }
+
+    /// Looks at all flows.
+    pub fn tick(&self) {
+        // SAFETY: a handle.
+        assert_eq!(unsafe { dash_core_tick(self.handle, 1 << 20) }, OK);
+    }
+
+    pub fn remove_flow(&self, key: &dash_flow_key_t) -> dash_status_t {
+        // SAFETY: a handle, and a pointer to the stated type.
+        unsafe { dash_core_remove_flow(self.handle, key) }
     }
 
     /// Processes `frames`; answers the status and how many were taken.

@@ -1,28 +1,31 @@
-//! The port's hardware table beside the flow table, and the pipeline that counts what it forwards.
+//! What the flow table hears and is told of: the port's hardware table, the sink of events, and the
+//! pipeline that counts what hardware forwards.
 
-use dash_hal::{FlowId, FlowOffload, Hits};
+use dash_hal::{EventSink, EventsLost, FlowId, FlowOffload, Hits};
 
 use crate::{
-    flow::{Flow, Hardware},
+    flow::{Flow, FlowRemoved, Outside},
     pipeline::Pipeline,
 };
 
-/// Both, for the length of one call of the flow table.
-pub(super) struct Offloading<'s, P, O> {
+/// All three, for the length of one call of the flow table.
+pub(super) struct Surroundings<'s, P, O, E> {
     pub(super) pipeline: &'s mut P,
     pub(super) offload: &'s mut O,
+    pub(super) events: &'s mut E,
 }
 
-impl<P, O> Hardware<P::Key, P::State> for Offloading<'_, P, O>
+impl<P, O, E> Outside<P::Key, P::State> for Surroundings<'_, P, O, E>
 where
     P: Pipeline,
     O: FlowOffload<P::Key, Flow<P::State>>,
+    E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
-    const PRESENT: bool = O::PRESENT;
+    const HARDWARE: bool = O::PRESENT;
     const OFFER_AFTER: u64 = O::OFFER_AFTER;
 
     fn takes(&self, key: &P::Key, flow: &Flow<P::State>) -> bool {
-        self.pipeline.offloads(key, flow)
+        self.offload.is_there() && self.pipeline.offloads(key, flow)
     }
 
     fn offer(&mut self, id: FlowId, key: &P::Key, flow: &Flow<P::State>) -> bool {
@@ -40,9 +43,13 @@ where
         self.count(key, state, &hits);
         hits
     }
+
+    fn removed(&mut self, flow: FlowRemoved<P::Key, P::State>) -> Result<(), EventsLost> {
+        self.events.emit(flow)
+    }
 }
 
-impl<P: Pipeline, O> Offloading<'_, P, O> {
+impl<P: Pipeline, O, E> Surroundings<'_, P, O, E> {
     fn count(&mut self, key: &P::Key, state: &P::State, hits: &Hits) {
         if hits.packets > 0 {
             self.pipeline.count_offloaded(key, state, hits);
