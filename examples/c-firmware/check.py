@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -65,44 +64,37 @@ def receive(connection, frames):
 
 def run(machine, port, records):
     """Feeds `records` to `port`; what left by each port, and the counters that were printed."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [*MACHINES[machine], "-m", "64M", "-display", "none", "-monitor", "none",
-                   "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false",
-                   "-kernel", str(HERE / f"firmware-{machine}.elf")]
-        listeners = []
-        for number in range(PORTS):
-            listener = socket.socket(socket.AF_UNIX)
-            listener.bind(f"{folder}/{number}")
-            listener.listen(1)
-            listener.settimeout(TIMEOUT)
-            listeners.append(listener)
-            command += ["-netdev",
-                        f"stream,id=n{number},server=off,addr.type=unix,addr.path={folder}/{number}",
-                        "-device",
-                        f"virtio-net-device,netdev=n{number},mac=52:54:00:12:34:{0x10 + number:x}"]
-        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        guard = threading.Timer(TIMEOUT, qemu.kill)
-        guard.start()
-        try:
-            connections = [listener.accept()[0] for listener in listeners]
-            frames = [[] for _ in connections]
-            threads = [threading.Thread(target=receive, args=pair)
-                       for pair in zip(connections, frames)]
-            for thread in threads:
-                thread.start()
-            # Before that, frames would be lost: nothing is offered to receive them into.
-            for line in qemu.stdout:
-                if line.strip() == "ready":
-                    break
-            blocks = [struct.pack("<Q", time) + frame for time, frame in records] + [END]
-            connections[port].sendall(b"".join(struct.pack(">I", len(b)) + b for b in blocks))
-            output = qemu.stdout.read()
-            code = qemu.wait()
-            for thread in threads:
-                thread.join()
-        finally:
-            guard.cancel()
-            qemu.kill()
+    command = [*MACHINES[machine], "-m", "64M", "-display", "none", "-monitor", "none",
+               "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false",
+               "-kernel", str(HERE / f"firmware-{machine}.elf")]
+    connections, ends = zip(*(socket.socketpair() for _ in range(PORTS)))
+    for number, end in enumerate(ends):
+        command += ["-netdev", f"socket,id=n{number},fd={end.fileno()}", "-device",
+                    f"virtio-net-device,netdev=n{number},mac=52:54:00:12:34:{0x10 + number:x}"]
+    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                            pass_fds=[end.fileno() for end in ends])
+    for end in ends:
+        end.close()
+    guard = threading.Timer(TIMEOUT, qemu.kill)
+    guard.start()
+    try:
+        frames = [[] for _ in connections]
+        threads = [threading.Thread(target=receive, args=pair) for pair in zip(connections, frames)]
+        for thread in threads:
+            thread.start()
+        # Before that, frames would be lost: nothing is offered to receive them into.
+        for line in qemu.stdout:
+            if line.strip() == "ready":
+                break
+        blocks = [struct.pack("<Q", time) + frame for time, frame in records] + [END]
+        connections[port].sendall(b"".join(struct.pack(">I", len(b)) + b for b in blocks))
+        output = qemu.stdout.read()
+        code = qemu.wait()
+        for thread in threads:
+            thread.join()
+    finally:
+        guard.cancel()
+        qemu.kill()
     if code != 0:
         sys.exit(f"{machine}: ended with {code}\n{output}")
     return frames, {name: int(count) for name, count in map(str.split, output.splitlines())}

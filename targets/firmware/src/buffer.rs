@@ -14,7 +14,9 @@
 use dash_hal::{HEADROOM, NoRoom, PacketBuffer, ReceiveFlags, ReceiveMetadata};
 use dash_protocol::{STAMP, Stamp};
 
-use crate::ring::HEADER;
+/// Bytes of the virtio header in front of each frame (virtio 1.2, 5.1.6). No offload is
+/// negotiated, so it says nothing.
+pub(crate) const HEADER: usize = 12;
 
 /// Bytes of a slot: the largest frame, with room in front of it. A multiple of 64, and no power of
 /// two: frames do not all begin in the same set of a cache.
@@ -109,9 +111,9 @@ impl FrameBuffer {
         self.prepend(&stamp.to_bytes())
     }
 
-    /// What a device may write a frame to, its own header of `header` bytes included.
-    pub(crate) fn receive_area(&mut self, header: usize) -> &mut [u8] {
-        self.slot.bytes.get_mut(FRAME_AT - header.min(RESERVED)..).unwrap_or_default()
+    /// What a device may write a frame to, with its own header in front.
+    pub(crate) fn receive_area(&mut self) -> &mut [u8] {
+        self.slot.bytes.get_mut(FRAME_AT - HEADER..).unwrap_or_default()
     }
 
     /// Puts `bytes` in front of the frame for the device: into the reserved bytes too, so that the
@@ -232,10 +234,10 @@ mod tests {
     #[test]
     fn what_a_device_writes_is_the_frame() {
         let mut buffer = buffer();
-        let area = buffer.receive_area(12);
-        assert_eq!(area.len(), 12 + LARGEST_RECEIVED);
-        area[..12].fill(0xee);
-        area[12..15].copy_from_slice(&[1, 2, 3]);
+        let area = buffer.receive_area();
+        assert_eq!(area.len(), HEADER + LARGEST_RECEIVED);
+        area[..HEADER].fill(0xee);
+        area[HEADER..HEADER + 3].copy_from_slice(&[1, 2, 3]);
         buffer.reset(3, ReceiveMetadata::default());
         assert_eq!(buffer.bytes(), [1, 2, 3]);
         // A device that lies of the length reaches no other slot.

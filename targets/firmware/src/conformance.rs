@@ -10,11 +10,10 @@ use dash_hal::{
 use dash_protocol::{ClockMode, DATA_PORTS};
 
 use crate::{
-    buffer::FrameBuffer,
     devices::Devices,
     event::{EventQueue, Exit},
     machine::Machine,
-    platform::{FirmwarePlatform, SLOTS},
+    platform::FirmwarePlatform,
     pool::SlotPool,
     ring::RING,
     seeds::Seeds,
@@ -78,6 +77,3 @@ pub unsafe fn conform<M: Machine>(log: fn(&Report)) -> Exit {
     let complete = report.ran() == Case::ALL.len();
     if report.is_conforming() && complete { Exit::Stopped } else { Exit::NotConforming }
 }
-
-/// A place for each buffer, and one more.
-pub(crate) type Store = [Option<FrameBuffer>; SLOTS + 1];

@@ -7,9 +7,9 @@ use virtio_drivers::{
 };
 
 use crate::{
-    buffer::FrameBuffer,
+    buffer::{FrameBuffer, HEADER},
     pool::SlotPool,
-    ring::{HEADER, RING, Ring},
+    ring::{RING, Ring},
 };
 
 bitflags::bitflags! {

@@ -14,17 +14,13 @@ use virtio_drivers::{
 };
 
 use crate::{
-    buffer::{FrameBuffer, LARGEST_RECEIVED},
+    buffer::{FrameBuffer, HEADER, LARGEST_RECEIVED},
     memory::QueueMemory,
 };
 
 /// Buffers that a device may have of one queue: two bursts, so that it works on one while the core
 /// works on the other.
 pub const RING: usize = 64;
-
-/// Bytes of the virtio header in front of each frame (virtio 1.2, 5.1.6). No offload is
-/// negotiated, so it says nothing.
-pub(crate) const HEADER: usize = 12;
 
 /// A queue of one direction. The ring owns the buffers that the device has, and does not touch one
 /// until the device has given it back.
@@ -61,7 +57,7 @@ impl Ring {
     pub(crate) fn give_empty(&mut self, mut buffer: FrameBuffer) -> Result<(), FrameBuffer> {
         // SAFETY: The slot is a static's, and the ring owns the buffer, untouched, until
         // `take_filled` pops its token.
-        let token = unsafe { self.queue.add(&[], &mut [buffer.receive_area(HEADER)]) };
+        let token = unsafe { self.queue.add(&[], &mut [buffer.receive_area()]) };
         self.keep(token, buffer)
     }
 
@@ -70,7 +66,7 @@ impl Ring {
         let token = self.queue.peek_used()?;
         let mut buffer = self.posted.get_mut(usize::from(token))?.take()?;
         // SAFETY: It is the area that this buffer's token was given for.
-        let used = unsafe { self.queue.pop_used(token, &[], &mut [buffer.receive_area(HEADER)]) };
+        let used = unsafe { self.queue.pop_used(token, &[], &mut [buffer.receive_area()]) };
         let length = (used.unwrap_or(0) as usize).saturating_sub(HEADER);
         buffer.reset(length.min(LARGEST_RECEIVED), metadata);
         Some(buffer)

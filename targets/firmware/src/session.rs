@@ -21,18 +21,14 @@ use dash_protocol::{
 };
 
 use crate::{
-    buffer::FrameBuffer,
     event::Event,
     machine::Machine,
     platform::{FirmwarePlatform, PortCounters, QUEUE},
-    storage::{CAPACITY, ENGINE, FIRST, Tables, WRITER},
+    storage::{CAPACITY, ENGINE, FIRST, FirmwareEngine, Tables, WRITER},
 };
 
 /// Flows that the ageing sweep looks at for each frame.
 const SWEEP: usize = 4;
-
-/// The engine of the program.
-pub(crate) type FirmwareEngine = Engine<'static, Vnet<'static>, FrameBuffer, QUEUE>;
 
 /// A run.
 pub(crate) struct Session<M: Machine> {

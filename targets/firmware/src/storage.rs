@@ -12,9 +12,10 @@
 use core::{mem::MaybeUninit, sync::atomic::AtomicU32};
 
 use dash_core::{
+    engine::Engine,
     flow::{Flow, FlowTable},
     pipeline::vnet::{
-        EniCounters, FlowKey, FlowState,
+        EniCounters, FlowKey, FlowState, Vnet,
         policy::{Capacity, PolicyWriter},
     },
     table::{
@@ -27,8 +28,10 @@ use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::{
-    buffer::Slot, conformance::Store, control::CONTROL_SLOTS, nic::Nic, platform::SLOTS,
-    session::FirmwareEngine,
+    buffer::{FrameBuffer, Slot},
+    control::CONTROL_SLOTS,
+    nic::Nic,
+    platform::{QUEUE, SLOTS},
 };
 
 include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
@@ -80,11 +83,16 @@ pub(crate) static MESSAGES: ConstStaticCell<[Slot; CONTROL_SLOTS]> =
 pub(crate) static NICS: ConstStaticCell<Vec<Nic, { DATA_PORTS + 1 }>> =
     ConstStaticCell::new(Vec::new());
 
+/// The engine of the program.
+pub(crate) type FirmwareEngine = Engine<'static, Vnet<'static>, FrameBuffer, QUEUE>;
+
 /// The policy's writer and the engine are too large to be moved about on a stack.
 pub(crate) static WRITER: StaticCell<PolicyWriter<'static>> = StaticCell::new();
 
 /// See [`WRITER`].
 pub(crate) static ENGINE: StaticCell<FirmwareEngine> = StaticCell::new();
 
-/// Where the conformance suite puts the whole pool; no part of an image without it.
-pub(crate) static STORE: ConstStaticCell<Store> = ConstStaticCell::new([const { None }; SLOTS + 1]);
+/// Where the conformance suite puts the whole pool, with one place more; no part of an image
+/// without it.
+pub(crate) static STORE: ConstStaticCell<[Option<FrameBuffer>; SLOTS + 1]> =
+    ConstStaticCell::new([const { None }; SLOTS + 1]);

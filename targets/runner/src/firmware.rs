@@ -116,7 +116,7 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct Firmware {
     control: UnixStream,
-    data: [UnixStream; DATA_PORTS],
+    data: Vec<UnixStream>,
     answers: Receiver<Vec<u8>>,
     arrivals: Receiver<(PortId, Vec<u8>)>,
     readers: Vec<JoinHandle<()>>,

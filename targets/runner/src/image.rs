@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -20,13 +21,15 @@ const LOG: (&str, &str) = ("DEFMT_LOG", "info");
 /// Builds the image that `input` needs, and copies it into `folder`.
 ///
 /// # Errors
-/// Cargo does not build it; it has told why.
+/// Cargo does not build it.
 pub fn build(arch: Arch, input: &InputArgs, folder: &Path) -> Result<PathBuf, Error> {
     let workspace = workspace();
     // Images of other configurations have the same name: none is built until this one is copied.
     let manifest = workspace.join("Cargo.toml");
     let lock = File::open(&manifest).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| Error::io(&manifest, error))?;
+    // What cargo says on its way is for someone who waits; why it fails is for everyone.
+    let watched = io::stderr().is_terminal();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(&workspace)
@@ -34,15 +37,16 @@ pub fn build(arch: Arch, input: &InputArgs, folder: &Path) -> Result<PathBuf, Er
         .args(["--package", arch.package(), "--bin", arch.package(), "--target", arch.target()])
         .envs(environment(input)?)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
+        .stderr(if watched { Stdio::inherit() } else { Stdio::piped() });
     if env::var_os(LOG.0).is_none() {
         cargo.env(LOG.0, LOG.1);
     }
     let output = cargo.output().map_err(|error| Error::Build(format!("cargo: {error}")))?;
     if !output.status.success() {
         return Err(Error::Build(format!(
-            "cargo has failed; it may need `rustup target add {}`",
-            arch.target()
+            "cargo has failed; it may need `rustup target add {}`\n{}",
+            arch.target(),
+            String::from_utf8_lossy(&output.stderr)
         )));
     }
     let built = executable(&output.stdout, arch.package())

@@ -54,7 +54,7 @@ use clap::Parser;
 pub fn main() -> ExitCode {
     let args = cli::Args::parse();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let done = run::run(&args, &mut out).and_then(|()| {
+    let done = run::run(&args, &mut out, &mut std::io::stderr()).and_then(|()| {
         let flushed = out.flush();
         flushed.map_err(|error| error::Error::io(Path::new("standard output"), error))
     });

@@ -2,12 +2,13 @@
 
 use std::{
     io::{self, ErrorKind},
-    os::unix::net::{UnixListener, UnixStream},
+    os::{fd::AsRawFd, unix::net::UnixStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use command_fds::CommandFdExt;
 use dash_protocol::{CONTROL_MAC, DATA_PORTS, data_mac};
 
 use crate::{
@@ -32,7 +33,6 @@ pub struct Machine {
     command: &'static str,
     child: Child,
     log: Log,
-    listeners: Vec<UnixListener>,
 }
 
 impl Drop for Machine {
@@ -42,12 +42,15 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    /// Boots `image`, with sockets in `folder`. With `show` its log is printed.
+    /// Boots `image`; its devices are connected before it runs. With `show` its log is printed.
     ///
     /// # Errors
     /// QEMU is missing, the image is none, or the system refuses the sockets.
-    pub fn boot(arch: Arch, image: &Path, folder: &Path, show: bool) -> Result<Self, Error> {
+    pub fn boot(arch: Arch, image: &Path, show: bool) -> Result<(Self, Wires), Error> {
         let (command, arguments) = arch.qemu();
+        let failed = |message: String| Error::Qemu { command, message };
+        let elf = std::fs::read(image).map_err(|error| Error::io(image, error))?;
+        let table = log::table(&elf).map_err(failed)?;
         let mut qemu = Command::new(command);
         qemu.args(arguments)
             .args(["-m", MEMORY, "-display", "none", "-monitor", "none", "-serial", "none"])
@@ -58,19 +61,7 @@ impl Machine {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut listeners = Vec::new();
-        for device in Device::all() {
-            let path = folder.join(device.name());
-            let listener = UnixListener::bind(&path).and_then(|listener| {
-                listener.set_nonblocking(true)?;
-                Ok(listener)
-            });
-            listeners.push(listener.map_err(|error| Error::io(&path, error))?);
-            device.attach(&mut qemu, &path)?;
-        }
-        let elf = std::fs::read(image).map_err(|error| Error::io(image, error))?;
-        let failed = |message: String| Error::Qemu { command, message };
-        let table = log::table(&elf).map_err(failed)?;
+        let wires = connect(&mut qemu).map_err(|error| failed(error.to_string()))?;
         let mut child = qemu.spawn().map_err(|error| {
             failed(match error.kind() {
                 ErrorKind::NotFound => "QEMU is not installed".to_owned(),
@@ -78,47 +69,7 @@ impl Machine {
             })
         })?;
         let log = Log::of(&mut child, table, show);
-        Ok(Self { command, child, log, listeners })
-    }
-
-    /// Waits until all devices are connected.
-    ///
-    /// # Errors
-    /// The machine ends, or takes longer than `timeout`.
-    pub fn connect(&mut self, timeout: Duration) -> Result<Wires, Error> {
-        let until = Instant::now() + timeout;
-        let mut streams = Vec::new();
-        for listener in std::mem::take(&mut self.listeners) {
-            streams.push(self.accept(&listener, until)?);
-        }
-        let control = streams.pop();
-        let data = <[UnixStream; DATA_PORTS]>::try_from(streams).ok();
-        control
-            .zip(data)
-            .map(|(control, data)| Wires { control, data })
-            .ok_or_else(|| self.error("it has been connected already"))
-    }
-
-    fn accept(&mut self, listener: &UnixListener, until: Instant) -> Result<UnixStream, Error> {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    let blocking = stream.set_nonblocking(false);
-                    return blocking
-                        .map(|()| stream)
-                        .map_err(|error| self.error(&error.to_string()));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.error(&error.to_string())),
-            }
-            if self.ended().is_some() {
-                return Err(self.error("it has ended at once"));
-            }
-            if Instant::now() > until {
-                return Err(self.error("it does not connect its devices"));
-            }
-            std::thread::sleep(PAUSE);
-        }
+        Ok((Self { command, child, log }, wires))
     }
 
     fn error(&self, message: &str) -> Error {
@@ -181,45 +132,21 @@ impl Machine {
     }
 }
 
-/// A network device.
-#[derive(Clone, Copy)]
-enum Device {
-    Data(u8),
-    Control,
-}
-
-impl Device {
-    /// The data ports by number, then the control port.
-    fn all() -> impl Iterator<Item = Self> {
-        (0..DATA_PORTS as u8).map(Self::Data).chain([Self::Control])
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Data(port) => format!("port{port}"),
-            Self::Control => "control".to_owned(),
-        }
-    }
-
-    fn mac(self) -> [u8; 6] {
-        match self {
-            Self::Data(port) => data_mac(port),
-            Self::Control => CONTROL_MAC,
-        }
-    }
-
-    fn attach(self, qemu: &mut Command, path: &Path) -> Result<(), Error> {
-        // QEMU's options have commas between them.
-        let Some(path) = path.to_str().filter(|path| !path.contains(',')) else {
-            let unfit = io::Error::other("this path cannot be named to QEMU");
-            return Err(Error::io(path, unfit));
-        };
-        let name = self.name();
-        let mac = self.mac().map(|byte| format!("{byte:02x}")).join(":");
-        qemu.arg("-netdev")
-            .arg(format!("stream,id={name},server=off,addr.type=unix,addr.path={path}"))
-            .arg("-device")
-            .arg(format!("virtio-net-device,netdev={name},mac={mac}"));
-        Ok(())
-    }
+/// Gives the machine its network devices: the data ports by number, and the control port. QEMU
+/// drops what is sent to a socket that it has yet to connect, so it gets connected ones.
+fn connect(qemu: &mut Command) -> io::Result<Wires> {
+    let mut its_ends = Vec::new();
+    let mut device = |mac: [u8; 6]| {
+        let (ours, its) = UnixStream::pair()?;
+        let fd = its.as_raw_fd();
+        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        qemu.args(["-netdev", &format!("socket,id=n{fd},fd={fd}")])
+            .args(["-device", &format!("virtio-net-device,netdev=n{fd},mac={mac}")]);
+        its_ends.push(its.into());
+        Ok(ours)
+    };
+    let data = (0..DATA_PORTS as u8).map(data_mac).map(&mut device).collect::<io::Result<_>>()?;
+    let control = device(CONTROL_MAC)?;
+    qemu.preserved_fds(its_ends);
+    Ok(Wires { control, data })
 }

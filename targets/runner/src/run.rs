@@ -30,20 +30,20 @@ use crate::{
 /// Bytes of an Ethernet header, which an MTU does not count.
 const ETHERNET: u32 = 14;
 
-/// Builds, boots, forwards, and writes what left, the report, and to `out` the summary.
+/// Builds, boots, forwards, and writes what left, the report, to `out` the summary, and to
+/// `warnings` what of the configuration is not acted on.
 ///
 /// # Errors
 /// Bad input, no image, no machine, a firmware that does not do its part. Output files of earlier
 /// runs stay as they were then, and no new ones are left.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
+pub fn run(args: &Args, out: &mut impl Write, warnings: &mut impl Write) -> Result<(), Error> {
     let job = Job::read(args)?;
-    warn(&job.plan);
+    warn(&job.plan, warnings);
     let folder = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;
     let image = image::build(args.arch, &args.input, folder.path())?;
-    let mut machine = Machine::boot(args.arch, &image, folder.path(), args.log)?;
+    let (mut machine, wires) = Machine::boot(args.arch, &image, args.log)?;
+    let done = job.forward(args, wires);
     let timeout = Duration::from_secs(args.timeout);
-    let wires = machine.connect(timeout);
-    let done = wires.and_then(|wires| job.forward(args, wires));
     match done.and_then(|done| machine.end(timeout).map(|()| done)) {
         Ok(done) => done.write(out),
         Err(error) => Err(machine.explain(error)),

@@ -1,12 +1,10 @@
-//! The socket behind a network device: QEMU's `-netdev stream`, which has the length of each frame
+//! The socket behind a network device: QEMU's `-netdev socket`, which has the length of each frame
 //! in front of it, 32 bits in network order. It loses nothing and holds the sender back.
 
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
 };
-
-use dash_protocol::DATA_PORTS;
 
 /// Longest frame that QEMU passes on: its `NET_BUFSIZE`.
 const LONGEST: u32 = 4096 + 65_536;
@@ -16,8 +14,8 @@ const LONGEST: u32 = 4096 + 65_536;
 pub struct Wires {
     /// Of the control port.
     pub control: UnixStream,
-    /// Of each data port.
-    pub data: [UnixStream; DATA_PORTS],
+    /// Of the data ports, by number.
+    pub data: Vec<UnixStream>,
 }
 
 /// Sends a frame whose bytes are `parts` one after the other.

@@ -31,9 +31,10 @@ fn image(arch: Arch) -> PathBuf {
         "--target",
         arch.target(),
     ]);
-    let output = cargo.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "cargo builds no {name}");
-    let messages = String::from_utf8(output.stdout).unwrap();
+    let output = cargo.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert!(output.status.success(), "cargo builds no {name}\n{}", text(output.stderr));
+    let messages = text(output.stdout);
     let mut messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
     let built = messages.find(|message: &serde_json::Value| message["target"]["name"] == *name);
     built.unwrap()["executable"].as_str().unwrap().into()

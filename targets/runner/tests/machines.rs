@@ -34,7 +34,8 @@ fn every_run(arch: &str) {
     for Run { name, expected, .. } in runs {
         let out = tempfile::tempdir().unwrap();
         let args = args(arch, out.path(), &arguments(&expected, &root));
-        run(&args, &mut std::io::sink()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        run(&args, &mut std::io::sink(), &mut std::io::sink())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         compare(&name, out.path(), &args);
     }
 }
@@ -44,7 +45,7 @@ fn many_frames(arch: &str) {
     let rest = random_frames(folder.path(), 10_000, 44);
     let args = args(arch, &folder.path().join("out"), &rest);
     let mut summary = Vec::new();
-    run(&args, &mut summary).unwrap_or_else(|error| panic!("{error}"));
+    run(&args, &mut summary, &mut std::io::sink()).unwrap_or_else(|error| panic!("{error}"));
     compare("many frames", &args.out, &args);
     // None is lost: each leaves or is dropped for a reason.
     let report = std::fs::read_to_string(args.out.join("report.json")).unwrap();
@@ -104,8 +105,7 @@ fn the_log_of_a_firmware_that_is_given_up_is_readable() {
         let rest = arguments(&published.expected, &root);
         let input = args("aarch64", folder.path(), &rest).input;
         let image = build(*arch, &input, folder.path()).unwrap();
-        let mut machine = Machine::boot(*arch, &image, folder.path(), false).unwrap();
-        let wires = machine.connect(Duration::from_secs(20)).unwrap();
+        let (machine, wires) = Machine::boot(*arch, &image, false).unwrap();
         drop(Firmware::greet(wires, Duration::from_secs(20)).unwrap());
         let message = machine.explain(FirmwareError::Ended.into()).to_string();
         assert!(message.contains("INFO Ready"), "{arch:?}: {message}");
@@ -139,8 +139,7 @@ fn not_up(image: &[u8]) -> (FirmwareError, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.elf");
     std::fs::write(&path, image).unwrap();
-    let mut machine = Machine::boot(Arch::Aarch64, &path, folder.path(), false).unwrap();
-    let wires = machine.connect(Duration::from_secs(20)).unwrap();
+    let (machine, wires) = Machine::boot(Arch::Aarch64, &path, false).unwrap();
     let error = Firmware::greet(wires, Duration::from_secs(1)).unwrap_err();
     let message = machine.explain(Error::Qemu { command: "", message: String::new() }).to_string();
     (error, message)
@@ -171,6 +170,6 @@ fn an_image_that_is_none_is_not_booted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.elf");
     std::fs::write(&path, [0; 64]).unwrap();
-    let failed = Machine::boot(Arch::Riscv64, &path, folder.path(), false);
+    let failed = Machine::boot(Arch::Riscv64, &path, false);
     assert!(matches!(failed, Err(Error::Qemu { .. })), "{failed:?}");
 }

@@ -78,8 +78,7 @@ pub const HELLO: Hello =
 pub fn boot(args: &Args, fault: Fault) -> (Wires, JoinHandle<()>) {
     let (control, firmware_control) = UnixStream::pair().unwrap();
     let pairs = [(); DATA_PORTS].map(|()| UnixStream::pair().unwrap());
-    let data = pairs.each_ref().map(|(host, _)| host.try_clone().unwrap());
-    let firmware_data = pairs.map(|(_, firmware)| firmware);
+    let (data, firmware_data) = pairs.into_iter().unzip();
     let plan = Plan::read(&args.input).unwrap();
     let firmware = std::thread::spawn(move || {
         let wires = Wires { control: firmware_control, data: firmware_data };

@@ -32,7 +32,7 @@ pub fn args(arch: &str, out: &Path, rest: &[String]) -> Args {
 pub fn expected(args: &Args) -> BTreeMap<String, Vec<u8>> {
     let out = tempfile::tempdir().unwrap();
     let args = RunArgs { input: args.input.clone(), out: out.path().to_owned(), trace: false };
-    dash_host::run::run(&args, &mut std::io::sink()).unwrap();
+    dash_host::run::run(&args, &mut std::io::sink(), &mut std::io::sink()).unwrap();
     files(out.path())
 }
 
