@@ -43,10 +43,11 @@ pub(super) fn apply<B: PacketBuffer>(
     mtu: u16,
 ) -> Result<usize, Outcome> {
     let mac = rewrite.flags & Flags::DESTINATION_MAC;
-    if rewrite.flags != OVERLAY | mac || rewrite.tunnel.is_over_ipv6() {
+    let encapsulated = edges.inner.network != 0;
+    if rewrite.flags != OVERLAY | mac || rewrite.tunnel.is_over_ipv6() || !encapsulated {
         return apply_any(rewrite, buffer, edges, mtu);
     }
-    // The compiler knows the flags here, and leaves their tests out.
+    // The compiler knows all this here, and leaves its tests out.
     change((rewrite, OVERLAY | mac), buffer, edges, &Inside::NONE, mtu)
 }
 
