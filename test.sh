@@ -59,6 +59,7 @@ fi
 step "unit, property and end-to-end tests"
 [ -z "$all" ] || export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 cargo test --quiet --workspace
+[ -z "$all" ] || cargo test --quiet --release -p dash-core --lib -- --ignored
 
 step "bare metal"
 for target in aarch64-unknown-none riscv32imac-unknown-none-elf; do

@@ -32,15 +32,17 @@
 use core::{hint, num::NonZeroU32};
 
 use super::TableError;
-use dash_hal::{HashKey, Hints};
+use dash_hal::{BURST, HashKey, Hints};
+use heapless::Vec;
 
 mod bucket;
 mod placement;
+mod tags;
 #[cfg(test)]
 mod tests;
 
 pub use bucket::Bucket;
-use bucket::PLACES;
+use tags::PLACES;
 
 /// Most entries of a table: a handle has 26 bits of position and 6 of version.
 pub const MAX_CAPACITY: usize = 1 << (u32::BITS - VERSION_BITS);
@@ -156,6 +158,9 @@ pub struct Cuckoo<'a, K, V> {
     stashed: u32,
     /// First free slot, if any is free.
     free: u32,
+    /// What the tests count.
+    #[cfg(test)]
+    work: tests::Work,
 }
 
 impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
@@ -178,14 +183,32 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         let (buckets, rest) =
             buckets.split_at_mut_checked(main).ok_or(TableError::StorageTooSmall)?;
         let stash = rest.get_mut(..stash_for(slots.len())).ok_or(TableError::StorageTooSmall)?;
-        buckets.fill(Bucket::EMPTY);
-        stash.fill(Bucket::EMPTY);
-        for (next, slot) in (1_u32..).zip(slots.iter_mut()) {
+        let (hash, count) = (HashKey::new(seed), main as u32);
+        let mut table = Self {
+            buckets,
+            stash,
+            slots,
+            hash,
+            count,
+            len: 0,
+            stashed: 0,
+            free: 0,
+            #[cfg(test)]
+            work: tests::Work::default(),
+        };
+        table.clear();
+        Ok(table)
+    }
+
+    /// Empties the table. Handles from before are void.
+    pub fn clear(&mut self) {
+        self.buckets.fill(Bucket::EMPTY);
+        self.stash.fill(Bucket::EMPTY);
+        for (next, slot) in (1_u32..).zip(self.slots.iter_mut()) {
             slot.key = K::EMPTY;
             slot.state = next << VERSION_BITS;
         }
-        let hash = HashKey::new(seed);
-        Ok(Self { buckets, stash, slots, hash, count: main as u32, len: 0, stashed: 0, free: 0 })
+        (self.len, self.stashed, self.free) = (0, 0, 0);
     }
 
     /// How many of `buckets` are not stash. No more than [`MAX_CAPACITY`] are used.
@@ -224,6 +247,40 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         self.look_up(self.hashed(key, hints), key)
     }
 
+    /// The entries of `keys`: the primary look-up; as many are looked up as both slices hold.
+    ///
+    /// Memory latencies of up to [`BURST`] keys overlap, and of more keys those of the next burst's
+    /// buckets with this one's entries.
+    #[inline]
+    pub fn find_burst<H: Hints>(&self, keys: &[K], found: &mut [Option<Handle>], hints: &H) {
+        let mut next = keys.chunks(BURST);
+        let mut places = self.homes(next.next().unwrap_or_default(), hints);
+        for (keys, found) in keys.chunks(BURST).zip(found.chunks_mut(BURST)) {
+            self.candidates(&mut places, hints);
+            let now = places;
+            if let Some(next) = next.next() {
+                places = self.homes(next, hints);
+            }
+            for ((place, key), found) in now.iter().zip(keys).zip(found) {
+                *found = match place.candidate {
+                    Some(candidate) if !self.is_key(candidate, key) => {
+                        self.look_up(place.home, key)
+                    }
+                    found => found,
+                };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn homes<H: Hints>(&self, keys: &[K], hints: &H) -> [Place; BURST] {
+        let mut places = [Place::NONE; BURST];
+        for (place, key) in places.iter_mut().zip(keys) {
+            *place = self.home(key, hints);
+        }
+        places
+    }
+
     /// Where the table would have `key`, as a first step of many look-ups at a time: starts to
     /// load that bucket.
     #[inline]
@@ -237,37 +294,26 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// latencies overlap.
     #[inline]
     pub fn candidates<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
-        let mut elsewhere = false;
-        for place in &mut *places {
-            let Place { home, candidate } = place.as_mut();
-            let Some(bucket) = self.bucket(home.primary) else { continue };
-            if home.tag == 0 {
-                continue;
+        for places in places.chunks_mut(BURST) {
+            let mut elsewhere = Vec::<u8, BURST>::new();
+            for (place, at) in places.iter_mut().zip(0..) {
+                let Place { home, candidate } = place.as_mut();
+                let Some(bucket) = self.bucket(home.primary) else { continue };
+                if home.tag == 0 {
+                    continue;
+                }
+                if let Some(place) = bucket.matching(home.tag).next() {
+                    *candidate = self.candidate(bucket, place, hints);
+                } else if bucket.may_be_away(home.tag) {
+                    self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
+                    let _ = elsewhere.push(at);
+                }
             }
-            if let Some(place) = bucket.matching(home.tag).next() {
-                *candidate = self.candidate(bucket, place, hints);
-            } else if bucket.away() != 0 {
-                elsewhere = true;
-                self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
-            }
-        }
-        if elsewhere {
-            self.candidates_elsewhere(places, hints);
-        }
-    }
-
-    /// For keys that their primary bucket does not hold.
-    #[cold]
-    fn candidates_elsewhere<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
-        for place in places {
-            let Place { home, candidate } = place.as_mut();
-            if candidate.is_some() || home.tag == 0 {
-                continue;
-            }
-            if let Some(bucket) = self.bucket(self.alternate(home.tag, home.primary))
-                && let Some(place) = bucket.matching(home.tag).next()
-            {
-                *candidate = self.candidate(bucket, place, hints);
+            for at in &elsewhere {
+                if let Some(place) = places.get_mut(usize::from(*at)) {
+                    let Place { home, candidate } = place.as_mut();
+                    *candidate = self.candidate_elsewhere(*home, hints);
+                }
             }
         }
     }
@@ -295,10 +341,24 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         value: V,
         hints: &H,
     ) -> Result<Handle, InsertError> {
+        let home = self.hashed(key, hints);
+        self.insert_at(&Place { home, candidate: None }, key, value, hints)
+    }
+
+    /// [`insert`](Self::insert), for a key whose [`home`](Self::home) is known, of this table.
+    /// # Errors
+    /// [`InsertError`]; the table is as it was.
+    pub fn insert_at<H: Hints>(
+        &mut self,
+        &Place { home, .. }: &Place,
+        key: &K,
+        value: V,
+        hints: &H,
+    ) -> Result<Handle, InsertError> {
         if let Some(slot) = self.slots.get(self.free as usize) {
             hints.prefetch(slot);
         }
-        let home = self.hashed(key, hints);
+        self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
         if let Some(there) = self.look_up(home, key) {
             return Err(InsertError::Exists(there));
         }
@@ -322,14 +382,24 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
 
     /// Removes the entry; returns it.
     pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) -> Option<(K, V)> {
-        let (&key, &value) = self.get(handle)?;
-        let home = self.hashed(&key, hints);
+        let (key, _) = self.get(handle)?;
+        self.remove_at(self.hashed(key, hints), handle, hints)
+    }
+
+    /// Removes the entry of `key`; returns its value.
+    pub fn remove_key<H: Hints>(&mut self, key: &K, hints: &H) -> Option<V> {
+        let home = self.hashed(key, hints);
+        let handle = self.look_up(home, key)?;
+        self.remove_at(home, handle, hints).map(|(_, value)| value)
+    }
+
+    fn remove_at<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) -> Option<(K, V)> {
         self.evict(home, handle, hints);
         let slot = self.slots.get_mut(handle.index())?;
         slot.state = self.free << VERSION_BITS | handle.0.get().wrapping_add(1) & VERSION;
         self.free = handle.index() as u32;
         self.len = self.len.saturating_sub(1);
-        Some((key, value))
+        Some((slot.key, slot.value))
     }
 
     /// Key and value of a live entry.

@@ -1,38 +1,61 @@
 //! Exact match, shared: one control core writes while all cores read.
 //!
-//! A hash map with chains. Chain heads and links are 32-bit words; a node is written aside and
-//! published by one store; a value of one word is replaced by one store in its node. A replaced or
-//! removed node keeps its link until every reader has passed a quiescent point, so a reader that
-//! stands on it still reaches the rest of its chain, and no node ever changes its place in a
-//! chain: a key that stays is always found.
+//! A bucketised hash table with two choices (Azar, Broder, Karlin and Upfal, "Balanced
+//! Allocations", STOC 1994): a key has two buckets of [`WAYS`] slots, and a new entry goes to the
+//! one that holds less. A slot is one 32-bit word: the index of a node, and bits of the hash. A node
+//! holds key and value.
 //!
-//! Memory, in 32-bit words: `capacity` heads, and nodes of two links, key and value: one for each
-//! entry and spare ones, which let entries be replaced before the readers have left the old ones.
-//! Once they are used up too, an update answers `Busy`. There are `capacity / 8 + 1` spare nodes,
-//! and where a replacement takes a node, enough to replace [`REPLACED_AT_ONCE`] entries or all.
+//! Unlike in the [flow table](super::cuckoo), no entry ever moves: slots are a tenth of the memory,
+//! and five for each eight leave so much room that none has to. So the protocol is short. A node is
+//! written aside and published by one store into its slot; a replacement is one store of another
+//! index into the same slot; a value of one word is replaced by one store in its node; a removal
+//! clears the slot. What a slot once led to is not written again until every reader has passed a
+//! quiescent point. A reader that probes both buckets, once, finds each key that stays, and sees of
+//! each entry the old or the new. `tests/exact_protocol` shows that under all interleavings.
 //!
-//! Time: one chain, 1.5 nodes on average for a hit at full load (as many heads as entries). The
-//! worst case is a walk over all nodes; keys that make it cannot be chosen without the secret of
-//! the hash (almost universal, `dash_hal::Hints::keyed_hash`). It is computed in software: keys are
-//! short, and the writer's core need not have the hardware of its readers'.
+//! Memory, in 32-bit words: 1.6 slots for each entry, nodes of key and value, one link for each
+//! node. There is a node for each entry and spare ones, which let entries be replaced before the
+//! readers have left the old ones; once they are used up too, an update answers `Busy`. There are
+//! `capacity / 8 + 1` spare nodes, and where a replacement takes a node, enough to replace
+//! [`REPLACED_AT_ONCE`] entries or all.
+//!
+//! Time: a look-up reads two buckets of 32 bytes, and nodes whose hash agrees in the slot's other
+//! bits. Both buckets of a key are full, at capacity, with odds far below 10⁻⁹ (of 24 million
+//! entries none at a load of 0.65, one in 3 million at 0.7). Such an entry goes to a stash of
+//! [`STASH`] slots, which a look-up reads up to the last that was ever used; with that full too an
+//! insert answers `Full`. Tables of at most [`STASH`] entries take every entry. Keys that share
+//! buckets cannot be chosen without the secret of the hash (almost universal,
+//! `dash_hal::Hints::keyed_hash`). It is computed in software: keys are short, and the writer's core
+//! need not have the hardware of its readers'.
+#![allow(
+    clippy::inline_always,
+    reason = "a look-up is small where the lengths of key and value are known, and only there"
+)]
+use super::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
 use super::{
     Demand, TableError,
-    pool::{NIL, Nodes, Pool},
+    pool::{Nodes, Pool},
     quiescence::Readers,
 };
-use core::{
-    iter,
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicU32,
-        Ordering::{Acquire, Relaxed, Release},
-    },
-};
+use core::{iter, marker::PhantomData};
 use dash_hal::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Entries that can be replaced before the readers have left the old ones, also in a small table.
 pub const REPLACED_AT_ONCE: usize = 64;
+
+/// Slots of a bucket.
+pub const WAYS: usize = 8;
+
+/// Entries for each bucket, on average, at capacity: 0.625 of its slots.
+const MEAN: usize = 5;
+
+/// Slots of the stash, or as many as the capacity.
+pub const STASH: usize = 64;
 
 /// What keys and values are made of: plain data of a whole number of 32-bit words.
 pub trait Words: Copy + FromBytes + IntoBytes + Immutable {}
@@ -41,7 +64,7 @@ impl<T: Copy + FromBytes + IntoBytes + Immutable> Words for T {}
 /// The readers' view; as many copies as there are cores.
 #[derive(Clone, Copy, Debug)]
 pub struct Exact<'a, K, V> {
-    chains: Chains<'a>,
+    index: Index<'a>,
     entry: PhantomData<fn() -> (K, V)>,
 }
 
@@ -52,38 +75,69 @@ pub struct ExactWriter<'a, K, V> {
     entry: PhantomData<fn() -> (K, V)>,
 }
 
-/// Heads and nodes, whatever the key and the value are.
+/// Slots and nodes, whatever the key and the value are.
 #[derive(Clone, Copy, Debug)]
-struct Chains<'a> {
-    heads: &'a [AtomicU32],
+struct Index<'a> {
+    /// Buckets, and the stash behind them.
+    slots: &'a [AtomicU32],
+    /// How many of `slots` are in buckets.
+    in_buckets: usize,
+    /// How many slots of the stash were ever in use.
+    stashed: &'a AtomicU32,
     nodes: Nodes<'a>,
+    /// Bits of a slot that are the index of a node plus 1, or 0.
+    node_bits: u32,
     hash: HashKey,
 }
 
 /// What writes them. It takes bytes, so that all tables share its code.
 #[derive(Debug)]
 struct Entries<'a> {
-    chains: Chains<'a>,
+    index: Index<'a>,
     pool: Pool<'a>,
+    capacity: usize,
     len: usize,
     /// Whether a replacement is one store and takes no node.
     in_place: bool,
 }
 
-/// What the types of key and value say of the nodes.
+/// What the capacity and the types of key and value say of slots and nodes.
 #[derive(Clone, Copy)]
 struct Shape {
+    capacity: usize,
     nodes: usize,
-    /// Words of a node: link, key, value.
+    /// Words of a node: key and value.
     stride: usize,
     in_place: bool,
 }
 
-/// A node, and the link that led to it.
+impl Shape {
+    /// Slots in buckets.
+    const fn in_buckets(self) -> usize {
+        self.capacity.div_ceil(MEAN).saturating_mul(WAYS)
+    }
+
+    const fn stash(self) -> usize {
+        if self.capacity < STASH { self.capacity } else { STASH }
+    }
+
+    /// Words in front of the pool: all slots, and how many of the stash are in use.
+    const fn index_words(self) -> usize {
+        1_usize.saturating_add(self.in_buckets()).saturating_add(self.stash())
+    }
+}
+
+/// Where a key may be.
+struct Choices<'a> {
+    buckets: [&'a [AtomicU32]; 2],
+    /// What the slot has above the index.
+    tag: u32,
+}
+
+/// An entry, and the slot that leads to it.
 struct Found<'a> {
-    link: &'a AtomicU32,
+    slot: &'a AtomicU32,
     index: u32,
-    next: &'a AtomicU32,
     key: &'a [AtomicU32],
     value: &'a [AtomicU32],
 }
@@ -103,15 +157,15 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
         } else {
             REPLACED_AT_ONCE
         };
-        let stride = 1 + (size_of::<K>() + size_of::<V>()) / 4;
-        Shape { nodes: capacity.saturating_add(spare + 1), stride, in_place }
+        let stride = (size_of::<K>() + size_of::<V>()) / 4;
+        Shape { capacity, nodes: capacity.saturating_add(spare + 1), stride, in_place }
     }
 
     /// 32-bit words of storage that `capacity` entries take.
     #[must_use]
     pub const fn words_for(capacity: usize) -> usize {
-        let Shape { nodes, stride, .. } = Self::shape(capacity);
-        Pool::words_for(nodes, stride).saturating_add(capacity)
+        let shape = Self::shape(capacity);
+        Pool::words_for(shape.nodes, shape.stride).saturating_add(shape.index_words())
     }
 
     /// An empty table over `words`, whose content is overwritten.
@@ -123,15 +177,14 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
         hash: HashKey,
         readers: Readers<'a>,
     ) -> Result<Self, TableError> {
-        let (heads, words) = words.split_at_checked(capacity).ok_or(TableError::StorageTooSmall)?;
-        let entries = Entries::new(heads, words, Self::shape(capacity), hash, readers)?;
+        let entries = Entries::new(words, Self::shape(capacity), hash, readers)?;
         Ok(Self { entries, entry: PhantomData })
     }
 
     /// The view for readers.
     #[must_use]
     pub fn table(&self) -> Exact<'a, K, V> {
-        Exact { chains: self.entries.chains, entry: PhantomData }
+        Exact { index: self.entries.index, entry: PhantomData }
     }
 
     /// Inserts or replaces; returns the value that was there. A replacement is never refused as
@@ -190,24 +243,32 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
 impl<'a> Entries<'a> {
     #[inline(never)]
     fn new(
-        heads: &'a [AtomicU32],
         words: &'a [AtomicU32],
         shape: Shape,
         hash: HashKey,
         readers: Readers<'a>,
     ) -> Result<Self, TableError> {
-        let (pool, nodes) = Pool::new(words, shape.nodes, shape.stride, readers)?;
-        for head in heads {
-            head.store(NIL, Relaxed);
+        let Shape { capacity, nodes, stride, in_place } = shape;
+        let (index, words) =
+            words.split_at_checked(shape.index_words()).ok_or(TableError::StorageTooSmall)?;
+        let (pool, nodes) = Pool::new(words, nodes, stride, readers)?;
+        for word in index {
+            word.store(0, Relaxed);
         }
-        let chains = Chains { heads, nodes, hash };
-        Ok(Self { chains, pool, len: 0, in_place: shape.in_place })
+        // Buckets first: where the storage is aligned, none crosses a line.
+        let (stashed, slots) = index.split_last().ok_or(TableError::StorageTooSmall)?;
+        // Of the number of nodes, which is an index plus 1.
+        let node_bits = u32::BITS - (nodes.count() as u32).leading_zeros();
+        let in_buckets = shape.in_buckets();
+        let index = Index { slots, in_buckets, stashed, nodes, node_bits, hash };
+        Ok(Self { index, pool, capacity, len: 0, in_place })
     }
 
     /// Answers whether the key was there; then `old` is its value.
     fn insert(&mut self, key: &[u8], value: &[u8], old: &mut [u8]) -> Result<bool, TableError> {
-        let found = self.chains.find(key);
-        if let Some(found) = &found {
+        let choices = self.index.choices(key).ok_or(TableError::Full)?;
+        let found = self.index.find(&choices, key);
+        let slot = if let Some(found) = &found {
             copy(found.value, old);
             if self.in_place {
                 for (to, from) in found.value.iter().zip(words_of(value)) {
@@ -216,23 +277,20 @@ impl<'a> Entries<'a> {
                 }
                 return Ok(true);
             }
+            found.slot
         } else if self.places() == 0 {
             return Err(TableError::Full);
-        }
-        let link = match &found {
-            Some(found) => found.link,
-            None => self.chains.head(key).ok_or(TableError::Full)?,
+        } else {
+            self.index.vacancy(&choices).ok_or(TableError::Full)?
         };
         self.pool.reserve(1)?;
         let index = self.pool.take()?;
-        let node = self.chains.nodes.get(index).ok_or(TableError::Full)?;
-        let next = found.as_ref().map_or(link, |found| found.next).load(Relaxed);
-        let words = iter::once(next).chain(words_of(key)).chain(words_of(value));
-        for (to, from) in node.iter().zip(words) {
+        let node = self.index.nodes.get(index).ok_or(TableError::Full)?;
+        for (to, from) in node.iter().zip(words_of(key).chain(words_of(value))) {
             to.store(from, Relaxed);
         }
-        // Release: who follows this link finds the node written.
-        link.store(index, Release);
+        // Release: who follows this index finds the node written.
+        slot.store(choices.tag | index.wrapping_add(1), Release);
         match &found {
             Some(old) => self.pool.retire(iter::once(old.index)),
             None => self.len += 1,
@@ -242,16 +300,16 @@ impl<'a> Entries<'a> {
 
     /// Answers whether the key was there; then `old` is its value.
     fn remove(&mut self, key: &[u8], old: &mut [u8]) -> bool {
-        let Some(found) = self.chains.find(key) else { return false };
+        let Some(found) = self.index.get(key) else { return false };
         copy(found.value, old);
-        found.link.store(found.next.load(Relaxed), Release);
+        found.slot.store(0, Release);
         self.pool.retire(iter::once(found.index));
         self.len -= 1;
         true
     }
 
     fn admit(&mut self, key: &[u8], demand: &mut Demand) -> Result<(), TableError> {
-        demand.insert(self.chains.find(key).is_some());
+        demand.insert(self.index.get(key).is_some());
         if demand.new > self.places() {
             return Err(TableError::Full);
         }
@@ -263,7 +321,7 @@ impl<'a> Entries<'a> {
     }
 
     fn admit_shared(&mut self, key: &[u8], demand: &mut Demand) -> Result<(), TableError> {
-        demand.insert(self.chains.find(key).is_some());
+        demand.insert(self.index.get(key).is_some());
         // Each key is inserted once, so the count may be far too high. With all nodes free that
         // are not in use, it does not matter: then only `Full` is left.
         match self.pool.reserve(demand.new) {
@@ -274,7 +332,7 @@ impl<'a> Entries<'a> {
 
     /// Entries that are not there yet.
     const fn places(&self) -> usize {
-        self.chains.heads.len().saturating_sub(self.len)
+        self.capacity.saturating_sub(self.len)
     }
 }
 
@@ -282,7 +340,16 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     /// The value of `key`. Keys are equal when their bytes are.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        self.chains.find(key.as_bytes()).map(|found| read(found.value))
+        self.index.get(key.as_bytes()).map(|found| read(found.value))
+    }
+
+    /// Starts to load what a look-up or an insert of `key` reads first: for a few keys ahead, where
+    /// many are at hand.
+    #[inline]
+    pub fn prefetch<H: Hints>(&self, key: &K, hints: &H) {
+        if let Some(choices) = self.index.choices(key.as_bytes()) {
+            choices.buckets.iter().for_each(|bucket| hints.prefetch(*bucket));
+        }
     }
 
     /// All entries, in no order. A table that changes meanwhile gives each entry that stays
@@ -291,56 +358,97 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     /// The reader passes no quiescent point before it has dropped the iterator; with an empty
     /// [`Readers`], nothing is inserted before.
     pub fn iter(&self) -> impl Iterator<Item = (K, V)> + 'a {
-        let chains = self.chains;
-        chains
-            .heads
+        let index = self.index;
+        index
+            .slots
             .iter()
-            .flat_map(move |head| chains.chain(head, size_of::<K>() / 4))
+            .filter_map(move |slot| index.entry(slot, slot.load(Acquire), size_of::<K>() / 4))
             .map(|found| (read(found.key), read(found.value)))
     }
 }
 
-impl<'a> Chains<'a> {
-    /// The head of the chain that `key` belongs to.
-    #[inline]
-    fn head(&self, key: &[u8]) -> Option<&'a AtomicU32> {
+impl<'a> Index<'a> {
+    /// The buckets of `key`, which are one at times. `None`: there is no bucket.
+    #[inline(always)]
+    fn choices(&self, key: &[u8]) -> Option<Choices<'a>> {
         let mut words = [0; HASH_KEY_WORDS];
         for (word, pair) in words.iter_mut().zip(key.chunks(8)) {
             *word = words_of(pair).fold(0, |word, half| word << 32 | u64::from(half));
         }
         let hash = SoftwareHints.keyed_hash(&self.hash, words.get(..key.len().div_ceil(8))?);
-        // The high half of the hash, scaled to the number of heads without a division.
-        let index = ((hash >> 32) * self.heads.len() as u64) >> 32;
-        self.heads.get(index as usize)
+        let buckets = (self.in_buckets / WAYS) as u64;
+        let bucket = |half: u64| {
+            // A half of the hash, scaled to the number of buckets without a division.
+            let first = ((half * buckets) >> 32) as usize * WAYS;
+            self.slots.get(first..first + WAYS)
+        };
+        let low = hash & u64::from(u32::MAX);
+        let tag = (hash as u32) << self.node_bits;
+        Some(Choices { buckets: [bucket(hash >> 32)?, bucket(low)?], tag })
     }
 
-    // Inlined where a reader calls it, who knows the length of the key.
-    #[inline]
-    fn find(&self, key: &[u8]) -> Option<Found<'a>> {
-        self.chain(self.head(key)?, key.len() / 4).find(|found| {
-            found.key.iter().zip(words_of(key)).all(|(word, wanted)| word.load(Relaxed) == wanted)
-        })
+    #[inline(always)]
+    fn get(&self, key: &[u8]) -> Option<Found<'a>> {
+        self.find(&self.choices(key)?, key)
     }
 
-    /// The nodes of one chain. Bounded: between two quiescent points a reader meets no node twice.
-    #[inline]
-    fn chain(
-        &self,
-        head: &'a AtomicU32,
-        key_words: usize,
-    ) -> impl Iterator<Item = Found<'a>> + use<'a> {
-        let nodes = self.nodes;
-        let mut link = head;
-        iter::from_fn(move || {
+    #[inline(always)]
+    fn find(&self, choices: &Choices<'a>, key: &[u8]) -> Option<Found<'a>> {
+        let [first, second] = choices.buckets;
+        let found = self
+            .find_in(first, choices.tag, key)
+            .or_else(|| self.find_in(second, choices.tag, key));
+        match self.stashed.load(Relaxed) as usize {
+            used @ 1.. if found.is_none() => {
+                let stash = self.slots.get(self.in_buckets..)?;
+                self.find_in(stash.get(..used)?, choices.tag, key)
+            }
+            _ => found,
+        }
+    }
+
+    #[inline(always)]
+    fn find_in(&self, slots: &'a [AtomicU32], tag: u32, key: &[u8]) -> Option<Found<'a>> {
+        slots.iter().find_map(|slot| {
+            let word = slot.load(Relaxed);
+            if (word ^ tag) >> self.node_bits != 0 {
+                return None;
+            }
             // Acquire: pairs with the store that published the node.
-            let index = link.load(Acquire);
-            let (next, entry) = nodes.get(index)?.split_first()?;
-            let (key, value) = entry.split_at_checked(key_words)?;
-            let found = Found { link, index, next, key, value };
-            link = next;
-            Some(found)
+            fence(Acquire);
+            let found = self.entry(slot, word, key.len() / 4)?;
+            let mut words = found.key.iter().zip(words_of(key));
+            words.all(|(word, wanted)| word.load(Relaxed) == wanted).then_some(found)
         })
-        .take(nodes.count())
+    }
+
+    /// The node that `word` in `slot` leads to, if any.
+    #[inline]
+    fn entry(&self, slot: &'a AtomicU32, word: u32, key_words: usize) -> Option<Found<'a>> {
+        let index = (word & !(u32::MAX << self.node_bits)).wrapping_sub(1);
+        let (key, value) = self.nodes.get(index)?.split_at_checked(key_words)?;
+        Some(Found { slot, index, key, value })
+    }
+
+    /// An empty slot for a key: in the bucket that holds less, or in the stash.
+    fn vacancy(&self, choices: &Choices<'a>) -> Option<&'a AtomicU32> {
+        let is_empty = |slot: &AtomicU32| slot.load(Relaxed) == 0;
+        // Which slots are empty, without a branch: it would wait for memory to know its way.
+        let empty = |bucket: &[AtomicU32]| {
+            let bits = bucket.iter().zip(0..);
+            bits.fold(0_u32, |bits, (slot, at)| bits | u32::from(is_empty(slot)) << at)
+        };
+        let empty = choices.buckets.map(empty);
+        let choice = usize::from(empty[1].count_ones() > empty[0].count_ones());
+        if let Some(slot) = choices.buckets[choice].get(empty[choice].trailing_zeros() as usize) {
+            return Some(slot);
+        }
+        let mut stash = self.slots.get(self.in_buckets..)?.iter().zip(1..);
+        let (slot, number) = stash.find(|(slot, _)| is_empty(slot))?;
+        // Before the entry: a reader that could find the entry looks at its slot.
+        let used = self.stashed.load(Relaxed).max(number);
+        self.stashed.store(used, Release);
+        Some(slot)
     }
 }
 

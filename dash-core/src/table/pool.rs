@@ -11,9 +11,9 @@
 //! are O(1) a node plus one load a reader.
 use super::{
     TableError,
+    atomic::{AtomicU32, Ordering::Relaxed},
     quiescence::{MAX_READERS, Readers, Snapshot},
 };
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The index of no node.
 pub(super) const NIL: u32 = u32::MAX;

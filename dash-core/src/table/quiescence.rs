@@ -11,7 +11,7 @@
 //!
 //! Cost: a reader pays one store and one fence a burst. The writer pays one load a reader for
 //! each change that gives up memory or needs some.
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use super::atomic::{AtomicU32, Ordering, fence};
 
 /// Most counters that a shared table takes; its constructor answers `CapacityTooLarge` for more.
 pub const MAX_READERS: usize = 64;

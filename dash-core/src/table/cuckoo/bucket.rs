@@ -2,27 +2,28 @@
 
 use core::num::NonZeroU32;
 
-use super::Handle;
+use super::{
+    Handle,
+    tags::{PLACES, Places, Tags},
+};
 
-/// Entries of a bucket.
-pub(super) const PLACES: usize = 8;
-
-/// One in each 16-bit lane.
-const LANES: u64 = 0x0001_0001_0001_0001;
-/// All bits of each lane but the highest.
-const LOW: u64 = LANES * 0x7fff;
+/// Bits of one counter of entries that live elsewhere. One that was at its largest value stays
+/// there: that costs look-ups a line and loses nothing.
+const COUNTER: u32 = 4;
+const COUNTER_MAX: u64 = (1 << COUNTER) - 1;
 
 /// One cache line of fingerprints and entry handles.
 ///
-/// Each place has its fingerprint in a lane of its own; 0 is an empty place.
+/// A fingerprint of 0 is an empty place.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Bucket {
-    tags: [u64; 2],
+    tags: Tags,
     handles: [u32; PLACES],
-    /// Entries whose primary bucket this is and that live elsewhere: with none, a look-up that
-    /// finds nothing here is over.
-    away: u32,
+    /// How many entries whose primary bucket this is live elsewhere, by the low bits of their
+    /// fingerprints, [`COUNTER`] bits each: where there is none, a look-up that finds nothing here
+    /// is over.
+    away: u64,
     /// Bit `p`: the entry at place `p` lives in its alternate bucket.
     guests: u8,
 }
@@ -42,12 +43,12 @@ pub(super) struct Tenant {
 
 impl Bucket {
     /// A bucket without entries.
-    pub const EMPTY: Self = Self { tags: [0; 2], handles: [0; PLACES], away: 0, guests: 0 };
+    pub const EMPTY: Self = Self { tags: Tags::EMPTY, handles: [0; PLACES], away: 0, guests: 0 };
 
     /// The places whose fingerprint is `tag`.
     #[inline]
     pub(super) fn matching(&self, tag: u16) -> Places {
-        Places(equal(self.tags[0], tag) >> 15 | equal(self.tags[1], tag) >> 14)
+        self.tags.matching(tag)
     }
 
     /// An empty place.
@@ -65,8 +66,7 @@ impl Bucket {
     /// The fingerprint at `place`.
     #[inline]
     pub(super) fn tag(&self, place: usize) -> u16 {
-        let (word, lane) = lane(place);
-        (self.tags[word] >> lane) as u16
+        self.tags.get(place)
     }
 
     /// What lives at `place`.
@@ -78,7 +78,7 @@ impl Bucket {
 
     /// Puts `tenant` at `place`.
     pub(super) fn put(&mut self, place: usize, tenant: Tenant) {
-        self.set_tag(place, tenant.tag);
+        self.tags.set(place, tenant.tag);
         self.handles[place % PLACES] = tenant.handle.0.get();
         let bit = 1 << (place % PLACES);
         self.guests = if tenant.guest { self.guests | bit } else { self.guests & !bit };
@@ -86,88 +86,53 @@ impl Bucket {
 
     /// Empties `place`.
     pub(super) fn vacate(&mut self, place: usize) {
-        self.set_tag(place, 0);
+        self.tags.set(place, 0);
     }
 
-    /// Entries whose primary bucket this is and that live elsewhere.
+    /// Whether an entry with `tag` whose primary bucket this is may live elsewhere.
     #[inline]
-    pub(super) fn away(&self) -> u32 {
-        self.away
+    pub(super) fn may_be_away(&self, tag: u16) -> bool {
+        self.away(tag) != 0
     }
 
-    /// One more entry of this bucket lives elsewhere.
-    pub(super) fn leave(&mut self) {
-        self.away = self.away.saturating_add(1);
-    }
-
-    /// One entry of this bucket lives elsewhere no more.
-    pub(super) fn come_back(&mut self) {
-        self.away = self.away.saturating_sub(1);
-    }
-
-    fn set_tag(&mut self, place: usize, tag: u16) {
-        let (word, lane) = lane(place);
-        let word = &mut self.tags[word];
-        *word = *word & !(0xffff << lane) | u64::from(tag) << lane;
-    }
-}
-
-/// The three bits at position `16 * lane + word` of this number, counted from the top, are the
-/// place of that lane of that word: a perfect hash of one set bit, as de Bruijn sequences are used
-/// (Leiserson, Prokop and Randall, MIT 1998), without a table and a count of zeros.
-const PLACE_OF: u64 = 0x1000_5000_7000_c000;
-
-/// The place of a set bit at position `16 * lane + word`.
-#[inline]
-const fn place(bit: u64) -> usize {
-    (bit.wrapping_mul(PLACE_OF) >> 61) as usize
-}
-
-/// `16 * lane + word` of each place.
-const LANE_OF: [u8; PLACES] = {
-    let mut positions = [0; PLACES];
-    let mut index = 0;
-    while index < PLACES {
-        let position = 16 * (index / 2) + index % 2;
-        positions[place(1 << position)] = position as u8;
-        index += 1;
-    }
-    positions
-};
-
-/// Word of `place`, and bit position of its lane there.
-#[inline]
-fn lane(place: usize) -> (usize, u8) {
-    let position = LANE_OF[place % PLACES];
-    (usize::from(position % 2), position & !1)
-}
-
-/// The highest bit of each lane of `word` that is `tag`. The lowest of them is exact; above it, a
-/// lane that differs from `tag` in its lowest bit alone may be among them.
-#[inline]
-fn equal(word: u64, tag: u16) -> u64 {
-    let difference = word ^ (u64::from(tag) * LANES);
-    difference.wrapping_sub(LANES) & !difference & !LOW
-}
-
-/// Places of a bucket: bit `16 * lane + word` for each.
-#[derive(Clone, Debug)]
-pub(super) struct Places(u64);
-
-impl Iterator for Places {
-    type Item = usize;
-
+    /// Entries with tags like `tag` whose primary bucket this is and that live elsewhere.
     #[inline]
-    fn next(&mut self) -> Option<usize> {
-        let lowest = self.0 & self.0.wrapping_neg();
-        self.0 ^= lowest;
-        (lowest != 0).then_some(place(lowest))
+    fn away(&self, tag: u16) -> u64 {
+        self.away >> counter(tag) & COUNTER_MAX
     }
+
+    /// An entry of this bucket now lives elsewhere.
+    pub(super) fn leave(&mut self, tag: u16) {
+        if self.away(tag) < COUNTER_MAX {
+            self.away += 1 << counter(tag);
+        }
+    }
+
+    /// An entry of this bucket lives elsewhere no more.
+    pub(super) fn come_back(&mut self, tag: u16) {
+        if (1..COUNTER_MAX).contains(&self.away(tag)) {
+            self.away -= 1 << counter(tag);
+        }
+    }
+}
+
+/// Bit position of the counter of entries with `tag`.
+#[inline]
+fn counter(tag: u16) -> u32 {
+    u32::from(tag) * COUNTER % u64::BITS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Bucket {
+        /// Whether it counts as many entries elsewhere as `right`, or more where a counter was at
+        /// its largest value.
+        pub(in super::super) fn counts_at_least(&self, right: &Self) -> bool {
+            (0..1 << COUNTER).all(|tag| [right.away(tag), COUNTER_MAX].contains(&self.away(tag)))
+        }
+    }
 
     fn handle(index: u32) -> Handle {
         Handle(NonZeroU32::MIN.saturating_add(index))

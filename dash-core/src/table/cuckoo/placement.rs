@@ -1,12 +1,26 @@
 //! In which bucket an entry lives, and how room is made for one more.
-use super::bucket::{Bucket, PLACES, Tenant};
+use super::bucket::{Bucket, Tenant};
+use super::tags::PLACES;
 use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES};
 use dash_hal::Hints;
+use heapless::Vec;
 
 /// `hash` as a number below `count`: multiply-shift, for any count.
 #[inline]
 fn below(hash: u32, count: u32) -> u32 {
     ((u64::from(hash) * u64::from(count)) >> 32) as u32
+}
+
+/// Buckets of a search for an empty place, in the order of their visits.
+type Nodes = Vec<u32, PATH_BUCKETS>;
+
+/// Buckets that a search starts to load before it visits them.
+const AHEAD: usize = 6;
+
+/// Of a node of the search that is no root: its parent, and the place there.
+const fn parent(node: usize) -> (usize, usize) {
+    let child = node.saturating_sub(2);
+    (child / PLACES, child % PLACES)
 }
 
 impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
@@ -28,12 +42,14 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
 
     #[inline]
     pub(super) fn bucket(&self, index: u32) -> Option<&Bucket> {
+        #[cfg(test)]
+        self.work.read();
         self.buckets.get(index as usize)
     }
 
     #[inline]
     pub(super) fn prefetch_bucket<H: Hints>(&self, index: u32, hints: &H) {
-        if let Some(bucket) = self.bucket(index) {
+        if let Some(bucket) = self.buckets.get(index as usize) {
             hints.prefetch(bucket);
         }
     }
@@ -53,6 +69,19 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
         Some(handle)
     }
 
+    /// The first entry with the tag in the other bucket or the stash.
+    #[inline]
+    pub(super) fn candidate_elsewhere<H: Hints>(&self, home: Home, hints: &H) -> Option<Handle> {
+        let candidate = |bucket: &Bucket| {
+            let place = bucket.matching(home.tag).next()?;
+            self.candidate(bucket, place, hints)
+        };
+        match self.bucket(self.alternate(home.tag, home.primary)).and_then(candidate) {
+            None if self.stashed > 0 => self.stash.iter().find_map(candidate),
+            found => found,
+        }
+    }
+
     #[inline]
     pub(super) fn is_key(&self, handle: Handle, key: &K) -> bool {
         self.slots
@@ -69,7 +98,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
     pub(super) fn look_up(&self, home: Home, key: &K) -> Option<Handle> {
         let primary = self.bucket(home.primary)?;
         let found = self.find_in(primary, home.tag, key);
-        if found.is_some() || primary.away() == 0 {
+        if found.is_some() || !primary.may_be_away(home.tag) {
             return found;
         }
         let alternate = self.bucket(self.alternate(home.tag, home.primary))?;
@@ -98,7 +127,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
             bucket.put(place, Tenant { tag: home.tag, handle, guest });
         }
         if let (true, Some(primary)) = (guest, self.buckets.get_mut(home.primary as usize)) {
-            primary.leave();
+            primary.leave(home.tag);
         }
         true
     }
@@ -111,7 +140,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
             return false;
         };
         line.put(place, Tenant { tag: home.tag, handle, guest: true });
-        primary.leave();
+        primary.leave(home.tag);
         self.stashed += 1;
         true
     }
@@ -121,45 +150,49 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
     ///
     /// Breadth first, so no bucket is on a path twice: its first visit would have found a shorter
     /// one. Node `i` of the search has the children `2 + 8 i ..`, one for each of its places.
+    #[inline(never)]
     fn make_room<H: Hints>(&mut self, roots: [u32; 2], hints: &H) -> Option<(bool, usize)> {
-        let mut nodes = [0; PATH_BUCKETS];
-        let [first, second, ..] = &mut nodes;
-        [*first, *second] = roots;
-        for at in 0..PATH_BUCKETS {
-            let index = *nodes.get(at)?;
-            let bucket = self.bucket(index)?;
-            if let Some(place) = bucket.vacancy() {
-                return Some(self.displace(&nodes, at, place));
+        let mut nodes = Nodes::from_array(roots);
+        for at in 2..PATH_BUCKETS {
+            // A few nodes ahead, whose loads overlap.
+            while nodes.len() <= at + AHEAD && !nodes.is_full() {
+                let (parent, place) = parent(nodes.len());
+                let index = *nodes.get(parent)?;
+                let child = self.alternate(self.bucket(index)?.tag(place), index);
+                self.prefetch_bucket(child, hints);
+                let _ = nodes.push(child);
             }
-            let children = nodes.get_mut(2 + PLACES * at..).unwrap_or_default();
-            for (place, child) in children.iter_mut().take(PLACES).enumerate() {
-                *child = self.alternate(bucket.tag(place), index);
-                self.prefetch_bucket(*child, hints);
+            if let Some(place) = self.bucket(*nodes.get(at)?)?.vacancy() {
+                return Some(self.displace(&nodes, at, place));
             }
         }
         None
     }
 
     /// Moves the empty `place` of node `at` up to its root.
-    fn displace(&mut self, nodes: &[u32; PATH_BUCKETS], at: usize, place: usize) -> (bool, usize) {
+    fn displace(&mut self, nodes: &Nodes, at: usize, place: usize) -> (bool, usize) {
         let (mut at, mut place) = (at, place);
         for _ in 0..PATH_MOVES {
-            let Some(child) = at.checked_sub(2) else { break };
-            let (parent, from) = (child / PLACES, child % PLACES);
+            if at < 2 {
+                break;
+            }
+            let (parent, from) = parent(at);
             let index = |node| nodes.get(node).map_or(0, |index: &u32| *index as usize);
             let (source, target) = (index(parent), index(at));
             if let Some(mut tenant) = self.buckets.get(source).and_then(|line| line.tenant(from)) {
+                #[cfg(test)]
+                self.work.moved();
                 tenant.guest = !tenant.guest;
                 if let Some(line) = self.buckets.get_mut(target) {
                     line.put(place, tenant);
                     if !tenant.guest {
-                        line.come_back();
+                        line.come_back(tenant.tag);
                     }
                 }
                 if let Some(line) = self.buckets.get_mut(source) {
                     line.vacate(from);
                     if tenant.guest {
-                        line.leave();
+                        line.leave(tenant.tag);
                     }
                 }
             }
@@ -181,7 +214,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
             primary.vacate(place);
             return self.unstash(home.primary, hints);
         }
-        primary.come_back();
+        primary.come_back(home.tag);
         let Some(bucket) = self.buckets.get_mut(alternate as usize) else { return };
         if let Some(place) = place_in(bucket) {
             bucket.vacate(place);
@@ -221,7 +254,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
         tenant.guest = primary != index;
         bucket.put(place, tenant);
         if !tenant.guest {
-            bucket.come_back();
+            bucket.come_back(tenant.tag);
         }
         line.vacate(from);
         self.stashed = self.stashed.saturating_sub(1);

@@ -1,0 +1,80 @@
+"""The parts of the benchmarks beside peers: what runs by turns with what, and what must be reached.
+
+A part is a list of groups. The programs of a group do their rounds by turns, for each phase:
+
+- `peers`: command lines of C programs of this folder; `{data}` is the folder of data.
+- `ours`: arguments of the binary `peers` of the crate dash-benches, which runs in a default build
+  and in one for the machine's own processor.
+- `phases`: in this order; nine rounds of a phase, then the next.
+
+A bar names a work, our program, the peers of which the fastest counts, and the most that our time
+may be of theirs, for each page size.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Group:
+    peers: list
+    ours: list
+    phases: list
+
+
+@dataclass
+class Bar:
+    work: str
+    ours: str
+    peers: list
+    most: dict
+
+
+def bar(work, ours, peers, most, huge=None):
+    return Bar(work, ours, peers, {"4k": most, "2m": most if huge is None else huge})
+
+
+def hash_groups(quick):
+    churn = "1" if quick else "12"
+    groups = []
+    for size in (16, 20, 23):
+        table = ["--size", str(size), "--churn", churn]
+        peers = [["hash", *table]]
+        if size == 20:
+            peers.append(["hash", *table, "--lf"])
+        phases = ["fill", "look-up", "connection", "churn-90", "churn-95"]
+        groups.append(Group(peers, [["hash", *table]], phases))
+        # An entry as long as a flow, whose first line is read; and no prefetch.
+        groups.append(
+            Group([["hash", *table]],
+                  [["hash", *table, "--entry", "192"], ["hash", *table, "--no-prefetch"]],
+                  ["fill", "look-up"]))
+    return groups
+
+
+HASH_BARS = [
+    *(bar(f"{size} hit", "dash_cuckoo_bulk32", ["rte_hash_bulk32"], most, huge)
+      for size, most, huge in (("64k", 0.7, None), ("1M", 0.6, None), ("8M", 0.8, 0.6))),
+    *(bar(f"{size} miss", "dash_cuckoo_bulk32", ["rte_hash_bulk32"], 1.0)
+      for size in ("64k", "1M", "8M")),
+    bar("1M fill", "dash_cuckoo", ["rte_hash", "rte_hash_lf"], 0.8),
+    bar("8M fill", "dash_cuckoo", ["rte_hash"], 0.8),
+    *(bar(f"{size} churn at {load} %", "dash_cuckoo", ["rte_hash"], 0.8)
+      for size in ("1M", "8M") for load in (90, 95)),
+]
+
+def mapping_groups(quick):
+    size = ["--size", "20" if quick else "23"]
+    return [Group([["hash", "--mapping", *size]], [["mapping", *size]],
+                  ["fill", "look-up", "replace"])]
+
+
+MAPPING_BARS = [
+    bar("8M mapping fill", "dash_exact", ["rte_hash"], 1.0),
+    bar("1M mapping fill", "dash_exact", ["rte_hash"], 1.0),
+]
+
+PARTS = {
+    "baseline": (lambda quick: [Group([["baseline"], ["hashcrc"]], [], ["limits"])], []),
+    "hash": (hash_groups, HASH_BARS),
+    "mapping": (mapping_groups, MAPPING_BARS),
+}

@@ -1,0 +1,360 @@
+//! The flow table's hash table, beside `rte_hash`: `hash.c`, with the same keys in the same order.
+//!
+//! Our key is the pipeline's, for the same flows; the hash is the shipped one under a seed. A hit
+//! reads the entry's first line, compares the whole key and adds the value.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use dash_benches::{CpuTime, Prefetch, Random};
+use dash_core::{
+    pipeline::vnet::FlowKey,
+    table::cuckoo::{Bucket, Cuckoo, Handle, Slot},
+};
+use dash_hal::{BURST, Hints, SoftwareHints};
+use zerocopy::transmute;
+
+use crate::{
+    latency::Latency,
+    memory::filled,
+    turns::{Failure, Line, Part},
+};
+
+/// The secret of the table: the peer's table has none.
+const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+/// Numbers from here on are of keys that are never inserted.
+const ABSENT: u64 = 1 << 40;
+/// Operations that are prepared at a time, outside the clock.
+const CHUNK: usize = 1024;
+
+/// The key of the flow that `hash.c` gives this number.
+fn key(number: u64) -> FlowKey {
+    let name = Random::new(number.wrapping_add(1).wrapping_sub(0x9e37_79b9_7f4a_7c15)).next();
+    let source = 0x0a00_0000 | (name & 0xff_ffff) as u32;
+    let destination = 0x0a00_0000 | (name >> 24 & 0xff_ffff) as u32;
+    let addresses: [u8; 8] = transmute!([source.to_be_bytes(), destination.to_be_bytes()]);
+    let [eni, ..] = (number & 63).to_le_bytes();
+    let [port_high, port_low] = ((name >> 48) as u16).to_be_bytes();
+    let [dns_high, dns_low] = 443_u16.to_be_bytes();
+    let owner = [2, 0, 0, 0, 0, eni, 1, 0];
+    let facts = [port_high, port_low, dns_high, dns_low, 6, 0, 0, 0];
+    transmute!([owner, facts, addresses, [0; 8], [0; 8], [0; 8]])
+}
+
+/// What an entry holds: its number, and maybe more that a look-up does not touch.
+pub(crate) trait Value: Copy {
+    fn new(number: u64) -> Self;
+    fn number(&self) -> u64;
+}
+
+impl Value for u64 {
+    fn new(number: u64) -> Self {
+        number
+    }
+    fn number(&self) -> u64 {
+        *self
+    }
+}
+
+/// As long as a flow: with key and state 192 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Flow {
+    number: u64,
+    _rest: [u64; 16],
+}
+
+impl Value for Flow {
+    fn new(number: u64) -> Self {
+        Self { number, _rest: [0; 16] }
+    }
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// Which table.
+struct Shape {
+    size: usize,
+    /// Tenths of the capacity that one round of churn removes and inserts.
+    tenths: usize,
+    /// The hints in use and the length of an entry, in the program's name.
+    name: String,
+}
+
+/// Prepares the part: `[--size LOG2] [--churn TENTHS] [--entry 64|192] [--no-prefetch]`.
+pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
+    let mut shape = Shape { size: 1 << 20, tenths: 12, name: "dash_cuckoo".into() };
+    let (mut entry, mut prefetch) = (64, true);
+    let mut arguments = arguments.iter();
+    while let Some(name) = arguments.next() {
+        let mut number = || arguments.next().ok_or("a number is missing");
+        match name.as_str() {
+            "--size" => shape.size = 1 << number()?.parse::<u32>()?,
+            "--churn" => shape.tenths = number()?.parse()?,
+            "--entry" => entry = number()?.parse()?,
+            "--no-prefetch" => prefetch = false,
+            _ => return Err(format!("what is {name}?").into()),
+        }
+    }
+    if entry != 64 {
+        shape.name += "_192";
+    }
+    if !prefetch {
+        shape.name += "_no_prefetch";
+    }
+    Ok(match (entry, prefetch) {
+        (64, true) => Box::new(Hash::<u64, _>::new(shape, Prefetch)?),
+        (192, true) => Box::new(Hash::<Flow, _>::new(shape, Prefetch)?),
+        (64, false) => Box::new(Hash::<u64, _>::new(shape, SoftwareHints)?),
+        (192, false) => Box::new(Hash::<Flow, _>::new(shape, SoftwareHints)?),
+        _ => return Err("an entry has 64 or 192 bytes".into()),
+    })
+}
+
+/// The table and who lives in it.
+struct Hash<V: 'static, H> {
+    shape: Shape,
+    hints: H,
+    bytes: usize,
+    table: Cuckoo<'static, FlowKey, V>,
+    /// Numbers of the keys in the table.
+    live: Vec<u32>,
+    /// Numbers from here on were not used yet.
+    next: u32,
+    random: Random,
+    hits: Vec<FlowKey>,
+    misses: Vec<FlowKey>,
+}
+
+impl<V: Value, H: Hints> Hash<V, H> {
+    fn new(shape: Shape, hints: H) -> Result<Self, Failure> {
+        let buckets = Cuckoo::<FlowKey, V>::buckets_for(shape.size);
+        let buckets = filled(buckets, Bucket::EMPTY)?;
+        let slots = filled(shape.size, Slot::empty(V::new(0)))?;
+        let bytes = size_of_val(buckets) + size_of_val(slots);
+        let table = Cuckoo::new(buckets, slots, SEED).map_err(|error| format!("{error:?}"))?;
+        let (live, random) = (Vec::with_capacity(shape.size), Random::new(1));
+        Ok(Self {
+            shape,
+            hints,
+            bytes,
+            table,
+            live,
+            next: 0,
+            random,
+            hits: Vec::new(),
+            misses: Vec::new(),
+        })
+    }
+
+    /// Inserts fresh keys until there are `count`; answers the time without making the keys.
+    fn fill(&mut self, count: usize) -> Result<Duration, Failure> {
+        let mut time = CpuTime::default();
+        while self.live.len() < count {
+            let first = self.next;
+            self.next += (count - self.live.len()).min(65_536) as u32;
+            let keys: Vec<FlowKey> = (first..self.next).map(|number| key(number.into())).collect();
+            time.start();
+            for (number, key) in (first..).zip(&keys) {
+                if self.table.insert(key, V::new(number.into()), &self.hints).is_err() {
+                    return Err("the table refuses a key while filling".into());
+                }
+            }
+            time.stop();
+            self.live.extend(first..self.next);
+        }
+        Ok(time.total())
+    }
+
+    /// Each key that lives is found with its own value, and no key that was never inserted.
+    fn verify(&self) -> Result<(), Failure> {
+        let value = |number| {
+            let handle = self.table.find(&key(number), &self.hints)?;
+            Some(self.table.get(handle)?.1.number())
+        };
+        let lost = self.live.iter().filter(|number| {
+            let number = u64::from(**number);
+            value(number) != Some(number)
+        });
+        let lost = lost.count();
+        if lost > 0 || self.table.len() != self.live.len() {
+            return Err(format!("{lost} keys lost, {} counted", self.table.len()).into());
+        }
+        if (ABSENT..ABSENT + 65_536).any(|number| value(number).is_some()) {
+            return Err("found an absent key".into());
+        }
+        Ok(())
+    }
+
+    fn line<'a>(&self, program: &'a str, what: &str, queries: usize) -> Line<'a> {
+        let (entries, bytes) = (self.live.len() as u64, self.bytes as u64);
+        let work = self.work(what);
+        Line { program, work, entries, bytes, queries: queries as u64 }
+    }
+
+    fn work(&self, what: &str) -> String {
+        let size = self.shape.size;
+        if size < 1 << 20 {
+            format!("{}k {what}", size >> 10)
+        } else {
+            format!("{}M {what}", size >> 20)
+        }
+    }
+
+    fn fill_up(&mut self) -> Result<(), Failure> {
+        let size = self.shape.size;
+        self.table.clear();
+        self.live.clear();
+        self.next = 0;
+        let count = size * 9 / 10;
+        let time = self.fill(count)?;
+        let line = self.line(&self.shape.name, "fill", count);
+        line.print(time, count as u64, count as u64, "");
+        self.random = Random::new(1);
+        let queries = size.min(1 << 20);
+        (self.hits, self.misses) = (0..queries)
+            .map(|_| {
+                let hit = key(self.random.below(count as u64));
+                (hit, key(ABSENT + self.random.below(1 << 30)))
+            })
+            .unzip();
+        self.verify()
+    }
+
+    /// The sum of the answers, one key at a time.
+    fn single(&self, keys: &[FlowKey]) -> u64 {
+        let answers = keys.iter().filter_map(|key| self.table.find(key, &self.hints));
+        answers.fold(0, |sum, handle| sum + self.answer(Some(handle)))
+    }
+
+    /// The sum of the answers, in bursts.
+    fn bursts(&self, keys: &[FlowKey]) -> u64 {
+        let mut sum = 0_u64;
+        for burst in keys.chunks(BURST) {
+            let mut handles = [None; BURST];
+            self.table.find_burst(burst, &mut handles, &self.hints);
+            for handle in handles {
+                sum += self.answer(handle);
+            }
+        }
+        sum
+    }
+
+    #[inline]
+    fn answer(&self, handle: Option<Handle>) -> u64 {
+        let entry = handle.and_then(|handle| self.table.get(handle));
+        entry.map_or(0, |(_, value)| value.number() + 1)
+    }
+
+    fn look_up(&self) -> Result<(), Failure> {
+        let [single, burst] = ["single", "bulk32"].map(|way| format!("{}_{way}", self.shape.name));
+        for (what, keys) in [("hit", &self.hits), ("miss", &self.misses)] {
+            self.line(&single, what, keys.len()).measure(|| self.single(black_box(keys)))?;
+            self.line(&burst, what, keys.len()).measure(|| self.bursts(black_box(keys)))?;
+        }
+        Ok(())
+    }
+
+    /// One key goes, one comes. What the new one needs is loaded meanwhile.
+    #[inline]
+    fn replace(&mut self, old: &FlowKey, new: &FlowKey, number: u32) -> u64 {
+        let home = self.table.home(new, &self.hints);
+        let removed = self.table.remove_key(old, &self.hints);
+        let inserted = self.table.insert_at(&home, new, V::new(number.into()), &self.hints);
+        u64::from(removed.is_some()) + u64::from(inserted.is_ok())
+    }
+
+    /// Steady state: a random key goes, a fresh one comes. Even chunks give the mean, odd ones the
+    /// latency of each pair.
+    fn churn(&mut self, what: &str) -> Result<(), Failure> {
+        let chunks = (self.shape.tenths * self.shape.size / 10 / CHUNK) & !1;
+        let (mut time, mut latency) = (CpuTime::default(), Latency::new());
+        let mut good = 0;
+        for chunk in 0..chunks {
+            let pairs: Vec<_> = (0..CHUNK)
+                .map(|_| {
+                    let place = self.random.below(self.live.len() as u64) as usize;
+                    let (old, new) = (self.live[place], self.next);
+                    self.live[place] = new;
+                    self.next += 1;
+                    (key(old.into()), key(new.into()), new)
+                })
+                .collect();
+            if chunk % 2 == 0 {
+                time.start();
+                for (old, new, number) in &pairs {
+                    good += self.replace(old, new, *number);
+                }
+                time.stop();
+            } else {
+                latency.begin();
+                for (old, new, number) in &pairs {
+                    let before = Instant::now();
+                    good += self.replace(old, new, *number);
+                    latency.add(before.elapsed());
+                }
+            }
+        }
+        let (timed, all) = (chunks / 2 * CHUNK, chunks * CHUNK);
+        let line = self.line(&self.shape.name, what, all);
+        line.print(time.total(), timed as u64, good, &latency.members());
+        self.verify()
+    }
+
+    /// A random pair of keys goes, a fresh pair comes, and 6 frames of random flows hit, in bursts
+    /// after each 16 connections.
+    fn connection(&mut self) -> Result<(), Failure> {
+        const TOGETHER: usize = 16;
+        let connections = (self.shape.size / 4).min(131_072) / TOGETHER * TOGETHER;
+        let (mut time, mut sum) = (CpuTime::default(), 0);
+        for _ in 0..connections / TOGETHER {
+            let mut pairs = Vec::with_capacity(2 * TOGETHER);
+            for _ in 0..TOGETHER {
+                let first = 2 * self.random.below(self.live.len() as u64 / 2) as usize;
+                for place in [first, first + 1] {
+                    pairs.push((key(self.live[place].into()), key(self.next.into()), self.next));
+                    self.live[place] = self.next;
+                    self.next += 1;
+                }
+            }
+            let mut expected = 0;
+            let mut frame = || {
+                let number = self.live[self.random.below(self.live.len() as u64) as usize];
+                expected += u64::from(number) + 1;
+                key(number.into())
+            };
+            let frames: Vec<FlowKey> = (0..6 * TOGETHER).map(|_| frame()).collect();
+            time.start();
+            let changed: u64 =
+                pairs.iter().map(|(old, new, number)| self.replace(old, new, *number)).sum();
+            let answers = self.bursts(&frames);
+            time.stop();
+            if answers != expected || changed != 4 * TOGETHER as u64 {
+                return Err("connection: wrong answer or no room".into());
+            }
+            sum += answers;
+        }
+        let name = format!("{}_bulk32", self.shape.name);
+        let line = self.line(&name, "connection", 6 * connections);
+        line.print(time.total(), connections as u64, sum, "");
+        self.verify()
+    }
+}
+
+impl<V: Value, H: Hints> Part for Hash<V, H> {
+    fn round(&mut self, phase: &str) -> Result<(), Failure> {
+        match phase {
+            "fill" => self.fill_up(),
+            "look-up" => self.look_up(),
+            "connection" => self.connection(),
+            "churn-90" => self.churn("churn at 90 %"),
+            "churn-95" => {
+                self.fill(self.shape.size * 95 / 100)?;
+                self.churn("churn at 95 %")
+            }
+            _ => Err("phase: fill, look-up, connection, churn-90, churn-95".into()),
+        }
+    }
+}
