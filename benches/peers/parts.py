@@ -27,6 +27,8 @@ class Bar:
     ours: str
     peers: list
     most: dict
+    # The peers' work, where it has another name.
+    beside: str = ""
 
 
 def bar(work, ours, peers, most, huge=None):
@@ -62,6 +64,7 @@ HASH_BARS = [
       for size in ("1M", "8M") for load in (90, 95)),
 ]
 
+
 def mapping_groups(quick):
     size = ["--size", "20" if quick else "23"]
     return [Group([["hash", "--mapping", *size]], [["mapping", *size]],
@@ -73,8 +76,33 @@ MAPPING_BARS = [
     bar("1M mapping fill", "dash_exact", ["rte_hash"], 1.0),
 ]
 
+
+def lpm_groups(quick):
+    phases = ["build", "look-up", "update", "default"]
+    return [
+        Group([["lpm", "{data}", "fib4"], ["lpm", "{data}", "lpm4"]], [["lpm", "{data}", "bgp4"]], phases),
+        Group([["lpm", "{data}", "fib6"]], [["lpm", "{data}", "bgp6"]], phases),
+        Group([["baseline"]], [["lpm", "{data}", "subsets"], ["lpm", "{data}", "disjoint"]], ["limits"]),
+    ]
+
+
+LPM_BARS = [
+    bar("bgp4 in-prefix", "dash_poptrie_bulk32", ["rte_fib_scalar_bulk32"], 1.2),
+    bar("bgp4 uniform", "dash_poptrie_bulk32", ["rte_fib_scalar_bulk32"], 0.8),
+    bar("bgp4 hot1k", "dash_poptrie_bulk32", ["rte_fib_scalar_bulk32"], 2.5),
+    bar("bgp6 in-prefix", "dash_poptrie_bulk32", ["rte_fib6_scalar_bulk32"], 0.8),
+    bar("bgp4 update", "dash_poptrie", ["rte_fib"], 0.5),
+    bar("bgp4 build", "dash_poptrie", ["rte_fib"], 3.0),
+    *(bar(f"{work}", "dash_poptrie_bulk32", ["dash_poptrie_single"], 1.05)
+      for work in ("bgp4 in-prefix", "bgp4 uniform", "bgp4 hot1k", "bgp6 in-prefix", "bgp6 uniform", "bgp6 hot1k")),
+    *(Bar(f"32 tables, {what}", "dash_poptrie_bulk32", ["baseline"], {"4k": 6.0, "2m": 6.0},
+          "independent reads in 32 MiB") for what in ("subsets", "disjoint")),
+]
+
+
 PARTS = {
     "baseline": (lambda quick: [Group([["baseline"], ["hashcrc"]], [], ["limits"])], []),
     "hash": (hash_groups, HASH_BARS),
     "mapping": (mapping_groups, MAPPING_BARS),
+    "lpm": (lpm_groups, LPM_BARS),
 }

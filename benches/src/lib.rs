@@ -8,6 +8,7 @@ mod device;
 mod frame;
 mod policy;
 mod random;
+pub mod routes;
 mod world;
 
 pub use clock::{CpuTime, cpu_time};

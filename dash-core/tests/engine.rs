@@ -138,7 +138,7 @@ impl Pipeline for Asked {
         let mut rewrite = Rewrite::NONE;
         rewrite.flags = Flags::SOURCE_MAC;
         rewrite.source_mac = EthernetAddress([0, 0, 0, 0, 0, number]).into();
-        let egress = Egress::Port(PortId(u16::from(number % 3)));
+        let egress = Egress::to(PortId(u16::from(number % 3))).unwrap();
         let flow = |key| NewFlow { key, rewrite, egress, state: (), timeouts: self.timeouts };
         let install = match (*context, cause.key()) {
             (ask::PAIR, Some(key)) => Install::Pair(flow(*key), flow(key.other())),
@@ -147,7 +147,7 @@ impl Pipeline for Asked {
             _ => Install::None,
         };
         let verdict = match *context {
-            ask::REPLY => Verdict::Reply { egress: Egress::Ingress },
+            ask::REPLY => Verdict::Reply { egress: Egress::INGRESS },
             ask::PUNT => Verdict::Punt { reason: 7 },
             ask::AGAIN if packet.entry == 0 => {
                 Verdict::Recirculate { rewrite, ingress: PortId(2), entry: 1 }
@@ -261,7 +261,7 @@ fn a_pair_answers_in_both_directions_without_policy() {
     assert_eq!(out.len(), 2);
     assert_eq!((out[0].0, out[0].1[11]), (1, 4), "port 4 mod 3, source MAC ends in 4");
     assert_eq!(bench.engine.pipeline().slows, 1);
-    assert_eq!(bench.live(1)[&Name::new(4, 0)], (2, 120, Egress::Port(PortId(1))));
+    assert_eq!(bench.live(1)[&Name::new(4, 0)], (2, 120, Egress::to(PortId(1)).unwrap()));
     assert_eq!(bench.live(1)[&Name::new(4, 1)].0, 1);
 }
 

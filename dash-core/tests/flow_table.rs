@@ -37,7 +37,7 @@ fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
     NewFlow {
         key: name(number),
         rewrite: Rewrite::NONE,
-        egress: Egress::Port(PortId(port)),
+        egress: Egress::to(PortId(port)).unwrap(),
         state: (),
         timeouts: Timeouts { idle, hard: 0 },
     }
@@ -135,7 +135,7 @@ fn install(
     now: u64,
     hardware: &mut Strict,
 ) -> Option<Handle> {
-    let frame = Arrival { epoch: 1, now, bytes: 60 };
+    let frame = Arrival { epoch: 1, now, bytes: 60, tcp: None };
     table.install(install, &frame, &SoftwareHints, hardware).ok().flatten()
 }
 
@@ -219,7 +219,7 @@ proptest! {
                 _ => Install::None,
             };
             let found = table.find(&name(one), &SoftwareHints);
-            let frame = Arrival { epoch: 1, now, bytes: 60 };
+            let frame = Arrival { epoch: 1, now, bytes: 60, tcp: None };
             let done = match (kind, found) {
                 (4, Some(handle)) => {
                     table.remove(handle, Removal::Deleted, now, &SoftwareHints, &mut hardware);
@@ -267,7 +267,7 @@ fn a_flow_that_hardware_keeps_alive_is_modified_and_goes_on_counting() {
     install(&mut table, &Install::Two(flow(2, 1, 1), flow(1, 1, 1)), now, &mut hardware);
     let handle = table.find(&name(1), &SoftwareHints).unwrap();
     let (_, flow) = table.get(handle).unwrap();
-    assert_eq!((flow.created, flow.modified, flow.egress), (0, now, Egress::Port(PortId(1))));
+    assert_eq!((flow.created, flow.egress), (0, Egress::to(PortId(1)).unwrap()));
     // The frame that made it, one that was fetched, one when it was withdrawn.
     assert_eq!((flow.packets, flow.is_offloaded(), hardware.flows.len()), (3, false, 0));
 }

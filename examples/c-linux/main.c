@@ -115,6 +115,7 @@ static int flow_removed(void *user, const dash_removed_flow_t *flow)
         [DASH_REMOVED_IDLE] = "idle",         [DASH_REMOVED_HARD] = "too old",
         [DASH_REMOVED_DENIED] = "denied",     [DASH_REMOVED_ORPHANED] = "without ENI",
         [DASH_REMOVED_SUPERSEDED] = "replaced", [DASH_REMOVED_DELETED] = "deleted",
+        [DASH_REMOVED_CLOSED] = "closed",     [DASH_REMOVED_EVICTED] = "evicted",
     };
     bool known = flow->reason < sizeof reasons / sizeof *reasons && reasons[flow->reason];
     (void)user;

@@ -247,13 +247,16 @@ where
         self.shard.queue.flush(ports);
     }
 
-    /// Looks at the next `budget` flows and removes those that are over at `now`. What hardware
-    /// forwarded of them is counted; those that it may have are offered, others taken back: when
-    /// the budget is the table's capacity, no frame is forwarded by an older policy afterwards.
+    /// Looks at flows whose time has come, at most `budget` of them, and removes those that are over
+    /// at `now`; then at the next `budget` flows of the table, and removes those whose policy is
+    /// gone. What hardware forwarded of these is counted; those that it may have are offered, others
+    /// taken back: when the budget is the table's capacity, no frame is forwarded by an older
+    /// policy afterwards.
     pub fn tick<H: Hints>(&mut self, now: u64, budget: usize, hints: &H) {
         let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
         let mut outside = Surroundings { pipeline, offload, events };
         let epoch = |outside: &Surroundings<'_, P, O, E>, key: &P::Key| outside.pipeline.epoch(key);
+        flows.expire(now, budget, epoch, hints, &mut outside);
         flows.sweep(now, budget, epoch, hints, &mut outside);
     }
 

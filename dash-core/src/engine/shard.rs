@@ -5,7 +5,9 @@ use heapless::Deque;
 
 use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
-    flow::{Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal},
+    flow::{
+        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal, TableFull, WhenFull,
+    },
     packet::{Entering, Packet},
     pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Verdict},
     rewrite::{Outcome, Rewrite},
@@ -146,14 +148,15 @@ where
         let Some(Lookup::Flow { context, epoch }) = lane.name.lookup else {
             return Err((buffer, None));
         };
-        let Self { pipeline, offload, events, flows, .. } = self;
-        let Some((handle, mut flow, lives)) = flows.hit(&lane.place, &lane.name.key, now) else {
+        let Some((handle, mut flow, surely)) = self.flows.hit(&lane.place, &lane.name.key, now)
+        else {
             trace.flow(FlowStep::Miss);
             return Err((buffer, None));
         };
-        if !lives {
-            let outside = Surroundings { pipeline, offload, events };
-            let Some(kept) = flows.keep(handle, now, &platform.hints(), outside) else {
+        if !surely {
+            let segment = (&lane.name.edges, buffer.bytes());
+            let lives = self.keep(handle, segment, now, &platform.hints());
+            let Some(kept) = self.flows.get_mut(handle).filter(|_| lives) else {
                 trace.flow(FlowStep::Miss);
                 return Err((buffer, None));
             };
@@ -187,6 +190,35 @@ where
             Err(reason) => self.drop(buffer, lane, reason, platform, trace),
         }
         Ok(())
+    }
+
+    /// Whether the flow lives and the frame belongs to it, which may be a segment that changes a TCP
+    /// conversation; else it is removed.
+    #[inline(never)]
+    fn keep<H: Hints>(
+        &mut self,
+        handle: Handle,
+        (edges, bytes): (&Edges, &[u8]),
+        now: u64,
+        hints: &H,
+    ) -> bool {
+        let Self { pipeline, offload, events, flows, .. } = self;
+        let outside = &mut Surroundings { pipeline, offload, events };
+        let Some(&mut Flow { tcp, .. }) = flows.keep(handle, now, hints, outside) else {
+            return false;
+        };
+        if P::TCP
+            && let Some(flags) = edges.tcp_flags(bytes)
+        {
+            if tcp.restarts(flags) {
+                flows.remove(handle, Removal::Closed, now, hints, outside);
+                return false;
+            }
+            if tcp.follows(flags) {
+                flows.follow(handle, flags);
+            }
+        }
+        true
     }
 
     /// [`hit`](Self::hit), for frames that enter again.
@@ -263,10 +295,15 @@ where
         let mut packet = Packet { buffer, ingress: lane.ingress, entry: lane.entry };
         let decision = match lookup {
             Some(Lookup::Flow { context, epoch }) => {
+                // Before the pipeline may turn the frame into its answer.
+                let tcp = P::TCP.then(|| edges.tcp_flags(packet.buffer.bytes())).flatten();
                 let cause = if old.is_some() { Cause::Again(key) } else { Cause::Miss(key) };
                 let decision = self.pipeline.slow(&mut packet, context, cause, now, &hints, trace);
-                let arrival = Arrival { epoch: *epoch, now, bytes };
-                self.remember(&decision, context, old, &arrival, &hints, trace);
+                let arrival = Arrival { epoch: *epoch, now, bytes, tcp };
+                let remembered = self.remember(&decision, context, old, &arrival, &hints, trace);
+                if remembered.is_err() && self.flows.settings().when_full == WhenFull::Drop {
+                    return Some(Fate::Drop(Refusal::TableFull.into()));
+                }
                 decision
             }
             Some(Lookup::NoFlow { context }) => {
@@ -298,7 +335,7 @@ where
         })
     }
 
-    /// Puts what a slow path asked for into the flow table. A full table never stops the frame.
+    /// Puts what a slow path asked for into the flow table.
     fn remember<H: Hints, T: Trace<P>>(
         &mut self,
         decision: &Decision<P>,
@@ -307,7 +344,7 @@ where
         frame: &Arrival,
         hints: &H,
         trace: &mut T,
-    ) {
+    ) -> Result<(), TableFull> {
         let Self { pipeline, offload, events, flows, .. } = self;
         let outside = &mut Surroundings { pipeline, offload, events };
         // A frame that ends, or goes round again, leaves nothing that a later one may hit.
@@ -324,17 +361,18 @@ where
             None if leaves => {
                 (flows.install(&decision.install, frame, hints, outside), FlowStep::Installed)
             }
-            None => return,
+            None => return Ok(()),
         };
         match done {
             Ok(Some(_)) => trace.flow(step),
             Ok(None) if old.is_some() => trace.flow(FlowStep::Removed),
             Ok(None) => {}
-            Err(_) => {
+            Err(TableFull) => {
                 self.pipeline.count_uncached(context);
                 trace.flow(FlowStep::Uncached);
             }
         }
+        done.map(|_| ())
     }
 
     /// The frame, now of `bytes` bytes, leaves by `port`.

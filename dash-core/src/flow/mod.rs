@@ -5,12 +5,17 @@
 )]
 
 mod entry;
+pub mod full;
 mod offload;
 mod outside;
 mod removed;
 mod table;
+pub mod tcp;
+pub mod wheel;
 
 pub use entry::{Egress, Flow, FlowFlags, NewFlow, State, Timeouts};
+pub use full::WhenFull;
 pub use outside::Outside;
 pub use removed::{FlowRemoved, Removal};
-pub use table::{Arrival, FlowCounters, FlowStep, FlowTable, RECLAIM, TableFull};
+use table::NANOSECONDS;
+pub use table::{Arrival, FlowCounters, FlowSettings, FlowStep, FlowTable, RECLAIM, TableFull};

@@ -11,11 +11,11 @@
 //! | what happens to a flow that the hardware has | when the hardware stops |
 //! |---|---|
 //! | it ends, is removed, replaced, or denied by a new evaluation | at once, in the same call |
-//! | its policy's epoch moves; [`Outside::takes`] says no; [`FlowFlags::MODIFIED`] | when the sweep comes by: within one whole sweep, which is one call with a budget of the table's capacity |
+//! | its TCP conversation begins to end; its policy's epoch moves; [`Outside::takes`] says no; [`FlowFlags::MODIFIED`] | when the sweep comes by: within one whole sweep, which is one call with a budget of the table's capacity |
 //! | no frame for its idle time-out, or its hard time-out passes | when the sweep comes by, sooner where the hardware keeps time itself |
 //!
 //! The port is shown the whole [`Flow`]: `rewrite` and `egress` are what it does with a frame;
-//! `timeouts` with `used` (its last frame so far) and `modified` let it keep time. The MTU of each
+//! `timeouts` with `used` (its last frame so far) and `created` let it keep time. The MTU of each
 //! port it knows itself.
 //!
 //! Both halves of a pair with an old epoch are taken back, though only a frame of the direction that
@@ -80,7 +80,8 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             return;
         }
         let Some((key, flow)) = self.get(handle) else { return };
-        let takes = current && outside.takes(key, flow);
+        // Software must see the beginning and the end of a TCP conversation.
+        let takes = current && !flow.tcp.is_unsettled() && outside.takes(key, flow);
         if takes && !flow.flags.contains(FlowFlags::MODIFIED) {
             self.fetch(handle, outside);
         } else {

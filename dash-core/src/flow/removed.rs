@@ -9,6 +9,9 @@ pub enum Removal {
     Idle,
     /// Older than its hard time-out.
     Hard,
+    /// TCP ended it, by FINs of both sides or a RST, and the time for late segments is over; or a
+    /// new conversation began in its place.
+    Closed,
     /// A new evaluation denies it.
     Denied,
     /// What it belonged to is gone, or its policy is older than half the range of epochs.
@@ -17,6 +20,8 @@ pub enum Removal {
     Superseded,
     /// Asked for.
     Deleted,
+    /// The table was full, and a new flow was worth more.
+    Evicted,
 }
 
 /// The event of a flow that left the table. Each half of a pair has its own, the half that was the

@@ -2,27 +2,34 @@
 //!
 //! Memory: one [`Bucket`] line for eight entries and one [`Slot`] for each entry, both the caller's.
 //! Time: a look-up is that of the [cuckoo table](crate::table::cuckoo); installing a flow makes
-//! three attempts at most, and looks at no more than [`RECLAIM`] other entries after each; a
-//! [sweep](FlowTable::sweep) at no more than it is told to.
+//! three attempts at most, and looks at no more than [`RECLAIM`] and [`full::CANDIDATES`] other
+//! entries after each; a [sweep](FlowTable::sweep), and the [wheel](super::wheel) that says when
+//! flows may be over, look at no more than they are told to.
 //!
 //! A flow that has timed out is a miss at once, whether or not a sweep has come by. The halves of
 //! a pair share their idle time: each half keeps its own last hit, and the younger one counts.
 
 use dash_hal::Hints;
 
-use super::{Flow, FlowFlags, FlowRemoved, NewFlow, Outside, Removal, State, Timeouts};
+use super::{
+    Flow, FlowFlags, FlowRemoved, NewFlow, Outside, Removal, State, Timeouts, WhenFull, full,
+    tcp::{Tcp, TcpTimeouts},
+    wheel::Wheel,
+};
 use crate::{
     pipeline::Install,
     table::{
         TableError,
         cuckoo::{Bucket, Cuckoo, Handle, InsertError, Key, Place, Slot},
     },
+    wire::tcp::TcpFlags,
 };
 
 /// Entries that an installation into a full table looks at, in search of one that has timed out.
 pub const RECLAIM: usize = 64;
 
-const NANOSECONDS: u64 = 1_000_000;
+/// In a millisecond.
+pub(super) const NANOSECONDS: u64 = 1_000_000;
 
 /// What the flow table did for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +61,8 @@ pub struct FlowCounters {
     pub idle: u64,
     /// Removed by the hard time-out.
     pub hard: u64,
+    /// Removed because TCP ended them.
+    pub closed: u64,
     /// Removed because a new evaluation denies them.
     pub denied: u64,
     /// Removed because what they belonged to is gone, or their policy is too old.
@@ -62,6 +71,8 @@ pub struct FlowCounters {
     pub superseded: u64,
     /// Removed on request.
     pub deleted: u64,
+    /// Removed because the table was full.
+    pub evicted: u64,
     /// Found no place.
     pub full: u64,
     /// Taken by the port's hardware.
@@ -79,10 +90,12 @@ impl FlowCounters {
         match why {
             Removal::Idle => &mut self.idle,
             Removal::Hard => &mut self.hard,
+            Removal::Closed => &mut self.closed,
             Removal::Denied => &mut self.denied,
             Removal::Orphaned => &mut self.orphaned,
             Removal::Superseded => &mut self.superseded,
             Removal::Deleted => &mut self.deleted,
+            Removal::Evicted => &mut self.evicted,
         }
     }
 }
@@ -96,12 +109,23 @@ pub struct Arrival {
     pub now: u64,
     /// Its bytes as received, without FCS.
     pub bytes: usize,
+    /// Its flags, if its flow is a TCP conversation.
+    pub tcp: Option<TcpFlags>,
 }
 
 /// Whether more than `limit` milliseconds went by from `since` to `now`.
 #[inline]
 const fn over(since: u64, limit: u32, now: u64) -> bool {
     now.saturating_sub(since) > limit as u64 * NANOSECONDS
+}
+
+/// What holds for all flows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowSettings {
+    /// Time-outs of TCP conversations that are not open.
+    pub tcp: TcpTimeouts,
+    /// What becomes of new flows when it is full.
+    pub when_full: WhenFull,
 }
 
 /// [`over`], or `since` is later than `now`.
@@ -121,6 +145,8 @@ pub struct FlowTable<'a, K, S> {
     /// Where the sweep goes on.
     hand: usize,
     pub(super) counters: FlowCounters,
+    pub(super) wheel: Wheel,
+    pub(super) settings: FlowSettings,
 }
 
 impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
@@ -141,7 +167,20 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         seed: [u64; 2],
     ) -> Result<Self, TableError> {
         let flows = Cuckoo::new(buckets, slots, seed)?;
-        Ok(Self { flows, hand: 0, counters: FlowCounters::default() })
+        let (counters, settings) = (FlowCounters::default(), FlowSettings::default());
+        Ok(Self { flows, hand: 0, counters, wheel: Wheel::EMPTY, settings })
+    }
+
+    /// What holds for all flows.
+    #[must_use]
+    pub const fn settings(&self) -> &FlowSettings {
+        &self.settings
+    }
+
+    /// Changes what holds for all flows. Time-outs of flows that are there count at once, but may
+    /// be noticed as late as the old ones.
+    pub const fn set(&mut self, settings: FlowSettings) {
+        self.settings = settings;
     }
 
     /// Most flows; a pair takes two.
@@ -188,7 +227,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     }
 
     /// The last step of a look-up, see [`Cuckoo::confirm`]: the flow of `key`, and whether it
-    /// surely lives at `now`. If not, [`keep`](Self::keep) knows.
+    /// surely lives at `now`. If not, [`keep`](Self::keep) knows; of a TCP conversation it is asked
+    /// at each segment.
     #[inline(always)]
     pub(crate) fn hit(
         &mut self,
@@ -198,8 +238,9 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ) -> Option<(Handle, &mut Flow<S>, bool)> {
         let (handle, flow) = self.flows.confirm(place, key)?;
         let Timeouts { idle, hard } = flow.timeouts;
-        let over = hard != 0 && may_be_over(flow.modified, hard, now)
-            || idle != 0 && may_be_over(flow.used, idle, now);
+        let over = hard != 0 && may_be_over(flow.created, hard, now)
+            || idle != 0 && may_be_over(flow.used, idle, now)
+            || !flow.tcp.is_empty();
         Some((handle, flow, !over))
     }
 
@@ -211,10 +252,10 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         handle: Handle,
         now: u64,
         hints: &H,
-        mut outside: W,
+        outside: &mut W,
     ) -> Option<&mut Flow<S>> {
-        if let Some(why) = self.over(handle, now, &mut outside) {
-            self.remove(handle, why, now, hints, &mut outside);
+        if let Some(why) = self.over(handle, now, outside) {
+            self.remove(handle, why, now, hints, outside);
         }
         self.flows.get_mut(handle)
     }
@@ -253,7 +294,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     pub fn timed_out(&self, handle: Handle, now: u64) -> Option<Removal> {
         let (_, flow) = self.flows.get(handle)?;
         let Timeouts { idle, hard } = flow.timeouts;
-        if hard != 0 && over(flow.modified, hard, now) {
+        let idle = self.settings.tcp.idle(flow.tcp, idle);
+        if hard != 0 && over(flow.created, hard, now) {
             return Some(Removal::Hard);
         }
         if idle == 0 || !over(flow.used, idle, now) {
@@ -262,7 +304,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         // Only now is the other half's line worth loading.
         let peer = flow.peer.and_then(|peer| self.flows.get(peer));
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
-        over(used, idle, now).then_some(Removal::Idle)
+        let why = if flow.tcp.contains(Tcp::CLOSED) { Removal::Closed } else { Removal::Idle };
+        over(used, idle, now).then_some(why)
     }
 
     /// Removes the flow at `now` and, if it is half of a pair, the other half; takes both back from
@@ -291,6 +334,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         outside: &mut W,
     ) -> Option<Handle> {
         self.withdraw(handle, outside);
+        self.unschedule(handle);
         let (key, flow) = self.flows.remove(handle, hints)?;
         *self.counters.removed(why) += 1;
         let peer = flow.peer;
@@ -322,24 +366,30 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         // the first, the second would take its place.
         let second = second.filter(|second| second.key != first.key);
         let created = self.counters.created;
-        let handle = self.put(first, frame, apart, hints, outside)?;
+        let handle = self.put(first, frame, (apart, None), hints, outside)?;
         let fresh = self.counters.created != created;
         // A flow that was there is hit by this frame; else room for the second might be made of it.
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
         }
         if let Some(second) = second {
-            let Ok(other) = self.put(second, frame, apart, hints, outside) else {
+            let keep = (apart, Some(handle));
+            let Ok(other) = self.put(second, frame, keep, hints, outside) else {
                 if fresh {
                     let _ = self.flows.remove(handle, hints);
                     self.counters.created = created;
+                } else {
+                    self.reschedule(handle);
                 }
                 return Err(TableFull);
             };
-            if !apart {
-                self.link(handle, other);
+            if apart {
+                self.reschedule(other);
+            } else {
+                self.link(handle, other, frame.tcp);
             }
         }
+        self.reschedule(handle);
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.flags |= FlowFlags::CREATOR;
             flow.packets += 1;
@@ -383,6 +433,10 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
             self.modify(peer, new, frame, outside);
         }
+        if let Some(flags) = frame.tcp {
+            self.follow(handle, flags);
+        }
+        self.reschedule(handle);
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.used = frame.now;
             flow.packets += 1;
@@ -391,10 +445,10 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Ok(Some(handle))
     }
 
-    /// Looks at the next `budget` entries and removes those that have timed out, and those whose
-    /// policy is gone (`epoch` answers `None`) or more than half the range of epochs ahead; brings
-    /// hardware up to date on the others. No entry is looked at twice: a budget of the capacity
-    /// is a whole sweep.
+    /// Looks at the next `budget` entries, removes those that [`expire`](Self::expire) would remove
+    /// when their time has come, and brings hardware up to date on the others: flows whose policy is
+    /// gone, and those of the hardware, do not wait for their time-outs. No entry is looked at
+    /// twice: a budget of the capacity is a whole sweep.
     pub fn sweep<H: Hints, W: Outside<K, S>>(
         &mut self,
         now: u64,
@@ -406,14 +460,11 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         for _ in 0..budget.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
-            let Some((key, flow)) = self.flows.get(handle) else { continue };
-            let ahead = epoch(outside, key).map(|epoch| epoch.wrapping_sub(flow.epoch));
-            if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
-                self.remove(handle, Removal::Orphaned, now, hints, outside);
-            } else if let Some(why) = self.over(handle, now, outside) {
+            if let Some(why) = self.why_over(handle, now, &epoch, outside) {
                 self.remove(handle, why, now, hints, outside);
-            } else {
-                self.tend(handle, ahead == Some(0), outside);
+            } else if let Some((key, flow)) = self.flows.get(handle) {
+                let current = epoch(outside, key) == Some(flow.epoch);
+                self.tend(handle, current, outside);
             }
         }
     }
@@ -424,13 +475,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         index
     }
 
-    /// Inserts one flow. A flow that is there under the same key is modified when flows live
-    /// `apart`; else it is removed with its pair, which this one replaces.
+    /// Inserts one flow, without making room at the cost of `keep`. A flow that is there under the
+    /// same key is modified when flows live `apart`; else it is removed with its pair, which this
+    /// one replaces.
     fn put<H: Hints, W: Outside<K, S>>(
         &mut self,
         new: &NewFlow<K, S>,
         frame: &Arrival,
-        apart: bool,
+        (apart, keep): (bool, Option<Handle>),
         hints: &H,
         outside: &mut W,
     ) -> Result<Handle, TableFull> {
@@ -440,7 +492,6 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             egress: new.egress,
             state: new.state,
             created: now,
-            modified: now,
             used: now,
             timeouts: new.timeouts,
             epoch: frame.epoch,
@@ -462,7 +513,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
                     None => self.remove(handle, Removal::Superseded, now, hints, outside),
                 },
                 Err(InsertError::Full) => {
-                    if !self.reclaim(now, hints, outside) {
+                    if !self.reclaim(now, hints, outside) && !self.evict(keep, now, hints, outside)
+                    {
                         break;
                     }
                 }
@@ -491,6 +543,39 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         false
     }
 
+    /// Removes the flow that is worth least of [`CANDIDATES`](full::CANDIDATES) entries, if
+    /// that is allowed and one of them may go.
+    fn evict<H: Hints, W: Outside<K, S>>(
+        &mut self,
+        keep: Option<Handle>,
+        now: u64,
+        hints: &H,
+        outside: &mut W,
+    ) -> bool {
+        if self.settings.when_full != WhenFull::Evict {
+            return false;
+        }
+        let (start, step) = (self.advance(), (self.capacity() / full::CANDIDATES).max(1));
+        let mut least = None;
+        for candidate in 0..full::CANDIDATES.min(self.capacity()) {
+            let Some(index) = (start + candidate * step).checked_rem(self.capacity()) else {
+                break;
+            };
+            let Some(handle) = self.flows.at(index).filter(|handle| Some(*handle) != keep) else {
+                continue;
+            };
+            let Some((_, flow)) = self.flows.get(handle) else { continue };
+            let Some(worth) = full::worth(flow.tcp) else { continue };
+            let candidate = (worth, flow.used, handle);
+            if least.is_none_or(|least| candidate < least) {
+                least = Some(candidate);
+            }
+        }
+        let Some((_, _, handle)) = least else { return false };
+        self.remove(handle, Removal::Evicted, now, hints, outside);
+        true
+    }
+
     fn modify<W: Outside<K, S>>(
         &mut self,
         handle: Handle,
@@ -504,17 +589,39 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         flow.egress = new.egress;
         flow.state = new.state;
         flow.timeouts = new.timeouts;
-        flow.modified = frame.now;
         flow.epoch = frame.epoch;
         self.counters.replaced += 1;
     }
 
-    fn link(&mut self, one: Handle, other: Handle) {
-        if let Some(flow) = self.flows.get_mut(one) {
-            flow.peer = Some(other);
+    /// Makes a pair of two flows, the first being that of the frame, whose TCP flags these are.
+    fn link(&mut self, one: Handle, other: Handle, tcp: Option<TcpFlags>) {
+        let (first, second) = tcp.map(Tcp::first).unwrap_or_default();
+        for (half, peer, tcp) in [(one, other, first), (other, one, second)] {
+            if let Some(flow) = self.flows.get_mut(half) {
+                (flow.peer, flow.tcp) = (Some(peer), tcp);
+            }
         }
-        if let Some(flow) = self.flows.get_mut(other) {
-            flow.peer = Some(one);
+    }
+
+    /// A segment with `flags` came for half of a TCP conversation that it may
+    /// [change](Tcp::follows).
+    #[inline(never)]
+    pub(crate) fn follow(&mut self, handle: Handle, flags: TcpFlags) {
+        let Some((_, flow)) = self.flows.get(handle) else { return };
+        let (own, peer) = (flow.tcp, flow.peer);
+        if !own.contains(Tcp::TRACKED) {
+            return;
+        }
+        let of_peer = peer.and_then(|peer| self.flows.get(peer)).map(|(_, flow)| flow.tcp);
+        let (next, of_peer) = own.after(flags, of_peer.unwrap_or_default());
+        for (half, tcp) in [(Some(handle), next), (peer, of_peer)] {
+            if let Some(flow) = half.and_then(|half| self.flows.get_mut(half)) {
+                flow.tcp = tcp;
+            }
+        }
+        // Only a time-out that is shorter now has to be noticed before the old one is due.
+        if next != own && next.is_unsettled() {
+            self.reschedule(handle);
         }
     }
 }

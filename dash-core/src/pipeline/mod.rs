@@ -34,6 +34,9 @@ pub trait Pipeline {
     type Reason: Copy + From<Refusal>;
     /// What a stage tells a trace.
     type Event;
+    /// Whether pairs of flows of TCP segments are TCP conversations, whose [beginning and
+    /// end](crate::flow::tcp) the flow table follows. Their keys then hold the ports.
+    const TCP: bool = false;
 
     /// A burst begins, or a frame that enters alone. What was remembered of shared policy is to be
     /// forgotten: it may have changed.
@@ -90,7 +93,7 @@ pub trait Pipeline {
     /// `context` is missing when `key` knew none.
     fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);
 
-    /// Counts a frame that was forwarded although its flow found no place in the table.
+    /// Counts a frame that was permitted and whose flow found no place in the table.
     fn count_uncached(&mut self, context: &Self::Context) {
         let _ = context;
     }
@@ -273,6 +276,8 @@ pub enum Refusal {
     LoopBudget,
     /// The punt queue was full.
     PuntFull,
+    /// The flow table was full, and drops frames whose flows find no place.
+    TableFull,
 }
 
 /// How a frame left the engine.

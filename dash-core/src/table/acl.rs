@@ -4,10 +4,10 @@
 //! their priorities, and from each rule hang the lists of its fields; no list is expanded. A group
 //! is built aside and published by the store of its word, so a look-up sees the old rules or the
 //! new ones. A rule names a tag by number; the prefixes of the tags are the tables of one
-//! [`Lpm`], shared by all groups, so a prefix comes and goes without a group being touched.
+//! [`Poptrie`], shared by all groups, so a prefix comes and goes without a group being touched.
 //!
 //! Memory, in 32-bit words: 9 a node (one node for each rule and each list element), 1 a group, and
-//! [`LpmWriter::words_for`] for the tags. Replacing a group takes the nodes of the old and of the
+//! [`PoptrieWriter::words_for`] for the tags. Replacing a group takes the nodes of the old and of the
 //! new rules at the same time.
 //!
 //! Time: a classification looks at the rules in order up to the first match, and at each list up
@@ -16,8 +16,8 @@
 //! of priorities a walk over the rules before it.
 use super::{
     Demand, TableError,
-    lpm::{Lpm, LpmWriter, aligned, mask},
     pool::{NIL, Nodes, Pool},
+    poptrie::{Poptrie, PoptrieWriter, aligned, mask},
     quiescence::Readers,
 };
 use core::{
@@ -28,7 +28,6 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use dash_hal::HashKey;
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 
 /// The fields that rules look at.
@@ -106,7 +105,7 @@ pub struct Capacity {
 pub struct Acl<'a> {
     groups: &'a [AtomicU32],
     nodes: Nodes<'a>,
-    tags: Lpm<'a>,
+    tags: Poptrie<'a>,
 }
 
 /// The only writer.
@@ -114,7 +113,7 @@ pub struct Acl<'a> {
 pub struct AclWriter<'a> {
     table: Acl<'a>,
     pool: Pool<'a>,
-    tags: LpmWriter<'a>,
+    tags: PoptrieWriter<'a>,
     tag_count: usize,
 }
 
@@ -140,7 +139,7 @@ impl<'a> AclWriter<'a> {
     pub const fn words_for(capacity: &Capacity) -> usize {
         Pool::words_for(capacity.nodes, NODE_WORDS)
             .saturating_add(capacity.groups)
-            .saturating_add(LpmWriter::words_for(capacity.tag_prefixes, capacity.tags))
+            .saturating_add(PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags))
     }
 
     /// No groups, no tags, over `words`.
@@ -149,7 +148,6 @@ impl<'a> AclWriter<'a> {
     pub fn new(
         words: &'a [AtomicU32],
         capacity: &Capacity,
-        hash: HashKey,
         readers: Readers<'a>,
     ) -> Result<Self, TableError> {
         let (groups, words) =
@@ -157,8 +155,11 @@ impl<'a> AclWriter<'a> {
         let (pool, nodes) = Pool::new(words, capacity.nodes, NODE_WORDS, readers)?;
         let words = words
             .get(Pool::words_for(capacity.nodes, NODE_WORDS)..)
+            .and_then(|words| {
+                words.get(..PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags))
+            })
             .ok_or(TableError::StorageTooSmall)?;
-        let tags = LpmWriter::new(words, capacity.tag_prefixes, capacity.tags, hash, readers)?;
+        let tags = PoptrieWriter::new(words, capacity.tag_prefixes, capacity.tags, readers)?;
         for group in groups {
             group.store(NO_GROUP, Relaxed);
         }
@@ -260,11 +261,12 @@ impl<'a> AclWriter<'a> {
         Ok(new)
     }
 
-    /// Takes a prefix from a tag; answers whether it was there. Never refused here: nothing is allocated.
+    /// Takes a prefix from a tag; answers whether it was there. Never refused here: what is given
+    /// back needs no memory.
     /// # Errors
     /// `Busy`.
     pub fn remove_from_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
-        self.tags.remove(tag, prefix).map(|old| old.is_some())
+        Ok(self.tags.remove(tag, prefix).is_some())
     }
 
     /// Counts the nodes of a group that is made or replaced in `nodes`. When this is not refused,
@@ -282,7 +284,7 @@ impl<'a> AclWriter<'a> {
         self.pool.reserve(*nodes)
     }
 
-    /// Counts a prefix that is added to a tag in `demand`, as [`LpmWriter::admit`] does.
+    /// Counts a prefix that is added to a tag in `demand`, as [`PoptrieWriter::admit`] does.
     /// # Errors
     /// `Full`, `Busy`, `CapacityTooLarge`.
     pub fn admit_to_tag(
@@ -292,6 +294,18 @@ impl<'a> AclWriter<'a> {
         demand: &mut Demand,
     ) -> Result<(), TableError> {
         self.tags.admit(tag, prefix, demand)
+    }
+
+    /// Makes a place for a prefix of a tag, as [`PoptrieWriter::hold`] does.
+    /// # Errors
+    /// `Full`, `Busy`, `CapacityTooLarge`.
+    pub fn hold_in_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<(), TableError> {
+        self.tags.hold(tag, prefix)
+    }
+
+    /// Gives back the place of a prefix that a tag does not have; idempotent.
+    pub fn release_in_tag(&mut self, tag: u32, prefix: IpCidr) {
+        self.tags.release(tag, prefix);
     }
 
     /// The word of a group, if there is one and the tags of `rules` are.

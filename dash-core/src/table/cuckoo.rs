@@ -95,12 +95,14 @@ pub struct Slot<K, V> {
     key: K,
     /// Of a live slot its handle; of a free one the next free position and its own version.
     state: u32,
+    /// The owner's, for a list of live entries.
+    link: u32,
     value: V,
 }
 impl<K: Key, V: Copy> Slot<K, V> {
     /// A free place; `value` is never read.
     pub const fn empty(value: V) -> Self {
-        Self { key: K::EMPTY, state: 0, value }
+        Self { key: K::EMPTY, state: 0, link: 0, value }
     }
 }
 
@@ -374,7 +376,7 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
             return Err(InsertError::Full);
         }
         let slot = self.slots.get_mut(index as usize).ok_or(InsertError::Full)?;
-        *slot = Slot { key: *key, state: live, value };
+        *slot = Slot { key: *key, state: live, link: 0, value };
         self.free = state >> VERSION_BITS;
         self.len += 1;
         Ok(handle)
@@ -421,6 +423,12 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         let slot =
             self.slots.get_mut(handle.index()).filter(|slot| slot.state == handle.0.get())?;
         Some((&slot.key, &mut slot.value))
+    }
+
+    /// The owner's word of the entry at `index`, to be changed: 0 in a new entry. It lies in the
+    /// entry's first line.
+    pub fn link_mut(&mut self, index: usize) -> Option<&mut u32> {
+        self.slots.get_mut(index).map(|slot| &mut slot.link)
     }
 
     /// The live entry at position `index`, if any: for sweeps that go on where they stopped.

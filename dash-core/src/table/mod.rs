@@ -8,10 +8,11 @@ pub mod cuckoo;
 mod demand;
 mod error;
 pub mod exact;
-pub mod lpm;
 mod pool;
+pub mod poptrie;
 pub mod quiescence;
 #[cfg(test)]
 mod tests;
+
 pub use demand::Demand;
 pub use error::TableError;

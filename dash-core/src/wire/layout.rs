@@ -11,9 +11,9 @@ use super::gre::NvgreHeader;
 use super::icmpv4::Icmpv4Header;
 use super::icmpv6::Icmpv6Header;
 use super::ipv4::Ipv4Header;
-use super::ipv6::Ipv6Header;
+use super::ipv6::{self, Ipv6Header};
 use super::protocol::{ip, port};
-use super::tcp::TcpHeader;
+use super::tcp::{TcpFlags, TcpHeader};
 use super::udp::UdpHeader;
 use super::vlan::VlanTag;
 use super::vxlan::VxlanHeader;
@@ -314,6 +314,27 @@ impl Edges {
     /// Of no frame.
     pub const NONE: Self =
         Self { outermost: Edge::NONE, inner: Edge::NONE, payload_end: 0, length: 0, dscp: 0 };
+
+    /// The TCP flags of `frame`: of what the outermost encapsulation carries, or of a frame
+    /// without encapsulation its own.
+    pub(crate) fn tcp_flags(&self, frame: &[u8]) -> Option<TcpFlags> {
+        let edge = if self.inner.network == 0 { self.outermost } else { self.inner };
+        let packet = frame.get(edge.network.into()..edge.end.into())?;
+        let (protocol, offset) = match edge.kind {
+            Network::Ipv4 => {
+                let header = Ipv4Header::at(packet, 0_u16)?;
+                (header.protocol(), usize::from(header.header_len()))
+            }
+            Network::Ipv6 => {
+                let first = Ipv6Header::at(packet, 0_u16)?.next_header();
+                let walk = ipv6::walk(packet, first, Ipv6Header::LEN).ok()?;
+                (walk.protocol, walk.offset)
+            }
+            Network::Other | Network::Arp => return None,
+        };
+        let header = TcpHeader::at(packet, offset).filter(|_| protocol == ip::TCP);
+        header.map(TcpHeader::flags)
+    }
 }
 
 impl Edge {

@@ -395,7 +395,6 @@ fn what_comes_back_beside_a_reader_needs_room_twice() {
         (2, Change::RemoveVnet(VnetId(0))),
         (3, Change::RemoveRoutingType(RoutingTypeId(0))),
         (4, Change::RemoveRouteGroup(GROUP)),
-        (8, Change::RemoveTagPrefix(TagId(0), prefix(1))),
         (10, Change::RemoveInboundRules(EniId(0), 10)),
         (11, Change::RemoveTrustedVnis(OWNER, 10, 10)),
     ];
@@ -405,29 +404,49 @@ fn what_comes_back_beside_a_reader_needs_room_twice() {
         // Of three nodes two are free.
         refused_beside_a_reader(&capacity, &BASE, &[removal, BASE[made]].repeat(3), 5);
     }
+    let capacity = Capacity { trusted_ranges: 1, appliances: 1, ..Capacity::NONE };
+    let (id, both) = (ApplianceId(0), Appliance { sip_v6: Some([1; 16].into()), ..appliance(1) });
+    let vips = [Change::RemoveAppliance(id), Change::SetAppliance(id, both)];
+    refused_beside_a_reader(&capacity, &vips, &vips.repeat(2), 3);
+}
+
+/// A prefix that is removed keeps its place until the end of the transaction.
+#[test]
+fn prefixes_come_back_beside_a_reader() {
     let capacity = Capacity { trusted_ranges: 0, ..CAPACITY };
     let base = [
         Change::SetRoute(GROUP, prefix(1), Route::Drop),
         Change::AddPaPrefix(10, prefix(1)),
         Change::SetUnderlayRoute(prefix(1), PORT),
+        Change::AddTagPrefix(TagId(0), prefix(1)),
     ];
     let removals = [
         Change::RemoveRoute(GROUP, prefix(1)),
         Change::RemovePaPrefix(10, prefix(1)),
         Change::RemoveUnderlayRoute(prefix(1)),
+        Change::RemoveTagPrefix(TagId(0), prefix(1)),
     ];
+    let counters = [AtomicU32::new(0)];
     for (made, removal) in base.into_iter().zip(removals) {
-        // Of seven nodes four are free.
-        refused_beside_a_reader(&capacity, &base, &[removal, made].repeat(5), 9);
+        let words = words(&capacity);
+        let readers = Readers::new(&counters);
+        let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], readers).unwrap();
+        writer.apply(base.into_iter()).unwrap();
+        let before = answers(&writer.policy());
+        for _ in 0..20 {
+            let flaps = [removal, made].into_iter().cycle().take(40);
+            assert_eq!(writer.apply(flaps), Ok(()));
+            assert_eq!(answers(&writer.policy()), before);
+        }
     }
-    let capacity = Capacity { trusted_ranges: 1, appliances: 1, ..Capacity::NONE };
-    let (id, both) = (ApplianceId(0), Appliance { sip_v6: Some([1; 16].into()), ..appliance(1) });
-    let vips = [Change::RemoveAppliance(id), Change::SetAppliance(id, both)];
-    refused_beside_a_reader(&capacity, &vips, &vips.repeat(2), 3);
     let (first, last) = LONG;
+    let capacity = Capacity { trusted_ranges: 1, appliances: 1, ..Capacity::NONE };
+    let words = words(&capacity);
+    let mut writer = PolicyWriter::new(&words, &capacity, [1, 2], Readers::new(&counters)).unwrap();
     let range = Change::AddTrustedVnis(OWNER, first, last);
     let trusted = [Change::RemoveTrustedVnis(OWNER, first, last), range];
-    refused_beside_a_reader(&capacity, &trusted, &trusted, 1);
+    assert_eq!(writer.apply(trusted.into_iter()), Ok(()));
+    assert_eq!(writer.apply(trusted.into_iter()), Ok(()));
 }
 
 /// Else whoever repeats a transaction could keep the readers in the way for ever.

@@ -13,7 +13,9 @@ pub(crate) type Mac = [u8; 6];
 pub(crate) const UDP: u8 = 17;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const VXLAN_PORT: u16 = 4789;
+pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 /// IPv4 flag "more fragments" as it stands in front of the fragment offset.
 pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;

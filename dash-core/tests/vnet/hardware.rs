@@ -95,7 +95,7 @@ impl<'a> Device<'a> {
         let over =
             |since: u64, limit: u32| limit != 0 && now - since > u64::from(limit) * MILLISECOND;
         if over(flow.used.max(entry.hits.last), flow.timeouts.idle)
-            || over(flow.modified, flow.timeouts.hard)
+            || over(flow.created, flow.timeouts.hard)
         {
             return None;
         }

@@ -7,11 +7,13 @@
 #![cfg(not(miri))]
 
 mod bench;
+mod bulk_read;
 mod choices;
 mod conversation;
 mod drops;
 mod engines;
 mod frame;
+mod full;
 mod hardware;
 mod model;
 mod offload;
@@ -21,5 +23,6 @@ mod properties;
 mod removed;
 mod scene;
 mod specification;
+mod tcp;
 mod traffic;
 mod usual;

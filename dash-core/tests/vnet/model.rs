@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    frame::{Arrival, Mac, SYN, TCP, Tunnel, encapsulate},
+    frame::{ACK, Arrival, FIN, Mac, RST, SYN, TCP, Tunnel, encapsulate},
     parse::{Inner, Ip, Parsed, parse},
     policy::{Change, Eni, Override, Policy, Route, UnderlayRoute},
 };
@@ -74,6 +74,40 @@ struct Flow {
     epoch: u64,
     used: u64,
     count: Traffic,
+    /// TCP: direction and flags of each segment of the conversation.
+    segments: Vec<(bool, u8)>,
+}
+
+/// How long a conversation lives without frames: section 4.4.
+fn patience(segments: &[(bool, u8)], idle: u64) -> u64 {
+    let said = |outbound: bool, flag: u8, segments: &[(bool, u8)]| {
+        segments.iter().any(|(from, flags)| *from == outbound && flags & flag != 0)
+    };
+    let both =
+        |flag, segments: &[(bool, u8)]| said(true, flag, segments) && said(false, flag, segments);
+    let either = |flag| said(true, flag, segments) || said(false, flag, segments);
+    let opens = segments.first().is_some_and(|(_, flags)| flags & SYN != 0);
+    let opened = (0..segments.len()).any(|last| {
+        let flags = segments[last].1;
+        flags & ACK != 0 && flags & SYN == 0 && both(SYN, &segments[..last])
+    });
+    let seconds = if is_closed(segments) {
+        1
+    } else if either(FIN) {
+        10
+    } else if opens && !opened {
+        5
+    } else {
+        return idle;
+    };
+    idle.min(seconds * SECOND)
+}
+
+fn is_closed(segments: &[(bool, u8)]) -> bool {
+    let said = |wanted: bool, flag: u8| {
+        segments.iter().any(|(outbound, flags)| *outbound == wanted && flags & flag != 0)
+    };
+    said(true, RST) || said(false, RST) || said(true, FIN) && said(false, FIN)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +183,9 @@ impl Model {
     fn lives(&self, key: &Key, now: u64) -> bool {
         let halves = [self.flows.get(key), self.flows.get(&key.reverse())];
         let used = halves.into_iter().flatten().map(|flow| flow.used).max();
-        used.is_some_and(|used| now - used <= self.settings.idle_timeout)
+        let Some(flow) = self.flows.get(key) else { return false };
+        let patience = patience(&flow.segments, self.settings.idle_timeout);
+        used.is_some_and(|used| now - used <= patience)
     }
 
     /// The flow that a frame belongs to, if it comes so far.
@@ -272,7 +308,10 @@ impl Model {
     ) -> Result<Transform, String> {
         let key = key(known, ip);
         let epoch = self.epochs.get(&known.id).copied().unwrap_or_default();
-        if !self.lives(&key, now) {
+        let tcp = (ip.protocol == TCP).then_some(ip.tcp_flags);
+        let begins = tcp.is_some_and(|flags| flags & (SYN | ACK | FIN | RST) == SYN);
+        let is_over = self.flows.get(&key).is_some_and(|flow| is_closed(&flow.segments));
+        if !self.lives(&key, now) || is_over && begins {
             self.flows.remove(&key);
             self.flows.remove(&key.reverse());
         }
@@ -284,7 +323,9 @@ impl Model {
             flow.used = now;
             add(&mut flow.count, arrival.bytes.len());
             self.hits += 1;
-            return Ok(flow.transform);
+            let transform = flow.transform;
+            self.hear(&key, tcp);
+            return Ok(transform);
         }
         self.evaluated_again += u64::from(!missed);
         // What the underlay refuses is not permitted either: no flow is left.
@@ -309,12 +350,24 @@ impl Model {
             return Ok(forward);
         }
         for (key, transform, creator) in [(key, forward, true), (key.reverse(), reverse, false)] {
-            let old = self.flows.get(&key).map_or((0, 0), |flow| flow.count);
-            self.flows.insert(key, Flow { transform, creator, epoch, used: now, count: old });
+            let old = self.flows.remove(&key);
+            let (count, segments) = old.map(|flow| (flow.count, flow.segments)).unwrap_or_default();
+            let flow = Flow { transform, creator, epoch, used: now, count, segments };
+            self.flows.insert(key, flow);
         }
         let flow = self.flows.get_mut(&key).unwrap();
         add(&mut flow.count, arrival.bytes.len());
+        self.hear(&key, tcp);
         Ok(forward)
+    }
+
+    /// Both halves remember a segment.
+    fn hear(&mut self, key: &Key, tcp: Option<u8>) {
+        for half in [*key, key.reverse()] {
+            if let Some(flow) = self.flows.get_mut(&half) {
+                flow.segments.extend(tcp.map(|flags| (key.outbound, flags)));
+            }
+        }
     }
 
     /// Policy: this frame's transform, and that of the other direction.

@@ -5,7 +5,7 @@ use dash_hal::PortId;
 
 use crate::{
     bench::{ENIS, Storage, buffer},
-    frame::{ACK, Arrival, SYN, Tunnelled, Upper},
+    frame::{ACK, Arrival, FIN, SYN, Tunnelled, Upper},
     hardware::Device,
     model::{Model, Outcome, SECOND, Settings},
     policy::{AclRule, Change, UnderlayRoute},
@@ -111,16 +111,24 @@ fn what_is_left_to_software_is_forwarded_and_counted_there() {
 
 #[test]
 fn tcp_opens_and_closes_in_software() {
-    const FIN: u8 = 1;
     scene!(scene);
     let segment = |flags| request("10.0.0.2", Upper::Tcp(1000, 80, flags));
     scene.send(0, &segment(SYN));
+    scene.send(0, &segment(SYN));
+    scene.device.sweep(0);
+    assert_eq!(
+        scene.device.offloaded(),
+        0,
+        "hardware would not tell of the handshake's last segment"
+    );
+    scene.send(0, &answer("10.0.0.2", Upper::Tcp(80, 1000, SYN | ACK)));
     scene.send(0, &segment(ACK));
     scene.device.sweep(0);
     scene.send(1, &segment(ACK));
     scene.send(1, &segment(FIN | ACK));
     assert_eq!(scene.device.forwarded, 1);
     scene.counts_are_equal(2);
+    assert_eq!(scene.device.offloaded(), 0, "it is about to end");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::{
     choices::{self, Choices, VNIS, customer, eni_mac, underlay},
-    frame::{ACK, Arrival, Customer, MORE_FRAGMENTS, Mac, Packet, SYN, Tunnelled, Upper},
+    frame::{ACK, Arrival, Customer, FIN, MORE_FRAGMENTS, Mac, Packet, RST, SYN, Tunnelled, Upper},
     model::SECOND,
     policy::{Change, Policy},
 };
@@ -75,7 +75,11 @@ fn upper(choices: &mut Choices<'_>) -> Upper {
     let (client, server) = (choices.pick(&[1000, 2000]), choices.pick(&[80, 443]));
     match choices.below(8) {
         0..=2 => Upper::Udp(client, server),
-        3..=5 => Upper::Tcp(client, server, choices.pick(&[SYN, ACK, SYN | ACK, 0x01, 0xc2])),
+        3..=5 => Upper::Tcp(
+            client,
+            server,
+            choices.pick(&[SYN, ACK, SYN | ACK, FIN, FIN | ACK, RST, 0xc2]),
+        ),
         6 => Upper::Icmp,
         _ => Upper::Other(choices.pick(&[47, 132])),
     }

@@ -226,6 +226,12 @@
 // `reason`: by `dash_core_remove_flow`, or with its core.
 #define DASH_REMOVED_DELETED 6
 
+// `reason`: TCP ended it, by FINs of both sides or a RST.
+#define DASH_REMOVED_CLOSED 7
+
+// `reason`: the table was full, and with `DASH_FULL_EVICT` a new flow took its place.
+#define DASH_REMOVED_EVICTED 8
+
 // Frames of a flow that the library forwards before it offers the flow to hardware.
 #define DASH_OFFER_AFTER 16
 
@@ -235,8 +241,18 @@
 // Frames in one burst: more are worked on by as many.
 #define DASH_BURST 32
 
+// `when_full`: it is forwarded; its answers find no flow.
+#define DASH_FULL_FORWARD 0
+
+// `when_full`: it is dropped.
+#define DASH_FULL_DROP 1
+
+// `when_full`: its flow takes the place of another one, but of no open TCP conversation; if none can
+// be had, as `DASH_FULL_FORWARD`.
+#define DASH_FULL_EVICT 2
+
 // Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
-#define DASH_DROP_REASONS 72
+#define DASH_DROP_REASONS 73
 
 // Enough for the name of each, its end included.
 #define DASH_NAME_BYTES 48
@@ -894,7 +910,7 @@ typedef struct dash_removed_flow_t {
   struct dash_flow_key_t key;
   // Number of the ENI that it was made for.
   uint16_t eni;
-  // `DASH_REMOVED_IDLE` to `DASH_REMOVED_DELETED`. More may be added.
+  // `DASH_REMOVED_IDLE` to `DASH_REMOVED_EVICTED`. More may be added.
   uint8_t reason;
   // 1: its direction created the conversation.
   uint8_t creator;
@@ -947,13 +963,11 @@ typedef struct dash_flow_t {
   uint64_t bytes;
   // When it was installed.
   uint64_t created;
-  // When it was installed, or its header change was last replaced.
-  uint64_t modified;
   // When its last frame came.
   uint64_t used;
   // It ends after so many milliseconds without a frame of its conversation; 0: never.
   uint32_t idle_timeout;
-  // It ends so many milliseconds after `modified`; 0: never.
+  // It ends so many milliseconds after `created`; 0: never.
   uint32_t hard_timeout;
 } dash_flow_t;
 
@@ -1042,6 +1056,9 @@ typedef struct dash_core_config_t {
   uint32_t idle_timeout;
   // 1: TCP without a flow is dropped unless it opens a connection.
   uint8_t tcp_strict;
+  // What becomes of a permitted frame whose flow finds no place: `DASH_FULL_FORWARD` to
+  // `DASH_FULL_EVICT`.
+  uint8_t when_full;
   // For each port, from 0, the most bytes after the Ethernet header that it sends. Read while
   // the core lives. Ports behind the last one have no such limit.
   const uint16_t *mtu;
@@ -1081,7 +1098,7 @@ typedef struct dash_eni_counters_t {
   struct dash_traffic_t inbound_rx;
   // Of `tx`, to the VM.
   struct dash_traffic_t inbound_tx;
-  // Frames forwarded whose flows found no place in the table.
+  // Frames permitted whose flows found no place in the table.
   uint64_t flow_create_failed;
 } dash_eni_counters_t;
 
@@ -1097,6 +1114,8 @@ typedef struct dash_flow_counters_t {
   uint64_t idle;
   // Removed for `DASH_REMOVED_HARD`.
   uint64_t hard;
+  // Removed for `DASH_REMOVED_CLOSED`.
+  uint64_t closed;
   // Removed for `DASH_REMOVED_DENIED`.
   uint64_t denied;
   // Removed for `DASH_REMOVED_ORPHANED`.
@@ -1105,6 +1124,8 @@ typedef struct dash_flow_counters_t {
   uint64_t superseded;
   // Removed for `DASH_REMOVED_DELETED`.
   uint64_t deleted;
+  // Removed for `DASH_REMOVED_EVICTED`.
+  uint64_t evicted;
   // Found no place.
   uint64_t full;
   // Taken by hardware.

@@ -118,6 +118,8 @@ pub(crate) struct PolicyLayout {
 
 /// No object of the many takes more words, those of its tables that grow with it included.
 const WORDS_OF_MANY: u64 = 64;
+/// No policy takes more words beside those of its objects.
+const WORDS_AT_LEAST: u64 = 4096;
 /// No object of the few (those that have a table of their own) takes more words.
 const WORDS_OF_FEW: u64 = 1024;
 
@@ -181,7 +183,9 @@ impl PolicyLayout {
             c.tag_prefixes,
         ]);
         let few = sum(&[c.appliances, c.enis, c.route_groups, c.pa_vnis, c.trusted_ranges, c.tags]);
-        (many * WORDS_OF_MANY).saturating_add((few + 1) * WORDS_OF_FEW)
+        (many * WORDS_OF_MANY)
+            .saturating_add((few + 1) * WORDS_OF_FEW)
+            .saturating_add(WORDS_AT_LEAST)
     }
 
     /// All words.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
-pub const DASH_DROP_REASONS: usize = 72;
+pub const DASH_DROP_REASONS: usize = 73;
 
 const _: () = assert!(DASH_DROP_REASONS == DropReason::COUNT);
 
@@ -48,7 +48,7 @@ pub struct dash_eni_counters_t {
     pub inbound_rx: dash_traffic_t,
     /// Of `tx`, to the VM.
     pub inbound_tx: dash_traffic_t,
-    /// Frames forwarded whose flows found no place in the table.
+    /// Frames permitted whose flows found no place in the table.
     pub flow_create_failed: u64,
 }
 
@@ -66,6 +66,8 @@ pub struct dash_flow_counters_t {
     pub idle: u64,
     /// Removed for `DASH_REMOVED_HARD`.
     pub hard: u64,
+    /// Removed for `DASH_REMOVED_CLOSED`.
+    pub closed: u64,
     /// Removed for `DASH_REMOVED_DENIED`.
     pub denied: u64,
     /// Removed for `DASH_REMOVED_ORPHANED`.
@@ -74,6 +76,8 @@ pub struct dash_flow_counters_t {
     pub superseded: u64,
     /// Removed for `DASH_REMOVED_DELETED`.
     pub deleted: u64,
+    /// Removed for `DASH_REMOVED_EVICTED`.
+    pub evicted: u64,
     /// Found no place.
     pub full: u64,
     /// Taken by hardware.
@@ -196,10 +200,12 @@ pub unsafe extern "C" fn dash_core_flow_counters(
             replaced: counted.replaced,
             idle: counted.idle,
             hard: counted.hard,
+            closed: counted.closed,
             denied: counted.denied,
             orphaned: counted.orphaned,
             superseded: counted.superseded,
             deleted: counted.deleted,
+            evicted: counted.evicted,
             full: counted.full,
             offloaded: counted.offloaded,
             refused: counted.refused,

@@ -132,6 +132,7 @@ impl Core {
         // it out of the engine again.
         let (buckets, slots) = unsafe { (&mut *buckets, &mut *slots) };
         let mut flows = Flows::new(buckets, slots, [0; 2])?;
+        flows.set(*self.engine.flows().settings());
         if let (Some(key), Some(flow)) = (name.0, found) {
             copy(&mut flows, key, flow);
         }
@@ -192,11 +193,12 @@ impl Trace<Vnet<'static>> for Name {
 fn copy(flows: &mut Flows<'_>, key: FlowKey, flow: Flow<FlowState>) {
     let Flow { rewrite, egress, state, timeouts, .. } = flow;
     let install = Install::One(NewFlow { key, rewrite, egress, state, timeouts });
-    let arrival = Arrival { epoch: flow.epoch, now: flow.used, bytes: 0 };
+    let arrival = Arrival { epoch: flow.epoch, now: flow.used, bytes: 0, tcp: None };
     if let Ok(Some(handle)) = flows.install(&install, &arrival, &CoreHints, &mut ())
         && let Some(place) = flows.get_mut(handle)
     {
-        *place = flow;
+        let Flow { packets, bytes, created, used, flags, tcp, .. } = flow;
+        *place = Flow { packets, bytes, created, used, flags, tcp, ..*place };
     }
 }
 

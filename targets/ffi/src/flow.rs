@@ -1,7 +1,7 @@
 //! A flow, as C reads it.
 
 use dash_core::{
-    flow::{Egress, Flow, FlowFlags},
+    flow::{Flow, FlowFlags},
     pipeline::vnet::{
         FlowKey, FlowState,
         policy::{Direction, VnetId},
@@ -58,13 +58,11 @@ pub struct dash_flow_t {
     pub bytes: u64,
     /// When it was installed.
     pub created: u64,
-    /// When it was installed, or its header change was last replaced.
-    pub modified: u64,
     /// When its last frame came.
     pub used: u64,
     /// It ends after so many milliseconds without a frame of its conversation; 0: never.
     pub idle_timeout: u32,
-    /// It ends so many milliseconds after `modified`; 0: never.
+    /// It ends so many milliseconds after `created`; 0: never.
     pub hard_timeout: u32,
 }
 
@@ -108,10 +106,7 @@ impl TryFrom<dash_flow_key_t> for FlowKey {
 
 impl From<(&FlowKey, &Flow<FlowState>)> for dash_flow_t {
     fn from((key, flow): (&FlowKey, &Flow<FlowState>)) -> Self {
-        let egress = match flow.egress {
-            Egress::Ingress => None,
-            Egress::Port(port) => Some(port.0),
-        };
+        let egress = flow.egress.fixed().map(|port| port.0);
         Self {
             key: key.into(),
             creator: flow.flags.contains(FlowFlags::CREATOR).into(),
@@ -121,7 +116,6 @@ impl From<(&FlowKey, &Flow<FlowState>)> for dash_flow_t {
             packets: flow.packets,
             bytes: flow.bytes,
             created: flow.created,
-            modified: flow.modified,
             used: flow.used,
             idle_timeout: flow.timeouts.idle,
             hard_timeout: flow.timeouts.hard,

@@ -78,8 +78,8 @@ pub use flows::{dash_core_flows, dash_core_remove_flow};
 pub use frame::*;
 pub use offload::{DASH_OFFER_AFTER, dash_flow_offload_t, dash_hits_t};
 pub use packet_core::{
-    DASH_BURST, DASH_QUEUE, dash_core_config_t, dash_core_create, dash_core_destroy,
-    dash_core_process, dash_core_t, dash_core_tick,
+    DASH_BURST, DASH_FULL_DROP, DASH_FULL_EVICT, DASH_FULL_FORWARD, DASH_QUEUE, dash_core_config_t,
+    dash_core_create, dash_core_destroy, dash_core_process, dash_core_t, dash_core_tick,
 };
 pub use policy::{
     dash_policy_apply, dash_policy_config_t, dash_policy_create, dash_policy_destroy,
@@ -87,8 +87,9 @@ pub use policy::{
 };
 pub use region::{dash_layout_t, dash_region_t};
 pub use removed::{
-    DASH_REMOVED_DELETED, DASH_REMOVED_DENIED, DASH_REMOVED_HARD, DASH_REMOVED_IDLE,
-    DASH_REMOVED_ORPHANED, DASH_REMOVED_SUPERSEDED, dash_removed_flow_t,
+    DASH_REMOVED_CLOSED, DASH_REMOVED_DELETED, DASH_REMOVED_DENIED, DASH_REMOVED_EVICTED,
+    DASH_REMOVED_HARD, DASH_REMOVED_IDLE, DASH_REMOVED_ORPHANED, DASH_REMOVED_SUPERSEDED,
+    dash_removed_flow_t,
 };
 pub use rewrite::*;
 pub use sizes::{dash_sizes, dash_sizes_t};

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowTable},
+    flow::{Flow, FlowSettings, FlowTable, WhenFull},
     pipeline::vnet::{EniCounters, Settings, Vnet, policy::Policy},
     table::cuckoo::{Bucket, Slot},
 };
@@ -33,6 +33,14 @@ pub const DASH_BURST: usize = 32;
 
 const _: () = assert!(DASH_BURST == BURST);
 
+/// `when_full`: it is forwarded; its answers find no flow.
+pub const DASH_FULL_FORWARD: u8 = 0;
+/// `when_full`: it is dropped.
+pub const DASH_FULL_DROP: u8 = 1;
+/// `when_full`: its flow takes the place of another one, but of no open TCP conversation; if none can
+/// be had, as `DASH_FULL_FORWARD`.
+pub const DASH_FULL_EVICT: u8 = 2;
+
 /// A packet core: what processes frames. One thread uses it.
 pub struct dash_core_t {
     _opaque: [u8; 0],
@@ -58,6 +66,9 @@ pub struct dash_core_config_t {
     pub idle_timeout: u32,
     /// 1: TCP without a flow is dropped unless it opens a connection.
     pub tcp_strict: u8,
+    /// What becomes of a permitted frame whose flow finds no place: `DASH_FULL_FORWARD` to
+    /// `DASH_FULL_EVICT`.
+    pub when_full: u8,
     /// For each port, from 0, the most bytes after the Ethernet header that it sends. Read while
     /// the core lives. Ports behind the last one have no such limit.
     pub mtu: *const u16,
@@ -129,6 +140,12 @@ unsafe fn create(
         (config, Place::<Control>::enter(config.policy.cast())?, device, offload, events)
     };
     let tcp_strict = flag(config.tcp_strict)?;
+    let when_full = match config.when_full {
+        DASH_FULL_FORWARD => WhenFull::Forward,
+        DASH_FULL_DROP => WhenFull::Drop,
+        DASH_FULL_EVICT => WhenFull::Evict,
+        _ => return Err(Status::DASH_BAD_VALUE),
+    };
     let settings = Settings { tcp_strict, idle_timeout: config.idle_timeout };
     let enis = control.enis();
     let place = Region::new(&config.core, Place::<Core>::LAYOUT)?;
@@ -149,7 +166,8 @@ unsafe fn create(
             eni_region.fill(enis as usize, || EniCounters::ZERO),
         )
     };
-    let flows = FlowTable::new(buckets, slots, device.entropy().seed())?;
+    let mut flows = FlowTable::new(buckets, slots, device.entropy().seed())?;
+    flows.set(FlowSettings { when_full, ..*flows.settings() });
     let vnet = Vnet::new(member.policy, enis, settings);
     let (readers, number) = (member.readers, config.number as usize);
     member.alive.store(1, Ordering::Release);

@@ -22,6 +22,10 @@ pub const DASH_REMOVED_ORPHANED: u8 = 4;
 pub const DASH_REMOVED_SUPERSEDED: u8 = 5;
 /// `reason`: by `dash_core_remove_flow`, or with its core.
 pub const DASH_REMOVED_DELETED: u8 = 6;
+/// `reason`: TCP ended it, by FINs of both sides or a RST.
+pub const DASH_REMOVED_CLOSED: u8 = 7;
+/// `reason`: the table was full, and with `DASH_FULL_EVICT` a new flow took its place.
+pub const DASH_REMOVED_EVICTED: u8 = 8;
 
 /// A flow that is no more. Each half of a conversation is told of by itself. Times are those of the
 /// `now` callback, ns.
@@ -32,7 +36,7 @@ pub struct dash_removed_flow_t {
     pub key: dash_flow_key_t,
     /// Number of the ENI that it was made for.
     pub eni: u16,
-    /// `DASH_REMOVED_IDLE` to `DASH_REMOVED_DELETED`. More may be added.
+    /// `DASH_REMOVED_IDLE` to `DASH_REMOVED_EVICTED`. More may be added.
     pub reason: u8,
     /// 1: its direction created the conversation.
     pub creator: u8,
@@ -97,6 +101,8 @@ impl From<&FlowRemoved<FlowKey, FlowState>> for dash_removed_flow_t {
                 Removal::Orphaned => DASH_REMOVED_ORPHANED,
                 Removal::Superseded => DASH_REMOVED_SUPERSEDED,
                 Removal::Deleted => DASH_REMOVED_DELETED,
+                Removal::Closed => DASH_REMOVED_CLOSED,
+                Removal::Evicted => DASH_REMOVED_EVICTED,
             },
             creator: flow.creator.into(),
             packets: flow.packets,

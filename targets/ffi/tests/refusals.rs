@@ -155,6 +155,8 @@ fn regions_of_a_core() {
         assert_eq!(status, DASH_NULL);
     }
     assert_eq!(create(|config, _| config.tcp_strict = 2), DASH_BAD_VALUE);
+    assert_eq!(create(|config, _| config.when_full = DASH_FULL_EVICT), OK);
+    assert_eq!(create(|config, _| config.when_full = 3), DASH_BAD_VALUE);
     assert_eq!(create(|config, _| config.number = 0), DASH_IN_USE);
     assert_eq!(create(|config, _| config.number = 2), DASH_OUT_OF_RANGE);
     assert_eq!(create(|config, _| config.flows = u32::MAX), DASH_OUT_OF_RANGE);

@@ -49,7 +49,7 @@ pub const RULES: usize = if FIRST_RULES > 3 * TRANSACTION { FIRST_RULES } else {
 type Flows = FlowTable<'static, FlowKey, FlowState>;
 type FlowEntry = FlowSlot<FlowKey, Flow<FlowState>>;
 
-const _: () = assert!(size_of::<FlowEntry>() == 256);
+const _: () = assert!(size_of::<FlowEntry>() == 192);
 
 /// Memory of the tables.
 pub(crate) struct Tables {

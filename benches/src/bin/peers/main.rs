@@ -5,6 +5,7 @@
 
 mod hash;
 mod latency;
+mod lpm;
 mod mapping;
 mod memory;
 mod turns;
@@ -18,7 +19,8 @@ fn main() -> ExitCode {
     let done = match part.as_str() {
         "hash" => hash::start(&arguments).and_then(turns::take),
         "mapping" => mapping::start(&arguments).and_then(turns::take),
-        _ => Err("usage: peers hash|mapping [ARGUMENTS]".into()),
+        "lpm" => lpm::start(&arguments).and_then(turns::take),
+        _ => Err("usage: peers hash|mapping|lpm [ARGUMENTS]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

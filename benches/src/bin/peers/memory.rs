@@ -1,5 +1,7 @@
 //! Memory of the page size that the run is about.
 
+use std::sync::atomic::AtomicU32;
+
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
 use crate::turns::Failure;
@@ -29,4 +31,11 @@ pub(crate) fn filled<T: Copy>(count: usize, value: T) -> Result<&'static mut [T]
     // SAFETY: `count` values were written above; the mapping is never given back, and this is the
     // only reference to it.
     Ok(unsafe { core::slice::from_raw_parts_mut(first, count) })
+}
+
+/// `count` words of 0 that are shared between threads, as [`filled`].
+pub(crate) fn words(count: usize) -> Result<&'static [AtomicU32], Failure> {
+    let words: &'static mut [u32] = filled(count, 0)?;
+    // SAFETY: an `AtomicU32` has the layout of a `u32`, and this is the only reference to the words.
+    Ok(unsafe { core::slice::from_raw_parts(words.as_mut_ptr().cast::<AtomicU32>(), count) })
 }

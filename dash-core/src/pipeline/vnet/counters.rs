@@ -85,7 +85,7 @@ pub struct EniCounters {
     pub outbound: Directed,
     /// To the VM.
     pub inbound: Directed,
-    /// Frames forwarded whose flows found no place in the table.
+    /// Frames permitted whose flows found no place in the table.
     pub flow_create_failed: u64,
     /// Frames dropped once the ENI was known.
     pub drops: Drops,

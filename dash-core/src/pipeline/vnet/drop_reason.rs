@@ -122,6 +122,8 @@ drop_reasons! {
     LoopBudget = "loop_budget_drop",
     /// The punt queue was full. This pipeline punts nothing.
     PuntFull = "punt_full_drop",
+    /// The flow table was full, and is [set](crate::flow::WhenFull) to drop such frames.
+    FlowTableFull = "flow_table_full_drop",
 }
 
 impl DropReason {
@@ -157,6 +159,7 @@ impl From<Refusal> for DropReason {
             Refusal::TxFull => Self::TxFull,
             Refusal::LoopBudget => Self::LoopBudget,
             Refusal::PuntFull => Self::PuntFull,
+            Refusal::TableFull => Self::FlowTableFull,
         }
     }
 }

@@ -24,6 +24,7 @@
 )]
 
 mod acl_stages;
+mod bulk_read;
 mod counters;
 mod direction;
 mod drop_reason;
@@ -47,6 +48,7 @@ mod vip;
 use dash_hal::{Hints, Hits, PacketBuffer, ReceiveFlags};
 use smoltcp::wire::IpAddress;
 
+pub use bulk_read::{Attribute, BulkRead, Comparison, FILTERS, Filter, TooManyFilters};
 pub use counters::{Directed, Drops, EniCounters, Traffic};
 pub use drop_reason::DropReason;
 pub use event::{AclAnswer, Event, TrustedBy, ValidBy, VniOrigin};
@@ -67,8 +69,12 @@ use crate::{
     packet::{Entering, Packet},
     pipeline::{Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Verdict},
     rewrite::Rewrite,
+    table::cuckoo::Slot,
     wire::{UsualFrame, parse},
 };
+
+// Three cache lines; what is in them is said at the head of `flow::Flow`'s file.
+const _: () = assert!(size_of::<Slot<FlowKey, Flow<FlowState>>>() == 192);
 
 /// What holds for all ENIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +311,7 @@ impl<'a> Vnet<'a> {
             NewFlow {
                 key: key.reverse(),
                 rewrite: reverse,
-                egress: Egress::Ingress,
+                egress: Egress::INGRESS,
                 state: state.of_other_half(),
                 timeouts,
             },
@@ -326,6 +332,7 @@ impl Pipeline for Vnet<'_> {
     type Context = Context;
     type Reason = DropReason;
     type Event = Event;
+    const TCP: bool = true;
 
     #[inline]
     fn burst(&mut self) {

@@ -72,8 +72,8 @@ pub(super) fn find<'a>(
     let entry = policy.underlay_route(destination);
     trace.stage(|| Event::Underlay { destination, entry });
     let egress = match entry {
-        None => Egress::Ingress,
-        Some((_, UnderlayAction::Forward(port))) => Egress::Port(port),
+        None => Egress::INGRESS,
+        Some((_, UnderlayAction::Forward(port))) => Egress::to(port).ok_or(DropReason::Underlay)?,
         Some((_, UnderlayAction::Drop)) => return Err(DropReason::Underlay),
     };
     Ok((egress, FlowState { version: generation, eni }))

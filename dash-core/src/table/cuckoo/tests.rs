@@ -80,7 +80,7 @@ impl Storage {
             dirt.put(place, bucket::Tenant { tag: 1, handle: SOME, guest: true });
         }
         dirt.leave(1);
-        let slot = Slot { key: key(1), state: u32::MAX, value: [9; 3] };
+        let slot = Slot { key: key(1), state: u32::MAX, link: 7, value: [9; 3] };
         Self { buckets: std::vec![dirt; buckets], slots: std::vec![slot; capacity] }
     }
 
@@ -521,6 +521,6 @@ fn bursts_of_any_length() {
 
 #[test]
 fn slot_of_a_flow_takes_three_lines() {
-    type Flow = Slot<[u8; 44], [u32; 36]>;
+    type Flow = Slot<[u8; 48], [u64; 17]>;
     assert_eq!((size_of::<Flow>(), align_of::<Flow>()), (192, 64));
 }

@@ -5,7 +5,7 @@ use super::super::{
 };
 use super::std::{vec, vec::Vec};
 use super::{
-    CHANGES, HASH, address, await_growth, compare, contend, covers, persist, prefix, storage,
+    CHANGES, address, await_growth, compare, contend, covers, persist, prefix, storage,
 };
 use core::{
     ops::RangeInclusive,
@@ -165,7 +165,7 @@ fn equals_a_linear_search() {
         let readers = Readers::new(&counters[..reader_count]);
         let capacity = Capacity { groups: 3, nodes, tags: 4, tag_prefixes: TAG_PREFIXES };
         let words = storage(AclWriter::words_for(&capacity));
-        let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+        let mut writer = AclWriter::new(&words, &capacity, readers).unwrap();
         let table = writer.table();
         let mut groups: Vec<Option<(IpVersion, Vec<Owned>)>> = vec![None, None, None];
         let mut tags: Vec<Vec<IpCidr>> = vec![Vec::new(); 4];
@@ -254,7 +254,7 @@ const fn rule_of(priority: u32) -> Match {
 fn lists_tags_and_families() {
     let capacity = Capacity { groups: 2, nodes: 11, tags: 2, tag_prefixes: 2 };
     let words = storage(AclWriter::words_for(&capacity));
-    let mut writer = AclWriter::new(&words, &capacity, HASH, Readers::new(&[])).unwrap();
+    let mut writer = AclWriter::new(&words, &capacity, Readers::new(&[])).unwrap();
     let acl = writer.table();
     let ten = IpCidr::new(v4([10, 1, 2, 3]), 8);
     let narrow = IpCidr::new(v4([10, 9, 0, 0]), 16);
@@ -314,9 +314,9 @@ fn a_refused_group_stays_as_it_was() {
     let readers = Readers::new(&counters);
     let capacity = Capacity { groups: 1, nodes: 2, tags: 1, tag_prefixes: 0 };
     let words = storage(AclWriter::words_for(&capacity));
-    let small = AclWriter::new(&words[1..], &capacity, HASH, readers);
+    let small = AclWriter::new(&words[1..], &capacity, readers);
     assert_eq!(small.err(), Some(TableError::StorageTooSmall));
-    let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+    let mut writer = AclWriter::new(&words, &capacity, readers).unwrap();
     let acl = writer.table();
     let one = |priority| Rule { priority, value: priority * 10, ..ANY };
     let at = headers([1; 4], 1);
@@ -364,7 +364,7 @@ fn a_group_is_replaced_whole() {
     let nodes = AclWriter::nodes_for(&versions[0]);
     let capacity = Capacity { groups: 1, nodes: 5 * nodes / 2, tags: 1, tag_prefixes: 4 };
     let words = storage(AclWriter::words_for(&capacity));
-    let mut writer = AclWriter::new(&words, &capacity, HASH, readers).unwrap();
+    let mut writer = AclWriter::new(&words, &capacity, readers).unwrap();
     let acl = writer.table();
     let tag = |length| IpCidr::new(v4([30, 0, 0, 0]), length);
     writer.add_to_tag(0, tag(8)).unwrap();

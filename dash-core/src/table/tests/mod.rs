@@ -2,7 +2,7 @@
 extern crate std;
 mod acl;
 mod exact;
-mod lpm;
+mod poptrie;
 mod quiescence;
 
 use super::{TableError, quiescence::Readers};

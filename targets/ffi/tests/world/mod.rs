@@ -311,6 +311,7 @@ impl Core {
             seed: [3, 4],
             idle_timeout: 30_000,
             tcp_strict: 0,
+            when_full: DASH_FULL_FORWARD,
             mtu: MTU.as_ptr(),
             mtu_count: MTU.len(),
             callbacks: dash_callbacks_t {

@@ -106,7 +106,15 @@ impl PolicyWriter<'_> {
     pub(super) fn hold(&mut self, change: &Change<'_>) -> Result<(), PolicyError> {
         match *change {
             Change::SetMapping(vnet, _, mapping) => self.hold_underlays(vnet, mapping.underlay),
-            Change::AddPaPrefix(vni, _) => self.hold_pa_set(vni),
+            Change::AddPaPrefix(vni, prefix) => self.hold_pa_prefix(vni, prefix),
+            Change::SetRoute(group, prefix, _) => Ok(self.prefixes.hold(group.0.into(), prefix)?),
+            Change::AddTrustedVnis(owner, first, last) => {
+                self.hold_trusted_vnis(owner, first, last)
+            }
+            Change::SetUnderlayRoute(prefix, _) => {
+                Ok(self.prefixes.hold(self.view.prefix_tables.underlay, prefix)?)
+            }
+            Change::AddTagPrefix(tag, prefix) => Ok(self.acl.hold_in_tag(tag.0, prefix)?),
             _ => Ok(()),
         }
     }
@@ -115,7 +123,22 @@ impl PolicyWriter<'_> {
     pub(super) fn release(&mut self, change: &Change<'_>) {
         match *change {
             Change::SetMapping(vnet, _, mapping) => self.release_underlays(vnet, mapping.underlay),
-            Change::AddPaPrefix(vni, _) => self.release_pa_set(vni),
+            Change::AddPaPrefix(vni, prefix) | Change::RemovePaPrefix(vni, prefix) => {
+                self.release_pa_prefix(vni, prefix);
+            }
+            Change::SetRoute(group, prefix, _) | Change::RemoveRoute(group, prefix) => {
+                self.prefixes.release(group.0.into(), prefix);
+            }
+            Change::AddTrustedVnis(owner, first, last)
+            | Change::RemoveTrustedVnis(owner, first, last) => {
+                self.release_trusted_vnis(owner, first, last);
+            }
+            Change::SetUnderlayRoute(prefix, _) | Change::RemoveUnderlayRoute(prefix) => {
+                self.prefixes.release(self.view.prefix_tables.underlay, prefix);
+            }
+            Change::AddTagPrefix(tag, prefix) | Change::RemoveTagPrefix(tag, prefix) => {
+                self.acl.release_in_tag(tag.0, prefix);
+            }
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::table::{
     acl::{self, AclWriter},
     exact::ExactWriter,
-    lpm::LpmWriter,
+    poptrie::PoptrieWriter,
 };
 
 /// Most objects of each kind. Nothing grows: a further object is refused with `Full`.
@@ -96,7 +96,7 @@ impl Capacity {
             + ExactWriter::<InboundKey, u32>::words_for(self.inbound_groups())
             + ExactWriter::<u32, u32>::words_for(self.pa_vnis)
             + ExactWriter::<TrustedKey, u32>::words_for(self.trusted_ranges)
-            + LpmWriter::words_for(self.prefixes(), self.prefix_tables())
+            + PoptrieWriter::words_for(self.prefixes(), self.prefix_tables())
             + AclWriter::words_for(&self.classifier())
             + self.enis
             + 2

@@ -67,7 +67,7 @@ use crate::table::{
     TableError,
     acl::{Acl, AclWriter},
     exact::{Exact, ExactWriter, Words},
-    lpm::{Lpm, LpmWriter},
+    poptrie::{Poptrie, PoptrieWriter},
     quiescence::Readers,
 };
 
@@ -98,7 +98,7 @@ pub struct Policy<'a> {
     mapping_underlays: Exact<'a, VnetAddressKey, u32>,
     inbound_sets: Exact<'a, InboundKey, u32>,
     pa_sets: Exact<'a, u32, u32>,
-    prefixes: Lpm<'a>,
+    prefixes: Poptrie<'a>,
     prefix_tables: PrefixTables,
     acl: Acl<'a>,
     acl_groups: u32,
@@ -145,7 +145,7 @@ pub struct PolicyWriter<'a> {
     pa_sets: ExactWriter<'a, u32, u32>,
     pa_counts: &'a [AtomicU32],
     trusted: ExactWriter<'a, TrustedKey, u32>,
-    prefixes: LpmWriter<'a>,
+    prefixes: PoptrieWriter<'a>,
     acl: AclWriter<'a>,
     changes: Changes<'a>,
     epoch: u32,
@@ -179,21 +179,16 @@ impl<'a> PolicyWriter<'a> {
         let inbound_sets = region.exact(c.inbound_groups())?;
         let pa_sets = region.exact(c.pa_vnis)?;
         let trusted = region.exact(c.trusted_ranges)?;
-        let prefix_words = LpmWriter::words_for(c.prefixes(), c.prefix_tables());
-        let prefixes = LpmWriter::new(
+        let prefix_words = PoptrieWriter::words_for(c.prefixes(), c.prefix_tables());
+        let prefixes = PoptrieWriter::new(
             region.take(prefix_words)?,
             c.prefixes(),
             c.prefix_tables(),
-            region.hash,
             readers,
         )?;
         let classifier = c.classifier();
-        let acl = AclWriter::new(
-            region.take(AclWriter::words_for(&classifier))?,
-            &classifier,
-            region.hash,
-            readers,
-        )?;
+        let acl =
+            AclWriter::new(region.take(AclWriter::words_for(&classifier))?, &classifier, readers)?;
         let epochs = region.zeroed(c.enis)?;
         let generation = region.take(1)?.first().ok_or(TableError::StorageTooSmall)?;
         generation.store(1, Ordering::Release);

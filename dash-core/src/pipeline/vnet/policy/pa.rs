@@ -18,7 +18,7 @@ impl Policy<'_> {
     #[must_use]
     pub fn pa_prefix(&self, vni: u32, source: IpAddress) -> Option<u8> {
         let set = self.pa_sets.get(&vni)?;
-        let longest = self.prefixes.lookup(self.prefix_tables.pa + set, source)?;
+        let longest = self.prefixes.longest(self.prefix_tables.pa + set, source)?;
         // The set's number may have gone to another VNI meanwhile.
         (self.pa_sets.get(&vni) == Some(set)).then_some(longest.length)
     }
@@ -68,7 +68,7 @@ impl PolicyWriter<'_> {
     /// `Busy`.
     pub fn remove_pa_prefix(&mut self, vni: u32, prefix: IpCidr) -> Result<(), PolicyError> {
         let Some(set) = self.view.pa_sets.get(&vni) else { return Ok(()) };
-        if self.prefixes.remove(self.view.prefix_tables.pa + set, prefix)?.is_some() {
+        if self.prefixes.remove(self.view.prefix_tables.pa + set, prefix).is_some() {
             self.changes.mark_all();
             self.change_pa_count(vni, set, |count| {
                 count & HELD | (count & !HELD).saturating_sub(1)
@@ -77,16 +77,18 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
-    /// Makes a place for `vni`, which it keeps until [`Self::release_pa_set`].
-    pub(super) fn hold_pa_set(&mut self, vni: u32) -> Result<(), PolicyError> {
+    /// Makes a place for `vni`, which it keeps until [`Self::release_pa_prefix`], and in it one for
+    /// `prefix`.
+    pub(super) fn hold_pa_prefix(&mut self, vni: u32, prefix: IpCidr) -> Result<(), PolicyError> {
         let set = self.pa_set(vni)?;
         self.change_pa_count(vni, set, |count| count | HELD);
-        Ok(())
+        Ok(self.prefixes.hold(self.view.prefix_tables.pa + set, prefix)?)
     }
 
-    /// Gives back the place of a VNI that has no prefixes; idempotent.
-    pub(super) fn release_pa_set(&mut self, vni: u32) {
+    /// Gives back the place of `prefix`, and that of a VNI that has no prefixes; idempotent.
+    pub(super) fn release_pa_prefix(&mut self, vni: u32, prefix: IpCidr) {
         if let Some(set) = self.view.pa_sets.get(&vni) {
+            self.prefixes.release(self.view.prefix_tables.pa + set, prefix);
             self.change_pa_count(vni, set, |count| count & !HELD);
         }
     }

@@ -11,7 +11,7 @@ use super::{
     address::{PrefixKey, address, is_v6, octets},
     admission::Demands,
 };
-use crate::table::{TableError, lpm::ATTEMPTS};
+use crate::table::{TableError, poptrie::ATTEMPTS};
 
 /// What happens to the frames of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Policy<'_> {
         }
         let mut length = 0;
         for _ in 0..ATTEMPTS {
-            let longest = self.prefixes.lookup(table, destination)?;
+            let longest = self.prefixes.longest(table, destination)?;
             let record = || self.overlays.get(&PrefixKey::new(group, destination, longest.length));
             if let Some(route) = decode(longest.value, record) {
                 return Some((longest.length, route));
@@ -204,7 +204,7 @@ impl PolicyWriter<'_> {
     /// `Busy`.
     pub fn remove_route(&mut self, group: RouteGroupId, prefix: IpCidr) -> Result<(), PolicyError> {
         self.check_group(group)?;
-        if self.prefixes.remove(group.0.into(), prefix)?.is_some() {
+        if self.prefixes.remove(group.0.into(), prefix).is_some() {
             self.changes.mark_route_group(group);
         }
         self.overlays.remove(&PrefixKey::of(group, prefix));

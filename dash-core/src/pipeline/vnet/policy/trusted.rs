@@ -164,6 +164,29 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
+    /// Makes the places of a range's prefixes.
+    pub(super) fn hold_trusted_vnis(
+        &mut self,
+        owner: TrustedOwner,
+        first: u32,
+        last: u32,
+    ) -> Result<(), PolicyError> {
+        let list = self.list(owner)?;
+        for prefix in prefixes(first, last) {
+            self.prefixes.hold(list, prefix.cidr())?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the places of those of a range's prefixes that are not there; idempotent.
+    pub(super) fn release_trusted_vnis(&mut self, owner: TrustedOwner, first: u32, last: u32) {
+        if let (Ok(list), Ok(())) = (self.list(owner), check_vni(last)) {
+            for prefix in prefixes(first, last) {
+                self.prefixes.release(list, prefix.cidr());
+            }
+        }
+    }
+
     /// What [`Self::remove_trusted_vnis`] asks for.
     pub(super) fn admit_trusted_removal(
         &mut self,
@@ -210,7 +233,7 @@ impl PolicyWriter<'_> {
         for prefix in prefixes(first, last) {
             let mut others = registered.iter().map(|(other, _)| other);
             if !others.any(|it| it != key && it.shares_list(&key) && it.has(prefix)) {
-                self.prefixes.remove(list, prefix.cidr())?;
+                self.prefixes.remove(list, prefix.cidr());
             }
         }
         self.trusted.remove(&key);

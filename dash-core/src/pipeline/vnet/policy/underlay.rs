@@ -26,7 +26,7 @@ impl Policy<'_> {
     /// in bits. IPv4 and IPv6 are apart.
     #[must_use]
     pub fn underlay_route(&self, destination: IpAddress) -> Option<(u8, UnderlayAction)> {
-        let longest = self.prefixes.lookup(self.prefix_tables.underlay, destination)?;
+        let longest = self.prefixes.longest(self.prefix_tables.underlay, destination)?;
         Some((longest.length, decode(longest.value)))
     }
 }
@@ -56,7 +56,7 @@ impl PolicyWriter<'_> {
     /// # Errors
     /// `Busy`.
     pub fn remove_underlay_route(&mut self, prefix: IpCidr) -> Result<(), PolicyError> {
-        if self.prefixes.remove(self.view.prefix_tables.underlay, prefix)?.is_some() {
+        if self.prefixes.remove(self.view.prefix_tables.underlay, prefix).is_some() {
             self.changes.mark_underlay();
         }
         Ok(())

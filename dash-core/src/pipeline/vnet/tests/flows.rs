@@ -144,14 +144,14 @@ fn flow_follows_the_underlay_routes() {
     world.writer.set_underlay_route(out, UnderlayAction::Forward(PortId(4))).unwrap();
     world.writer.set_underlay_route(back, UnderlayAction::Forward(PortId(5))).unwrap();
     assert_eq!(hit(&mut world, &request(), &mut forward), Step::Apply);
-    assert_eq!(forward.egress, Egress::Ingress, "not before the commit");
+    assert_eq!(forward.egress, Egress::INGRESS, "not before the commit");
     // The reverse half is looked up at its first hit.
     assert_eq!(hit(&mut world, &inbound(), &mut reverse), Step::Apply);
-    assert_eq!(reverse.egress, Egress::Port(PortId(5)));
+    assert_eq!(reverse.egress, Egress::to(PortId(5)).unwrap());
 
     world.writer.commit();
     assert_eq!(hit(&mut world, &request(), &mut forward), Step::Apply);
-    assert_eq!(forward.egress, Egress::Port(PortId(4)));
+    assert_eq!(forward.egress, Egress::to(PortId(4)).unwrap());
 
     world.writer.set_underlay_route(out, UnderlayAction::Drop).unwrap();
     world.writer.commit();
@@ -161,7 +161,7 @@ fn flow_follows_the_underlay_routes() {
     world.writer.remove_underlay_route(out).unwrap();
     world.writer.commit();
     assert_eq!(hit(&mut world, &request(), &mut forward), Step::Apply);
-    assert_eq!(forward.egress, Egress::Ingress);
+    assert_eq!(forward.egress, Egress::INGRESS);
 }
 
 #[test]

@@ -1,0 +1,338 @@
+//! The two kinds of blocks, and the words that lead to them.
+//!
+//! An *edge* is one word: a value of 31 bits, nothing ([`NONE`]), or a pointer, with bit 31 set,
+//! to the block that tells the addresses behind it apart.
+//!
+//! A *node* looks at 6 bits. One bit for each of its 64 slots says whether a run of slots starts
+//! there that have one edge; the edges follow, one a run:
+//!
+//! ```text
+//! prefixes (a block of its own, or NONE) · runs (2 words) · edges
+//! ```
+//!
+//! The prefixes that end in a node, of 1 to 6 bits, have the numbers of a heap, 1 before their
+//! bits: one bit for each number, then the values of those that are there, [`NONE`] for a place
+//! that is only held:
+//!
+//! ```text
+//! numbers (4 words) · values
+//! ```
+//!
+//! A run is a slot with a pointer, or slots that have the same longest prefix of this node, held
+//! places counted. So no change of a value changes the runs.
+//!
+//! A bucket has a few prefixes in a row, see [`Bucket`].
+use super::{
+    address::Bits,
+    arena::{End, GRANULE},
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed},
+    },
+    bucket::Bucket,
+};
+
+/// The edge, and the value of a held place, that say nothing.
+pub(super) const NONE: u32 = u32::MAX;
+/// Bits that a node looks at.
+pub(super) const STRIDE: u32 = 6;
+/// Most blocks on the way to an answer: 128 bits in steps of 6.
+pub(super) const LEVELS: usize = 22;
+/// Words behind the last block: those of the largest node can be read from the start of any block,
+/// so that one check is enough for all of them.
+pub(super) const PADDING: usize = Node::HEADER + 64;
+
+const POINTER: u32 = 1 << 31;
+const BUCKET: u32 = 1 << 30;
+/// Three bits tell the form of a bucket.
+const FORM_SHIFT: u32 = 27;
+const START: u32 = (1 << FORM_SHIFT) - 1;
+
+#[inline]
+pub(super) const fn is_pointer(edge: u32) -> bool {
+    // NONE, the last number of all, wraps.
+    edge.wrapping_add(1) > POINTER
+}
+
+#[inline]
+pub(super) const fn is_node(edge: u32) -> bool {
+    edge & (POINTER | BUCKET) == POINTER
+}
+
+#[inline]
+pub(super) const fn is_bucket(edge: u32) -> bool {
+    // NONE, the last number of all, wraps.
+    edge.wrapping_add(1) > POINTER | BUCKET
+}
+
+pub(super) const fn node_edge(start: u32) -> u32 {
+    POINTER | start
+}
+
+pub(super) const fn bucket_edge(start: u32, form: u32) -> u32 {
+    POINTER | BUCKET | form << FORM_SHIFT | start
+}
+
+const fn form(edge: u32) -> u32 {
+    edge >> FORM_SHIFT & 7
+}
+
+/// Where an edge leads.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target<'a> {
+    /// To no block: it is the answer.
+    Leaf,
+    Node(Node<'a>),
+    Bucket(Bucket<'a>),
+}
+
+/// The words of all blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocks<'a> {
+    words: &'a [AtomicU32],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) start: u32,
+    words: &'a [AtomicU32],
+    blocks: Blocks<'a>,
+}
+
+/// The prefixes that end in a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefixes<'a> {
+    pub(super) start: u32,
+    /// One bit for each number.
+    pub(super) numbers: u128,
+    values: &'a [AtomicU32],
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) const fn new(words: &'a [AtomicU32]) -> Self {
+        Self { words }
+    }
+
+    /// The words from the start of a block.
+    #[inline]
+    pub(super) fn at(self, start: u32) -> &'a [AtomicU32] {
+        self.words.get(start as usize * GRANULE..).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn target(self, edge: u32) -> Target<'a> {
+        if !is_pointer(edge) {
+            return Target::Leaf;
+        }
+        let start = edge & START;
+        let words = self.at(start);
+        if edge & BUCKET == 0 {
+            Target::Node(Node { start, words, blocks: self })
+        } else {
+            Target::Bucket(Bucket::new(start, form(edge), words))
+        }
+    }
+
+    /// The edge of a slot of the node behind `edge`.
+    #[inline]
+    pub(super) fn step(self, edge: u32, slot: u32) -> u32 {
+        let start = (edge & START) as usize * GRANULE;
+        let node = self.words.get(start..start + PADDING).and_then(<[_]>::first_chunk::<PADDING>);
+        let Some(node) = node else { return NONE };
+        let [_, low, high, ..] = node;
+        let runs = u64::from(low.load(Relaxed)) | u64::from(high.load(Relaxed)) << 32;
+        let before = (runs << (63 - slot % 64)).count_ones() as usize;
+        // Acquire: pairs with the store that published the block behind the edge.
+        node.get(Node::HEADER - 1 + before).map_or(NONE, |edge| edge.load(Acquire))
+    }
+
+    /// The answer of the bucket behind `edge`.
+    #[inline]
+    pub(super) fn answer<B: Bits>(self, edge: u32, bits: B) -> u32 {
+        Bucket::new(edge & START, form(edge), self.at(edge & START)).answer(bits)
+    }
+
+    /// Follows `edge` to the value, or [`NONE`], of the address whose next bits are `bits`.
+    #[inline]
+    pub(super) fn follow<B: Bits>(self, mut edge: u32, mut bits: B) -> u32 {
+        // No way is longer than `LEVELS` nodes.
+        while is_node(edge) {
+            edge = self.step(edge, bits.slot());
+            bits = bits.behind_slot();
+        }
+        if is_bucket(edge) { self.answer(edge, bits) } else { edge }
+    }
+
+    /// Visits all blocks under an edge without recursion: `enter` says which slots of a node to
+    /// follow, `leave` sees each block when all below it have been seen.
+    pub(super) fn visit(
+        self,
+        edge: u32,
+        mut enter: impl FnMut(Node<'a>) -> u64,
+        mut leave: impl FnMut(Target<'a>),
+    ) {
+        let mut stack = [(0, 0); LEVELS];
+        let mut depth = 0;
+        let mut next = Some(edge);
+        // Each turn follows an edge or leaves a node.
+        for _ in 0..2 * self.words.len() + 2 {
+            if let Some(edge) = next.take() {
+                let target = self.target(edge);
+                if let (Target::Node(node), Some(place)) = (target, stack.get_mut(depth)) {
+                    *place = (edge, enter(node));
+                    depth += 1;
+                } else {
+                    leave(target);
+                }
+            }
+            let Some((edge, slots)) = depth.checked_sub(1).and_then(|top| stack.get_mut(top))
+            else {
+                break;
+            };
+            let Target::Node(node) = self.target(*edge) else { break };
+            if *slots == 0 {
+                depth -= 1;
+                leave(Target::Node(node));
+            } else {
+                next = Some(node.follow(slots.trailing_zeros()));
+                *slots &= *slots - 1;
+            }
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    /// Words before the edges.
+    pub(super) const HEADER: usize = 3;
+
+    #[inline]
+    pub(super) fn runs(self) -> u64 {
+        match self.words {
+            [_, low, high, ..] => {
+                u64::from(low.load(Relaxed)) | u64::from(high.load(Relaxed)) << 32
+            }
+            _ => 0,
+        }
+    }
+
+    /// The word of the edge of a slot, which is that of its whole run.
+    #[inline]
+    pub(super) fn edge(self, slot: u32) -> Option<&'a AtomicU32> {
+        let before = self.runs() << (63 - slot % 64);
+        self.words.get(Self::HEADER - 1 + before.count_ones() as usize)
+    }
+
+    #[inline]
+    pub(super) fn follow(self, slot: u32) -> u32 {
+        // Acquire: pairs with the store that published the block behind the edge.
+        self.edge(slot).map_or(NONE, |edge| edge.load(Acquire))
+    }
+
+    /// The edges of the runs.
+    pub(super) fn edges(self) -> &'a [AtomicU32] {
+        self.words.get(Self::HEADER..).unwrap_or_default()
+    }
+
+    /// Slots that have a pointer.
+    pub(super) fn pointers(self) -> u64 {
+        let mut pointers = 0;
+        for (slot, edge) in bits(self.runs()).zip(self.edges()) {
+            pointers |= u64::from(is_pointer(edge.load(Relaxed))) << slot;
+        }
+        pointers
+    }
+
+    pub(super) fn words(self) -> usize {
+        Self::HEADER + self.runs().count_ones() as usize
+    }
+
+    pub(super) fn prefixes(self) -> Prefixes<'a> {
+        let start = self.words.first().map_or(NONE, |word| word.load(Relaxed));
+        let none = Prefixes { start: NONE, numbers: 0, values: &[] };
+        if start == NONE {
+            return none;
+        }
+        let Some((numbers, values)) = self.blocks.at(start).split_at_checked(Prefixes::HEADER)
+        else {
+            return none;
+        };
+        let add = |sum, word: &AtomicU32| sum << 32 | u128::from(word.load(Relaxed));
+        Prefixes { start, numbers: numbers.iter().rev().fold(0, add), values }
+    }
+}
+
+impl<'a> Prefixes<'a> {
+    /// Words before the values.
+    pub(super) const HEADER: usize = 4;
+
+    pub(super) fn words(self) -> usize {
+        if self.start == NONE { 0 } else { Self::HEADER + self.numbers.count_ones() as usize }
+    }
+
+    /// The word of the value of a prefix.
+    pub(super) fn value(self, number: u32) -> Option<&'a AtomicU32> {
+        if self.numbers >> (number % 128) & 1 == 0 {
+            return None;
+        }
+        let before = self.numbers & ((1 << (number % 128)) - 1);
+        self.values.get(before.count_ones() as usize)
+    }
+
+    /// Numbers and values, in the order of the numbers.
+    pub(super) fn iter(self) -> impl Iterator<Item = (u32, u32)> {
+        wide_bits(self.numbers).zip(self.values.iter().map(|value| value.load(Relaxed)))
+    }
+
+    /// Length and value of the longest prefix of at most `longest` bits that covers `slot`.
+    pub(super) fn cover(self, slot: u32, longest: u32) -> Option<(u32, u32)> {
+        if self.numbers == 0 {
+            return None;
+        }
+        (1..=longest).rev().find_map(|length| {
+            let value = self.value(number(slot >> (STRIDE - length), length))?.load(Acquire);
+            (value != NONE).then_some((length, value))
+        })
+    }
+}
+
+impl Target<'_> {
+    /// Start, words and end of the region of each block that is only this one's.
+    pub(super) fn parts(self) -> impl Iterator<Item = (u32, usize, End)> {
+        let (block, prefixes) = match self {
+            Self::Leaf => (None, None),
+            Self::Bucket(bucket) => (Some((bucket.start, bucket.words(), End::Low)), None),
+            Self::Node(node) => {
+                let prefixes = node.prefixes();
+                let of = (prefixes.start, prefixes.words(), End::High);
+                let prefixes = (prefixes.start != NONE).then_some(of);
+                (Some((node.start, node.words(), End::Low)), prefixes)
+            }
+        };
+        block.into_iter().chain(prefixes)
+    }
+}
+
+/// The number of the prefix of the `length` bits `bits` in its node.
+pub(super) const fn number(bits: u32, length: u32) -> u32 {
+    1 << length | bits
+}
+
+/// Bits and length of a prefix of a node.
+pub(super) const fn of_number(number: u32) -> (u32, u32) {
+    let length = 31 - (number | 1).leading_zeros();
+    (number ^ 1 << length, length)
+}
+
+/// The numbers of the bits of a heap that are set.
+pub(super) fn wide_bits(set: u128) -> impl Iterator<Item = u32> {
+    bits(set as u64).chain(bits((set >> 64) as u64).map(|bit| bit + 64))
+}
+
+/// The numbers of the bits that are set.
+pub(super) fn bits(mut set: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros())?;
+        set &= set - 1;
+        Some(bit)
+    })
+}

@@ -1,0 +1,166 @@
+//! Where the prefixes of one table and family begin.
+//!
+//! ```text
+//! default · root edge                                      direct pointing of 0 bits
+//! default · edge of the prefixes of at most w bits · 2^w edges           of w bits
+//! ```
+//!
+//! With direct pointing the first w bits of an address choose an edge. Longer prefixes are under
+//! that edge; those of at most w bits are in a trie of their own, which look-ups leave alone: each
+//! of the 2^w edges holds, or inherits, its answer.
+use super::{
+    address::{Bits, Prefix},
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed},
+    },
+    block::{Blocks, NONE},
+    trie::Trie,
+};
+
+/// How many of an address's first bits choose an edge by one load.
+///
+/// Each bit more doubles the memory: 4 bytes times two to this power. A table of ten routes wants
+/// [`Self::Bits0`], one of a million [`Self::Bits18`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direct {
+    /// None: the root is a node.
+    #[default]
+    Bits0,
+    /// 1 kB.
+    Bits8,
+    /// 16 kB.
+    Bits12,
+    /// 256 kB.
+    Bits16,
+    /// 1 MB; for IPv4 a /24 ends where a node does.
+    Bits18,
+}
+
+const ALL: [Direct; 5] =
+    [Direct::Bits0, Direct::Bits8, Direct::Bits12, Direct::Bits16, Direct::Bits18];
+const WIDTHS: [u32; 5] = [0, 8, 12, 16, 18];
+
+impl Direct {
+    /// The number of bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        WIDTHS[self as usize]
+    }
+}
+
+/// Set in the word of a root that readers do not see yet.
+pub(super) const HIDDEN: u32 = 1 << 31;
+const SHIFT: u32 = 28;
+const START: u32 = (1 << SHIFT) - 1;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Root<'a> {
+    word: u32,
+    pub(super) direct: Direct,
+    pub(super) default: &'a AtomicU32,
+    /// The edge of the prefixes of at most `direct.bits()` bits, or the only edge.
+    pub(super) short: &'a AtomicU32,
+    edges: &'a [AtomicU32],
+}
+
+impl<'a> Root<'a> {
+    /// Words before the edges of direct pointing.
+    const HEADER: usize = 2;
+
+    pub(super) const fn words_for(direct: Direct) -> usize {
+        match direct {
+            Direct::Bits0 => Self::HEADER,
+            _ => Self::HEADER + (1 << direct.bits()),
+        }
+    }
+
+    pub(super) const fn word_for(start: u32, direct: Direct) -> u32 {
+        (direct as u32) << SHIFT | start
+    }
+
+    /// The root that `word` leads to; [`NONE`] is of a table without prefixes.
+    #[inline]
+    pub(super) fn new(blocks: Blocks<'a>, word: u32) -> Option<Self> {
+        let direct = *ALL.get((word >> SHIFT) as usize)?;
+        let (header, edges) = blocks.at(word & START).split_at_checked(Self::HEADER)?;
+        let [default, short] = header else { return None };
+        let edges = match direct {
+            Direct::Bits0 => core::slice::from_ref(short),
+            _ => edges.get(..1 << direct.bits())?,
+        };
+        Some(Self { word, direct, default, short, edges })
+    }
+
+    pub(super) const fn word(&self) -> u32 {
+        self.word
+    }
+
+    pub(super) const fn start(&self) -> u32 {
+        self.word & START
+    }
+
+    pub(super) const fn words(&self) -> usize {
+        Self::words_for(self.direct)
+    }
+
+    /// The edges that the first bits of an address choose from.
+    pub(super) const fn edges_by_head(&self) -> &'a [AtomicU32] {
+        self.edges
+    }
+
+    /// All edges into the blocks of the table.
+    pub(super) fn edges(&self) -> impl Iterator<Item = &'a AtomicU32> {
+        let short = if self.direct == Direct::Bits0 { None } else { Some(self.short) };
+        short.into_iter().chain(self.edges)
+    }
+
+    /// The edge that an address begins with, and the bits behind those that chose it.
+    #[inline]
+    pub(super) fn enter<B: Bits>(&self, bits: B) -> (u32, B) {
+        let width = self.direct.bits();
+        // Acquire: pairs with the store that published the block behind the edge.
+        let edge = self.edges.get(bits.head(width)).map_or(NONE, |edge| edge.load(Acquire));
+        (edge, bits.behind(width))
+    }
+
+    /// The prefixes of at most as many bits as direct pointing, or all.
+    pub(super) const fn short_trie(&self) -> Trie<'a> {
+        Trie { edge: self.short, depth: 0, inherited: NONE }
+    }
+
+    /// The longer prefixes that begin with the first bits of `address`, if they stand apart.
+    pub(super) fn long_trie(&self, address: u128, inherited: u32) -> Option<Trie<'a>> {
+        let depth = self.direct.bits();
+        let edge = self.edges.get(address.head(depth)).filter(|_| depth > 0)?;
+        Some(Trie { edge, depth, inherited })
+    }
+
+    /// The trie that `prefix` belongs to; the default route belongs to none. Without what a long
+    /// one inherits.
+    pub(super) fn trie_of(&self, prefix: Prefix) -> Option<Trie<'a>> {
+        if prefix.length == 0 {
+            None
+        } else if prefix.length > self.direct.bits() {
+            self.long_trie(prefix.address, NONE).or(Some(self.short_trie()))
+        } else {
+            Some(self.short_trie())
+        }
+    }
+
+    /// Whether it holds nothing that a table without a root would not.
+    pub(super) fn is_bare(&self) -> bool {
+        self.direct == Direct::Bits0
+            && self.default.load(Relaxed) == NONE
+            && self.short.load(Relaxed) == NONE
+    }
+}
+
+/// Direct pointing of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Of its IPv4 prefixes.
+    pub v4: Direct,
+    /// Of its IPv6 prefixes.
+    pub v6: Direct,
+}

@@ -1,0 +1,71 @@
+//! Frames at a full flow table.
+
+use dash_core::flow::{FlowSettings, WhenFull};
+
+use crate::{
+    bench::{Bench, Storage},
+    frame::{ACK, Arrival, SYN, Upper},
+    model::{Outcome, SECOND},
+    scene::{SETTINGS, answer, dropped, policy, request},
+};
+
+fn bench(storage: &mut Storage, when_full: WhenFull) -> Bench<'_> {
+    let mut bench = Bench::new(storage, &SETTINGS);
+    bench.change(&policy());
+    bench.engine.flows_mut().set(FlowSettings { when_full, ..FlowSettings::default() });
+    bench
+}
+
+fn send(bench: &mut Bench<'_>, now: u64, upper: Upper) -> Outcome {
+    bench.frame(now, &Arrival::new(0, request("10.0.0.2", upper).bytes()))
+}
+
+/// Fills the table of four with two open conversations of ports 1 and 2.
+fn fill(bench: &mut Bench<'_>) {
+    for port in [1, 2] {
+        assert_eq!(dropped(&send(bench, 0, Upper::Tcp(port, 80, ACK))), "left");
+    }
+}
+
+#[test]
+fn frames_are_forwarded_without_flows() {
+    let mut storage = Storage::new(4);
+    let mut bench = bench(&mut storage, WhenFull::Forward);
+    fill(&mut bench);
+    for _ in 0..2 {
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(3, 80, ACK))), "left");
+    }
+    assert_eq!(bench.enis()[&0].flow_create_failed, 2);
+    assert_eq!(bench.engine.flows().len(), 4);
+}
+
+#[test]
+fn frames_are_dropped_where_that_is_asked_for() {
+    let mut storage = Storage::new(4);
+    let mut bench = bench(&mut storage, WhenFull::Drop);
+    fill(&mut bench);
+    let full = "flow_table_full_drop";
+    assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(3, 80, SYN))), full);
+    assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(1, 80, ACK))), "left", "it has a flow");
+    assert_eq!(bench.drops()[full], 1);
+    assert_eq!(bench.enis()[&0].drops[full], 1);
+    // What has timed out makes room.
+    assert_eq!(dropped(&send(&mut bench, 31 * SECOND, Upper::Tcp(3, 80, SYN))), "left");
+}
+
+#[test]
+fn half_open_conversations_make_room_for_others() {
+    let mut storage = Storage::new(4);
+    let mut bench = bench(&mut storage, WhenFull::Evict);
+    assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(1, 80, ACK))), "left");
+    for port in 1000..1100 {
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(port, 80, SYN))), "left");
+    }
+    assert_eq!(bench.engine.flows().counters().evicted, 198);
+    // The open one still has its way back; of the flood the last one has.
+    for port in [1, 1099] {
+        let answer = answer("10.0.0.2", Upper::Tcp(80, port, ACK));
+        assert_eq!(dropped(&bench.frame(0, &Arrival::new(0, answer.bytes()))), "left");
+    }
+    assert_eq!(bench.engine.flows().counters().created, 202, "both were hits");
+}
