@@ -182,7 +182,7 @@ impl Pipeline for Asked {
         *self.ends.entry(format!("{end:?}")).or_default() += 1;
     }
 
-    fn count_uncached(&mut self, _context: &u8) {
+    fn count_uncached(&mut self, _context: &u8, _why: pipeline::Uncached) {
         self.uncached += 1;
     }
 }

@@ -145,10 +145,10 @@ fn halves_keep_step(table: &FlowTable<'static, Name, ()>) -> Result<(), TestCase
         let Some(handle) = table.find(&name(number), &SoftwareHints) else { continue };
         let (key, flow) = table.get(handle).unwrap();
         prop_assert_eq!(*key, name(number));
-        if let Some(peer) = flow.peer {
+        if let Some(peer) = flow.peer() {
             prop_assert_ne!(peer, handle);
             let (_, other) = table.get(peer).expect("the other half");
-            prop_assert_eq!(other.peer, Some(handle));
+            prop_assert_eq!(other.peer(), Some(handle));
         }
     }
     Ok(())
@@ -240,7 +240,7 @@ proptest! {
             if let Some(handle) = done {
                 let (key, flow) = table.get(handle).expect("the flow of the frame");
                 prop_assert_eq!(*key, name(one));
-                let peer = flow.peer.and_then(|peer| table.get(peer));
+                let peer = flow.peer().and_then(|peer| table.get(peer));
                 let creator = |flow: &Flow<()>| flow.flags.contains(FlowFlags::CREATOR);
                 prop_assert!(creator(flow) || peer.is_some_and(|(_, peer)| creator(peer)));
                 prop_assert!(flow.packets > 0);

@@ -6,10 +6,14 @@ use heapless::Deque;
 use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
     flow::{
-        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal, TableFull, WhenFull,
+        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal, WhenFull,
+        fragment::Piece,
     },
     packet::{Entering, Packet},
-    pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Verdict},
+    pipeline::{
+        Cause, Decision, End, Install, Lookup, Name, Pipeline, Refusal, Step, Trace, Uncached,
+        Verdict,
+    },
     rewrite::{Outcome, Rewrite},
     table::cuckoo::{Handle, Place},
     wire::Edges,
@@ -35,6 +39,15 @@ impl<P: Pipeline> AsMut<Place> for Lane<P> {
 impl<P: Pipeline> Lane<P> {
     pub(super) const EMPTY: Self =
         Self { name: Name::NONE, place: Place::NONE, received: 0, ingress: PortId(0), entry: 0 };
+
+    /// Whether the frame is a fragment.
+    #[inline(always)]
+    fn is_fragment(&self) -> bool {
+        match &self.name.lookup {
+            Some(Lookup::Flow { context, .. }) => P::is_fragment(context),
+            _ => false,
+        }
+    }
 
     /// What is known of the frame, for its counters.
     const fn context(&self) -> Option<&P::Context> {
@@ -110,6 +123,9 @@ where
     ) where
         D: Platform<Buffer = B>,
     {
+        if lane.is_fragment() {
+            return self.run_fragment(buffer, lane, now, platform, trace);
+        }
         if let Err((buffer, old)) = self.hit(buffer, lane, now, platform, trace) {
             self.slow(buffer, lane, old, now, platform, trace);
         }
@@ -126,8 +142,57 @@ where
     ) where
         D: Platform<Buffer = B>,
     {
+        if lane.is_fragment() {
+            return self.run_fragment(buffer, lane, now, platform, trace);
+        }
         if let Err((buffer, old)) = self.hit_again(buffer, lane, now, platform, trace) {
             self.slow(buffer, lane, old, now, platform, trace);
+        }
+    }
+
+    /// [`run`](Self::run), for a fragment: the first makes a temporary flow for the later ones, which
+    /// ends with the last.
+    #[cold]
+    #[inline(never)]
+    fn run_fragment<D, T: Trace<P>>(
+        &mut self,
+        buffer: B,
+        lane: &mut Lane<P>,
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) where
+        D: Platform<Buffer = B>,
+    {
+        let hints = platform.hints();
+        let key = lane.name.key;
+        let piece = self.pipeline.piece(buffer.bytes(), &key);
+        let (Some(Lookup::Flow { context, epoch }), Some(piece)) = (lane.name.lookup, piece) else {
+            return self.slow(buffer, lane, None, now, platform, trace);
+        };
+        // A temporary flow may have lost its parent.
+        if let Some(handle) = self.flows.find(&key, &hints) {
+            let Self { pipeline, offload, events, flows, .. } = self;
+            flows.keep(handle, now, &hints, &mut Surroundings { pipeline, offload, events });
+        }
+        match self.hit_again(buffer, lane, now, platform, trace) {
+            Ok(()) => {}
+            Err((buffer, old)) => self.slow(buffer, lane, old, now, platform, trace),
+        }
+        let Some(handle) = self.flows.find(&key, &hints) else { return };
+        let Self { pipeline, offload, events, flows, .. } = self;
+        match piece {
+            Piece::First { later, timeout } if pipeline.admits(&context, 1) => {
+                let frame = Arrival { epoch, now, bytes: 0, tcp: None };
+                let outside = &mut Surroundings { pipeline, offload, events };
+                flows.begin_fragments(handle, (later, timeout), &frame, &hints, outside);
+            }
+            Piece::First { .. } => pipeline.count_uncached(&context, Uncached::Limit),
+            Piece::Middle => {}
+            Piece::Last => {
+                let outside = &mut Surroundings { pipeline, offload, events };
+                flows.remove(handle, Removal::Closed, now, &hints, outside);
+            }
         }
     }
 
@@ -301,8 +366,10 @@ where
                 let decision = self.pipeline.slow(&mut packet, context, cause, now, &hints, trace);
                 let arrival = Arrival { epoch: *epoch, now, bytes, tcp };
                 let remembered = self.remember(&decision, context, old, &arrival, &hints, trace);
-                if remembered.is_err() && self.flows.settings().when_full == WhenFull::Drop {
-                    return Some(Fate::Drop(Refusal::TableFull.into()));
+                if let Err(why) = remembered
+                    && self.flows.settings().when_full == WhenFull::Drop
+                {
+                    return Some(Fate::Drop(Refusal::from(why).into()));
                 }
                 decision
             }
@@ -344,22 +411,30 @@ where
         frame: &Arrival,
         hints: &H,
         trace: &mut T,
-    ) -> Result<(), TableFull> {
+    ) -> Result<(), Uncached> {
         let Self { pipeline, offload, events, flows, .. } = self;
+        let wanted = match decision.install {
+            Install::None => 0,
+            Install::One(_) => 1,
+            Install::Pair(..) | Install::Two(..) => 2,
+        };
+        let admitted = old.is_some() || wanted == 0 || pipeline.admits(context, wanted);
         let outside = &mut Surroundings { pipeline, offload, events };
         // A frame that ends, or goes round again, leaves nothing that a later one may hit.
         let leaves = matches!(decision.verdict, Verdict::Forward { .. } | Verdict::Reply { .. });
         let (done, step) = match old {
             Some(old) if leaves => {
                 let done = flows.replace(old, &decision.install, frame, hints, outside);
-                (done, FlowStep::Replaced)
+                (done.map_err(Uncached::from), FlowStep::Replaced)
             }
             Some(old) => {
                 flows.remove(old, Removal::Denied, frame.now, hints, outside);
                 (Ok(None), FlowStep::Removed)
             }
+            None if leaves && !admitted => (Err(Uncached::Limit), FlowStep::Uncached),
             None if leaves => {
-                (flows.install(&decision.install, frame, hints, outside), FlowStep::Installed)
+                let done = flows.install(&decision.install, frame, hints, outside);
+                (done.map_err(Uncached::from), FlowStep::Installed)
             }
             None => return Ok(()),
         };
@@ -367,8 +442,8 @@ where
             Ok(Some(_)) => trace.flow(step),
             Ok(None) if old.is_some() => trace.flow(FlowStep::Removed),
             Ok(None) => {}
-            Err(TableFull) => {
-                self.pipeline.count_uncached(context);
+            Err(why) => {
+                self.pipeline.count_uncached(context, why);
                 trace.flow(FlowStep::Uncached);
             }
         }

@@ -44,6 +44,14 @@ where
         hits
     }
 
+    fn entered(&mut self, state: &P::State) {
+        self.pipeline.flow_entered(state);
+    }
+
+    fn left(&mut self, state: &P::State) {
+        self.pipeline.flow_left(state);
+    }
+
     fn removed(&mut self, flow: FlowRemoved<P::Key, P::State>) -> Result<(), EventsLost> {
         self.events.emit(flow)
     }

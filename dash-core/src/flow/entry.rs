@@ -14,7 +14,7 @@
 //! | 8 | idle and hard time-out | |
 //! | 8 | state | the pipeline's |
 //! | 4 | epoch | |
-//! | 4 | other half | |
+//! | 4 | other half, or of fragments their parent | |
 //! | 4 | previous flow of its slot | the wheel's |
 //! | 2 | egress | |
 //! | 1 + 1 | facts, TCP | |
@@ -95,6 +95,8 @@ bitflags::bitflags! {
         /// Rewrite or egress changed in place, so that hardware which has the flow forwards by old
         /// ones. Whoever changes them through a `&mut Flow` sets it; the sweep sees to the rest.
         const MODIFIED = 4;
+        /// A temporary flow of [fragments](super::fragment). Only the flow table sets it.
+        const FRAGMENTS = 8;
     }
 }
 
@@ -119,8 +121,8 @@ pub struct Flow<S> {
     pub timeouts: Timeouts,
     /// The policy that it was evaluated under.
     pub epoch: u32,
-    /// The other half of its pair.
-    pub peer: Option<Handle>,
+    /// Its [`peer`](Self::peer), or its [`parent`](Self::parent). Only the flow table sets it.
+    pub related: Option<Handle>,
     /// Where it is in the [wheel](super::wheel). Only the flow table sets it.
     pub wheel: wheel::Link,
     /// What was seen of a TCP conversation. Only the flow table sets it.
@@ -142,11 +144,31 @@ impl<S: State> Flow<S> {
         used: 0,
         timeouts: Timeouts { idle: 0, hard: 0 },
         epoch: 0,
-        peer: None,
+        related: None,
         wheel: wheel::Link::NONE,
         tcp: Tcp::empty(),
         flags: FlowFlags::empty(),
     };
+}
+
+impl<S> Flow<S> {
+    /// The other half of its pair.
+    #[must_use]
+    pub const fn peer(&self) -> Option<Handle> {
+        if self.is_of_fragments() { None } else { self.related }
+    }
+
+    /// Of a temporary flow of fragments the flow that let the first of them pass.
+    #[must_use]
+    pub const fn parent(&self) -> Option<Handle> {
+        if self.is_of_fragments() { self.related } else { None }
+    }
+
+    /// Whether it is a temporary flow of [fragments](super::fragment).
+    #[must_use]
+    pub const fn is_of_fragments(&self) -> bool {
+        self.flags.contains(FlowFlags::FRAGMENTS)
+    }
 }
 
 /// A flow that a slow path asks for.

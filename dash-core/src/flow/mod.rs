@@ -5,6 +5,7 @@
 )]
 
 mod entry;
+pub mod fragment;
 pub mod full;
 mod offload;
 mod outside;

@@ -63,7 +63,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             return Some(why);
         }
         self.fetch(handle, outside);
-        if let Some(peer) = self.get(handle).and_then(|(_, flow)| flow.peer) {
+        if let Some(peer) = self.get(handle).and_then(|(_, flow)| flow.peer()) {
             self.fetch(peer, outside);
         }
         self.timed_out(handle, now)
@@ -79,7 +79,9 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         if !W::HARDWARE {
             return;
         }
-        let Some((key, flow)) = self.get(handle) else { return };
+        let Some((key, flow)) = self.get(handle).filter(|(_, flow)| !flow.is_of_fragments()) else {
+            return;
+        };
         // Software must see the beginning and the end of a TCP conversation.
         let takes = current && !flow.tcp.is_unsettled() && outside.takes(key, flow);
         if takes && !flow.flags.contains(FlowFlags::MODIFIED) {

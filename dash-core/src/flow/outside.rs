@@ -23,6 +23,14 @@ pub trait Outside<K, S> {
     fn hits(&mut self, id: FlowId, key: &K, state: &S) -> Hits;
     /// Takes the flow back; answers the last hits.
     fn withdraw(&mut self, id: FlowId, key: &K, state: &S) -> Hits;
+    /// A flow takes a place of the table, or its state becomes this one.
+    fn entered(&mut self, state: &S) {
+        let _ = state;
+    }
+    /// A flow of this state gave its place back, or its state becomes another one.
+    fn left(&mut self, state: &S) {
+        let _ = state;
+    }
     /// Tells that a flow left the table, for whatever reason.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub enum FlowStep {
     Uncached,
 }
 
-/// What happened in the table; each half of a pair counts.
+/// What happened in the table; each half of a pair counts, and each temporary flow of fragments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
     /// Installed.
@@ -279,13 +279,19 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         self.flows.at(index)
     }
 
-    /// The flows that live at `now`, in no order. Of what hardware forwarded, they know what was
-    /// fetched by the last sweep.
+    /// The flow at position `index`, if it lives at `now`; no temporary flow of fragments. Of what
+    /// hardware forwarded, it knows what was fetched by the last sweep.
+    #[must_use]
+    pub fn live_at(&self, index: usize, now: u64) -> Option<(&K, &Flow<S>)> {
+        let handle = self.flows.at(index)?;
+        let (key, flow) = self.flows.get(handle)?;
+        let lives = !flow.is_of_fragments() && self.timed_out(handle, now).is_none();
+        lives.then_some((key, flow))
+    }
+
+    /// The flows that live at `now`, in no order, as [`live_at`](Self::live_at).
     pub fn live(&self, now: u64) -> impl Iterator<Item = (&K, &Flow<S>)> {
-        self.flows
-            .iter()
-            .filter(move |(handle, ..)| self.timed_out(*handle, now).is_none())
-            .map(|(_, key, flow)| (key, flow))
+        (0..self.capacity()).filter_map(move |index| self.live_at(index, now))
     }
 
     /// Why the flow is over at `now`, as far as software knows; `None` while it lives. Hard is
@@ -293,6 +299,11 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     #[must_use]
     pub fn timed_out(&self, handle: Handle, now: u64) -> Option<Removal> {
         let (_, flow) = self.flows.get(handle)?;
+        self.lost_its_parent(flow, now).or_else(|| self.past_its_time(flow, now))
+    }
+
+    /// Why the flow's own time is over at `now`.
+    pub(super) fn past_its_time(&self, flow: &Flow<S>, now: u64) -> Option<Removal> {
         let Timeouts { idle, hard } = flow.timeouts;
         let idle = self.settings.tcp.idle(flow.tcp, idle);
         if hard != 0 && over(flow.created, hard, now) {
@@ -302,7 +313,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             return None;
         }
         // Only now is the other half's line worth loading.
-        let peer = flow.peer.and_then(|peer| self.flows.get(peer));
+        let peer = flow.peer().and_then(|peer| self.flows.get(peer));
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
         let why = if flow.tcp.contains(Tcp::CLOSED) { Removal::Closed } else { Removal::Idle };
         over(used, idle, now).then_some(why)
@@ -337,7 +348,12 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         self.unschedule(handle);
         let (key, flow) = self.flows.remove(handle, hints)?;
         *self.counters.removed(why) += 1;
-        let peer = flow.peer;
+        outside.left(&flow.state);
+        if flow.is_of_fragments() {
+            self.add_to_parent(&flow);
+            return None;
+        }
+        let peer = flow.peer();
         if outside.removed(FlowRemoved::new(key, flow, why, now)).is_err() {
             self.counters.untold += 1;
         }
@@ -375,8 +391,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         if let Some(second) = second {
             let keep = (apart, Some(handle));
             let Ok(other) = self.put(second, frame, keep, hints, outside) else {
-                if fresh {
-                    let _ = self.flows.remove(handle, hints);
+                if fresh && let Some((_, flow)) = self.flows.remove(handle, hints) {
+                    outside.left(&flow.state);
                     self.counters.created = created;
                 } else {
                     self.reschedule(handle);
@@ -412,7 +428,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         hints: &H,
         outside: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
-        let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer);
+        let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer());
         let has_key = |handle: Option<Handle>, key: &K| {
             handle.and_then(|handle| self.flows.get(handle)).is_some_and(|(own, _)| own == key)
         };
@@ -478,7 +494,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     /// Inserts one flow, without making room at the cost of `keep`. A flow that is there under the
     /// same key is modified when flows live `apart`; else it is removed with its pair, which this
     /// one replaces.
-    fn put<H: Hints, W: Outside<K, S>>(
+    pub(super) fn put<H: Hints, W: Outside<K, S>>(
         &mut self,
         new: &NewFlow<K, S>,
         frame: &Arrival,
@@ -502,6 +518,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             match self.flows.insert(&new.key, flow, hints) {
                 Ok(handle) => {
                     self.counters.created += 1;
+                    outside.entered(&new.state);
                     return Ok(handle);
                 }
                 Err(InsertError::Exists(handle)) => match self.over(handle, now, outside) {
@@ -561,10 +578,11 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             let Some(index) = (start + candidate * step).checked_rem(self.capacity()) else {
                 break;
             };
-            let Some(handle) = self.flows.at(index).filter(|handle| Some(*handle) != keep) else {
-                continue;
-            };
+            let Some(handle) = self.flows.at(index) else { continue };
             let Some((_, flow)) = self.flows.get(handle) else { continue };
+            if keep.is_some_and(|keep| handle == keep || flow.peer() == Some(keep)) {
+                continue;
+            }
             let Some(worth) = full::worth(flow.tcp) else { continue };
             let candidate = (worth, flow.used, handle);
             if least.is_none_or(|least| candidate < least) {
@@ -585,6 +603,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ) {
         self.withdraw(handle, outside);
         let Some(flow) = self.flows.get_mut(handle) else { return };
+        outside.left(&flow.state);
+        outside.entered(&new.state);
         flow.rewrite = new.rewrite;
         flow.egress = new.egress;
         flow.state = new.state;
@@ -598,7 +618,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         let (first, second) = tcp.map(Tcp::first).unwrap_or_default();
         for (half, peer, tcp) in [(one, other, first), (other, one, second)] {
             if let Some(flow) = self.flows.get_mut(half) {
-                (flow.peer, flow.tcp) = (Some(peer), tcp);
+                (flow.related, flow.tcp) = (Some(peer), tcp);
             }
         }
     }
@@ -608,7 +628,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     #[inline(never)]
     pub(crate) fn follow(&mut self, handle: Handle, flags: TcpFlags) {
         let Some((_, flow)) = self.flows.get(handle) else { return };
-        let (own, peer) = (flow.tcp, flow.peer);
+        let (own, peer) = (flow.tcp, flow.peer());
         if !own.contains(Tcp::TRACKED) {
             return;
         }

@@ -122,14 +122,14 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
             return Some(Removal::Orphaned);
         }
-        let peer = flow.peer;
+        let peer = flow.peer();
         self.over(handle, now, outside).or_else(|| self.over(peer?, now, outside))
     }
 
     /// The last time at which the conversation of a flow lives if no further frame comes.
     fn due_of(&self, handle: Handle) -> u64 {
         let Some((_, flow)) = self.flows.get(handle) else { return 0 };
-        match flow.peer.and_then(|peer| self.flows.get(peer)) {
+        match flow.peer().and_then(|peer| self.flows.get(peer)) {
             None => flow.due(flow.used, &self.settings.tcp),
             Some((_, peer)) => {
                 let used = flow.used.max(peer.used);
@@ -143,7 +143,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         let Some((_, flow)) = self.flows.get(handle) else { return };
         let is_in_wheel =
             |half: &Handle| self.flows.get(*half).is_some_and(|(_, flow)| flow.wheel != Link::NONE);
-        let half = flow.peer.filter(is_in_wheel).unwrap_or(handle);
+        let half = flow.peer().filter(is_in_wheel).unwrap_or(handle);
         self.unschedule(half);
         self.schedule(half, self.due_of(half));
     }

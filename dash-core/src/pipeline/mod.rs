@@ -14,7 +14,7 @@ use dash_hal::{Hints, Hits, PacketBuffer, PortId};
 pub use self::trace::Trace;
 
 use crate::{
-    flow::{Egress, Flow, NewFlow, State},
+    flow::{Egress, Flow, NewFlow, State, TableFull, fragment::Piece},
     packet::{Entering, Packet},
     rewrite::Rewrite,
     table::cuckoo::Key,
@@ -93,9 +93,41 @@ pub trait Pipeline {
     /// `context` is missing when `key` knew none.
     fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);
 
-    /// Counts a frame that was permitted and whose flow found no place in the table.
-    fn count_uncached(&mut self, context: &Self::Context) {
+    /// Counts a frame that was permitted and whose flow found no place in the table, or was not
+    /// [admitted](Self::admits).
+    fn count_uncached(&mut self, context: &Self::Context, why: Uncached) {
+        let _ = (context, why);
+    }
+
+    /// Whether whoever the frame belongs to may have `flows` more of them.
+    fn admits(&self, context: &Self::Context, flows: u32) -> bool {
+        let _ = (context, flows);
+        true
+    }
+
+    /// A flow of this state takes a place of the table.
+    fn flow_entered(&mut self, state: &Self::State) {
+        let _ = state;
+    }
+
+    /// A flow of this state gave its place back.
+    fn flow_left(&mut self, state: &Self::State) {
+        let _ = state;
+    }
+
+    /// Whether a frame is a [fragment](crate::flow::fragment), of which
+    /// [`piece`](Self::piece) says more.
+    #[inline]
+    fn is_fragment(context: &Self::Context) -> bool {
         let _ = context;
+        false
+    }
+
+    /// What the fragment `bytes`, whose flow is `key`, is to its datagram; `None`: nothing is kept
+    /// of it.
+    fn piece(&self, bytes: &[u8], key: &Self::Key) -> Option<Piece<Self::Key>> {
+        let _ = (bytes, key);
+        None
     }
 
     /// Whether a port's hardware may forward the frames of a flow by its rewrite and egress alone:
@@ -278,6 +310,33 @@ pub enum Refusal {
     PuntFull,
     /// The flow table was full, and drops frames whose flows find no place.
     TableFull,
+    /// Whoever it belongs to has as many flows as it may, and frames whose flows find no place are
+    /// dropped.
+    FlowLimit,
+}
+
+/// Why a flow that a slow path asked for is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncached {
+    /// The table has no place.
+    TableFull,
+    /// [`Pipeline::admits`] says no.
+    Limit,
+}
+
+impl From<TableFull> for Uncached {
+    fn from(_: TableFull) -> Self {
+        Self::TableFull
+    }
+}
+
+impl From<Uncached> for Refusal {
+    fn from(why: Uncached) -> Self {
+        match why {
+            Uncached::TableFull => Self::TableFull,
+            Uncached::Limit => Self::FlowLimit,
+        }
+    }
 }
 
 /// How a frame left the engine.

@@ -290,3 +290,28 @@ pub(super) fn walk(packet: &[u8], first: u8, offset: usize) -> Result<Walk, Pars
         _ => Ok(walk),
     }
 }
+
+/// The header that makes a fragment of `packet`, whose fixed header names `first`; an atomic one
+/// makes none.
+pub(super) fn find_fragment(packet: &[u8], first: u8) -> Option<&FragmentHeader> {
+    let (mut number, mut offset) = (first, Ipv6Header::LEN);
+    for _ in 0..MAX_EXTENSION_HEADERS {
+        match number {
+            ip::HOP_BY_HOP | ip::ROUTING | ip::DESTINATION_OPTIONS => {
+                let header = ExtensionHeader::at(packet, offset)?;
+                number = header.next_header;
+                offset += usize::from(header.header_len());
+            }
+            ip::FRAGMENT => {
+                let header = FragmentHeader::at(packet, offset)?;
+                if header.fragment_offset() != 0 || header.more_fragments() {
+                    return Some(header);
+                }
+                number = header.next_header;
+                offset += FragmentHeader::LEN;
+            }
+            _ => return None,
+        }
+    }
+    None
+}

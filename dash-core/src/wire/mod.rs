@@ -25,6 +25,7 @@ pub mod arp;
 pub mod checksum;
 mod error;
 pub mod ethernet;
+mod fragment;
 pub mod geneve;
 pub mod gre;
 mod header;
@@ -44,6 +45,7 @@ pub mod vlan;
 pub mod vxlan;
 
 pub use error::ParseError;
+pub use fragment::Fragment;
 pub use header::Header;
 pub use layout::{
     Edge, Edges, Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind,

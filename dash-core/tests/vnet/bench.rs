@@ -217,7 +217,7 @@ where
 
 pub(crate) fn vnet_settings(settings: &model::Settings) -> Settings {
     let idle_timeout = u32::try_from(settings.idle_timeout / 1_000_000).unwrap();
-    Settings { tcp_strict: settings.tcp_strict, idle_timeout }
+    Settings { tcp_strict: settings.tcp_strict, idle_timeout, ..Settings::default() }
 }
 
 fn eni_count(count: &EniCounters) -> EniCount {

@@ -1,7 +1,8 @@
 //! Many flows read at once, against filters over a list of all of them.
 
 use dash_core::pipeline::vnet::{
-    Attribute, BulkRead, Comparison, FILTERS, Filter, FlowKey, TooManyFilters,
+    Attribute, AttributeError, BulkRead, Comparison, FILTERS, Filter, FlowKey, KeyFields,
+    TableAttributes, TooManyFilters,
     policy::{Direction, VnetId},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -122,6 +123,25 @@ fn filters_let_pass_what_they_say() {
         Ok(())
     });
     done.unwrap();
+}
+
+#[test]
+fn attributes_of_the_table_are_read_and_set() {
+    let mut storage = Storage::new(FLOWS);
+    let mut bench = Bench::new(&mut storage, &SETTINGS);
+    let first = bench.engine.attributes();
+    let expected = TableAttributes { max_flows: FLOWS, enabled_key: KeyFields::all(), ttl: 30_000 };
+    assert_eq!((first, first.enabled_key.bits()), (expected, 0x7f));
+    let mut set = |wanted: TableAttributes| bench.engine.set_attributes(&wanted);
+    let few = TableAttributes { max_flows: 8, ..first };
+    assert_eq!(set(few), Err(AttributeError::MaxFlows));
+    let ports = KeyFields::SOURCE_PORT | KeyFields::DESTINATION_PORT;
+    let masked = TableAttributes { enabled_key: KeyFields::all() - ports, ttl: 1, ..first };
+    assert_eq!(set(masked), Err(AttributeError::EnabledKey));
+    assert_eq!(set(TableAttributes { ttl: 5_000, ..first }), Ok(()));
+    assert_eq!(bench.engine.attributes().ttl, 5_000);
+    fill(&mut bench);
+    assert_eq!(bench.live(5 * SECOND + 1).len(), 0);
 }
 
 #[test]

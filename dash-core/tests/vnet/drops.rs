@@ -18,13 +18,14 @@ use crate::{
 /// Reasons that no frame of this slice can have: no Geneve, NVGRE or GRE is looked into, no rewrite
 /// decrements a TTL, nothing enters again and nothing is punted. A frame of more than 65,535 bytes
 /// does not fit the tests' buffers. Full tables have tests of their own.
-const UNREACHABLE: [&str; 6] = [
+const UNREACHABLE: [&str; 7] = [
     "parse.frame_too_long",
     "ttl_drop",
     "loop_budget_drop",
     "punt_full_drop",
     "tx_full_drop",
     "flow_table_full_drop",
+    "flow_limit_drop",
 ];
 
 fn is_unreachable(name: &str) -> bool {
@@ -175,12 +176,12 @@ fn every_frame(cases: &mut Cases) {
     cases.add("eni_admin_down_drop", vec![Change::Eni(0, Some(down))], plain);
     cases.request("inner_not_ip_drop", |frame| frame.customer.ethertype = Some(0x0806));
     cases.request("inner_not_ip_drop", |frame| frame.customer.tag = Some(5));
-    cases.request("fragment_drop", |frame| frame.customer.packet.fragment = MORE_FRAGMENTS);
     cases.request("fragment_drop", |frame| frame.customer.packet.fragment = 1);
     cases.request("fragment_drop", |frame| {
-        // A first fragment's UDP length is that of the whole datagram.
+        // A first fragment that hides its ports.
         frame.customer.packet.fragment = MORE_FRAGMENTS;
-        frame.customer.packet.udp_length_error = 1000;
+        frame.customer.packet.upper = Upper::Other(17);
+        frame.customer.packet.payload = vec![0; 7];
     });
     cases.request("fragment_drop", |frame| {
         frame.customer = request("fd00::2", QUESTION).customer;

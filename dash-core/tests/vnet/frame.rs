@@ -84,7 +84,7 @@ impl Packet {
         if self.source.is_ipv6() { 0x86dd } else { 0x0800 }
     }
 
-    fn protocol(&self) -> u8 {
+    pub(crate) fn protocol(&self) -> u8 {
         match self.upper {
             Upper::Udp(..) => UDP,
             Upper::Tcp(..) => TCP,

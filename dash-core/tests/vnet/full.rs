@@ -1,6 +1,9 @@
 //! Frames at a full flow table.
 
-use dash_core::flow::{FlowSettings, WhenFull};
+use dash_core::{
+    flow::{FlowSettings, WhenFull},
+    pipeline::vnet::{Settings, policy::EniId},
+};
 
 use crate::{
     bench::{Bench, Storage},
@@ -51,6 +54,28 @@ fn frames_are_dropped_where_that_is_asked_for() {
     assert_eq!(bench.enis()[&0].drops[full], 1);
     // What has timed out makes room.
     assert_eq!(dropped(&send(&mut bench, 31 * SECOND, Upper::Tcp(3, 80, SYN))), "left");
+}
+
+/// One ENI may fill its part of the table, and no more.
+#[test]
+fn an_eni_has_no_more_flows_than_it_may() {
+    let limit = Settings { flows_per_eni: 4, ..Settings::default() };
+    for (when_full, end) in [(WhenFull::Forward, "left"), (WhenFull::Drop, "flow_limit_drop")] {
+        let mut storage = Storage::new(64);
+        let mut bench = bench(&mut storage, when_full);
+        bench.engine.pipeline_mut().set(limit);
+        fill(&mut bench);
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(3, 80, ACK))), end);
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(1, 80, ACK))), "left", "it has a flow");
+        let counters = *bench.engine.pipeline().eni_counters(EniId(0)).unwrap();
+        assert_eq!((counters.flows, counters.flow_limit_reached), (4, 1));
+        assert_eq!((counters.flow_create_failed, bench.engine.flows().len()), (1, 4));
+        // Those that are over give their places back when the wheel comes by.
+        bench.tick(31 * SECOND, 8);
+        assert_eq!(dropped(&send(&mut bench, 31 * SECOND, Upper::Tcp(3, 80, ACK))), "left");
+        let counters = bench.engine.pipeline().eni_counters(EniId(0)).unwrap();
+        assert_eq!((counters.flows, bench.engine.flows().len()), (2, 2));
+    }
 }
 
 #[test]

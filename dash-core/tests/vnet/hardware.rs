@@ -86,6 +86,9 @@ impl<'a> Device<'a> {
         self.stages.key(frame, &mut name, now, &mut ());
         let Some(Lookup::Flow { .. }) = name.lookup else { return None };
         let layout = parse(buffer.bytes(), &Profile::VXLAN).ok()?;
+        if layout.inner().fragment(buffer.bytes()).is_some() {
+            return None;
+        }
         let tcp = layout.inner().tcp(buffer.bytes());
         if tcp.is_some_and(|tcp| tcp.flags().intersects(OPENS_OR_CLOSES)) {
             return None;

@@ -12,6 +12,7 @@ mod choices;
 mod conversation;
 mod drops;
 mod engines;
+mod fragment;
 mod frame;
 mod full;
 mod hardware;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    frame::{ACK, Arrival, FIN, Mac, RST, SYN, TCP, Tunnel, encapsulate},
+    frame::{ACK, Arrival, FIN, Mac, RST, SYN, TCP, Tunnel, UDP, encapsulate},
     parse::{Inner, Ip, Parsed, parse},
     policy::{Change, Eni, Override, Policy, Route, UnderlayRoute},
 };
@@ -73,6 +73,8 @@ struct Flow {
     creator: bool,
     epoch: u64,
     used: u64,
+    /// Which of all flows.
+    number: u64,
     count: Traffic,
     /// TCP: direction and flags of each segment of the conversation.
     segments: Vec<(bool, u8)>,
@@ -120,8 +122,28 @@ pub(crate) struct Settings {
     pub flows: bool,
 }
 
+/// The name of a datagram's fragments: section 4.5.
+type Datagram = (bool, Mac, u16, (IpAddr, IpAddr), (u32, u8));
+
+/// What the first fragment leaves for the others.
+struct Fragments {
+    transform: Transform,
+    began: u64,
+    /// The flow that let the first one pass, and its number.
+    parent: (Key, u64),
+    count: Traffic,
+}
+
+/// How long fragments pass after the first.
+const FRAGMENTS: u64 = SECOND / 2;
+
 pub(crate) struct Model {
     pub policy: Policy,
+    fragments: HashMap<Datagram, Fragments>,
+    /// Flows that there were.
+    born: u64,
+    /// Later fragments that passed.
+    pub later_fragments: u64,
     settings: Settings,
     flows: HashMap<Key, Flow>,
     epochs: HashMap<u16, u64>,
@@ -153,6 +175,9 @@ impl Model {
             policy: Policy::default(),
             settings,
             flows: HashMap::new(),
+            fragments: HashMap::new(),
+            born: 0,
+            later_fragments: 0,
             epochs: HashMap::new(),
             epoch: 0,
             drops: BTreeMap::new(),
@@ -186,6 +211,12 @@ impl Model {
         let Some(flow) = self.flows.get(key) else { return false };
         let patience = patience(&flow.segments, self.settings.idle_timeout);
         used.is_some_and(|used| now - used <= patience)
+    }
+
+    /// Whether the customer's datagram is a fragment, which only flows can let pass.
+    pub(crate) fn is_fragment(&self, arrival: &Arrival) -> bool {
+        let known = self.know(arrival);
+        known.is_ok_and(|known| known.inner.ip.is_some_and(|ip| ip.fragment))
     }
 
     /// The flow that a frame belongs to, if it comes so far.
@@ -268,10 +299,11 @@ impl Model {
             return Err("eni_admin_down_drop".into());
         }
         let Some(ip) = known.inner.ip.as_ref() else { return Err("inner_not_ip_drop".into()) };
-        if ip.fragment {
-            return Err("fragment_drop".into());
-        }
-        let transform = self.transform(known, ip, now, arrival)?;
+        let transform = if ip.fragment {
+            self.fragment(known, ip, now, arrival)?
+        } else {
+            self.transform(known, ip, now, arrival)?
+        };
         let destination = match &transform.tunnel {
             Some(tunnel) => tunnel.destination,
             None => ip.addresses.unwrap().1,
@@ -296,6 +328,63 @@ impl Model {
             return Err("no_headroom_drop".into());
         }
         Ok((port, frame))
+    }
+
+    /// The first fragment goes as a whole frame would, the others by what it left.
+    fn fragment(
+        &mut self,
+        known: &Known,
+        ip: &Ip,
+        now: u64,
+        arrival: &Arrival,
+    ) -> Result<Transform, String> {
+        let dropped = || Err("fragment_drop".to_owned());
+        let has_ports = matches!(ip.protocol, TCP | UDP);
+        if !ip.later_fragment && has_ports && !ip.has_ports
+            || ip.later_fragment && ip.protocol == TCP && ip.fragment_offset < 3
+        {
+            return dropped();
+        }
+        let flow = key(known, ip);
+        let name = (flow.outbound, flow.eni, flow.vnet, flow.addresses, ip.datagram);
+        if !ip.later_fragment {
+            let transform = self.transform(known, ip, now, arrival)?;
+            self.end_fragments(&name);
+            if let Some(parent) = self.flows.get(&flow) {
+                let parent = (flow, parent.number);
+                self.fragments
+                    .insert(name, Fragments { transform, began: now, parent, count: (0, 0) });
+            }
+            return Ok(transform);
+        }
+        let Some(fragments) = self.fragments.get_mut(&name) else { return dropped() };
+        let (parent, number) = fragments.parent;
+        let late = now - fragments.began > FRAGMENTS;
+        let same = self.flows.get(&parent).is_some_and(|flow| flow.number == number);
+        if late || !same || !self.lives(&parent, now) {
+            self.end_fragments(&name);
+            return dropped();
+        }
+        self.later_fragments += 1;
+        let fragments = self.fragments.get_mut(&name).unwrap();
+        add(&mut fragments.count, arrival.bytes.len());
+        let transform = fragments.transform;
+        if !ip.more_fragments {
+            self.end_fragments(&name);
+        }
+        Ok(transform)
+    }
+
+    /// What was counted goes to the parent, if that is still there.
+    fn end_fragments(&mut self, name: &Datagram) {
+        let Some(Fragments { parent: (key, number), count, .. }) = self.fragments.remove(name)
+        else {
+            return;
+        };
+        if let Some(flow) = self.flows.get_mut(&key).filter(|flow| flow.number == number) {
+            flow.count.0 += count.0;
+            flow.count.1 += count.1;
+        }
     }
 
     /// Flow look-up; policy on a miss, or when the direction that created the pair is stale.
@@ -351,8 +440,10 @@ impl Model {
         }
         for (key, transform, creator) in [(key, forward, true), (key.reverse(), reverse, false)] {
             let old = self.flows.remove(&key);
+            self.born += 1;
+            let number = old.as_ref().map_or(self.born, |flow| flow.number);
             let (count, segments) = old.map(|flow| (flow.count, flow.segments)).unwrap_or_default();
-            let flow = Flow { transform, creator, epoch, used: now, count, segments };
+            let flow = Flow { transform, creator, epoch, used: now, number, count, segments };
             self.flows.insert(key, flow);
         }
         let flow = self.flows.get_mut(&key).unwrap();

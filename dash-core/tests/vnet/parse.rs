@@ -20,7 +20,15 @@ pub(crate) struct Ip {
     pub tcp_flags: u8,
     pub fragment: bool,
     /// A fragment that does not begin with the transport header.
-    later_fragment: bool,
+    pub later_fragment: bool,
+    /// Whether others follow.
+    pub more_fragments: bool,
+    /// Of a fragment: identification, and the protocol that all of the datagram name.
+    pub datagram: (u32, u8),
+    /// Of a fragment: where it begins, in units of 8 bytes.
+    pub fragment_offset: u16,
+    /// Whether there is a whole header of TCP or UDP.
+    pub has_ports: bool,
     pub options: bool,
     pub extensions: bool,
     /// Header and payload, without what lies behind.
@@ -164,6 +172,9 @@ fn ipv4(bytes: &[u8]) -> Result<Ip, Fault> {
         protocol: bytes[9],
         fragment: word(bytes, 6) & 0x3fff != 0,
         later_fragment: word(bytes, 6) & 0x1fff != 0,
+        more_fragments: word(bytes, 6) & 0x2000 != 0,
+        datagram: (word(bytes, 4).into(), bytes[9]),
+        fragment_offset: word(bytes, 6) & 0x1fff,
         options: header > 20,
         length,
         ..Ip::default()
@@ -206,6 +217,12 @@ fn ipv6(bytes: &[u8]) -> Result<Ip, Fault> {
             let field = word(bytes, at + 2);
             ip.fragment |= field & 0xfff9 != 0;
             ip.later_fragment = field & 0xfff8 != 0;
+            if field & 0xfff9 != 0 && ip.datagram == (0, 0) {
+                let id = u32::from(word(bytes, at + 4)) << 16 | u32::from(word(bytes, at + 6));
+                ip.datagram = (id, bytes[at]);
+                ip.fragment_offset = field >> 3;
+                ip.more_fragments = field & 1 != 0;
+            }
             8
         } else {
             8 * (usize::from(bytes[at + 1]) + 1)
@@ -241,6 +258,7 @@ fn upper(ip: &mut Ip, bytes: &[u8], v6: bool) -> Result<(), Fault> {
                 return cut("parse.udp_length");
             }
             ip.ports = (word(bytes, 0), word(bytes, 2));
+            ip.has_ports = true;
             // A tunnel is not looked for in a fragment.
             ip.udp_payload = (!fragment).then(|| bytes[8..length].to_vec());
         }
@@ -256,6 +274,7 @@ fn upper(ip: &mut Ip, bytes: &[u8], v6: bool) -> Result<(), Fault> {
                 return cut("parse.tcp_options_truncated");
             }
             ip.ports = (word(bytes, 0), word(bytes, 2));
+            ip.has_ports = true;
             ip.tcp_flags = bytes[13];
         }
         1 if !v6 && bytes.len() < 4 => return cut("parse.icmpv4_truncated"),

@@ -37,6 +37,7 @@ pub(crate) struct Totals {
     frames_out: u64,
     hits: u64,
     evaluated_again: u64,
+    later_fragments: u64,
     drops: BTreeMap<String, u64>,
 }
 
@@ -46,15 +47,17 @@ impl Totals {
         self.frames_out += model.frames_out;
         self.hits += model.hits;
         self.evaluated_again += model.evaluated_again;
+        self.later_fragments += model.later_fragments;
         for (reason, count) in &model.drops {
             *self.drops.entry(reason.clone()).or_default() += count;
         }
     }
 
     pub(crate) fn print(&self, property: &str) {
-        let Self { frames_in, frames_out, hits, evaluated_again, drops } = self;
+        let Self { frames_in, frames_out, hits, evaluated_again, later_fragments, drops } = self;
         println!(
-            "{property}: {frames_in} frames ({hits} hits, {evaluated_again} evaluated again), \
+            "{property}: {frames_in} frames ({hits} hits, {evaluated_again} evaluated again, \
+             {later_fragments} later fragments), \
              {frames_out} left, dropped: {drops:?}"
         );
     }
@@ -201,6 +204,9 @@ fn the_cache_answers_what_the_slow_path_would_answer() {
         let mut seen = HashMap::<Key, Unnamed>::new();
         for step in &script.steps {
             let Step::Frame(_, arrival) = step else { continue };
+            if model.is_fragment(arrival) {
+                continue;
+            }
             if let Some((key, parsed)) = model.key(arrival) {
                 let unnamed = (parsed.outer.addresses.unwrap().0, parsed.tunnel.unwrap().vni);
                 if seen.contains_key(&key.reverse())

@@ -170,7 +170,7 @@ impl Core {
     fn flow_of(&self, key: &FlowKey) -> Option<Flow<FlowState>> {
         let flows = self.engine.flows();
         let (_, flow) = flows.get(flows.find(key, &CoreHints)?)?;
-        let peer = flow.peer.and_then(|peer| flows.get(peer));
+        let peer = flow.peer().and_then(|peer| flows.get(peer));
         // The halves of a pair share their idle time.
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
         let flags = flow.flags.difference(FlowFlags::OFFLOADED);

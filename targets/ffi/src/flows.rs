@@ -42,8 +42,7 @@ pub unsafe extern "C" fn dash_core_flows(
         let mut places = places.iter_mut();
         let mut copied = 0;
         while at < table.capacity() && copied < count {
-            let live = table.at(at).filter(|handle| table.timed_out(*handle, now).is_none());
-            if let Some(flow) = live.and_then(|handle| table.get(handle)) {
+            if let Some(flow) = table.live_at(at, now) {
                 let Some(place) = places.next() else { break };
                 place.write(flow.into());
                 copied += 1;

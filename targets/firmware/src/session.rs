@@ -89,7 +89,11 @@ impl<M: Machine> Session<M> {
         let slots = slots.ok_or(Denial::Refused(Refusal::TooMany))?;
         let flows = FlowTable::new(&mut tables.buckets, slots, seed)
             .map_err(|_| Denial::Refused(Refusal::Storage))?;
-        let settings = Settings { tcp_strict: start.tcp_strict, idle_timeout: start.idle_timeout };
+        let settings = Settings {
+            tcp_strict: start.tcp_strict,
+            idle_timeout: start.idle_timeout,
+            ..Settings::default()
+        };
         let pipeline = Vnet::new(writer.policy(), &mut tables.enis, settings);
         let transaction =
             Transaction { bytes: &mut tables.transaction, length: 0, rules: &mut tables.rules };

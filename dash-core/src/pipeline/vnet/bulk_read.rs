@@ -167,10 +167,9 @@ impl BulkRead {
     ) {
         let end = flows.capacity().min(self.position.saturating_add(budget));
         while self.position < end && self.left > 0 {
-            let handle = flows.at(self.position);
+            let flow = flows.live_at(self.position, now);
             self.position += 1;
-            let living = handle.filter(|handle| flows.timed_out(*handle, now).is_none());
-            let Some((key, flow)) = living.and_then(|handle| flows.get(handle)) else { continue };
+            let Some((key, flow)) = flow else { continue };
             if self.filters.iter().all(|filter| filter.passes(key)) {
                 self.left -= 1;
                 read(key, flow);

@@ -6,7 +6,7 @@
 use dash_hal::Hits;
 
 use super::{
-    Context, DropReason,
+    Context, DropReason, Uncached,
     policy::{Direction, EniId},
 };
 
@@ -85,8 +85,12 @@ pub struct EniCounters {
     pub outbound: Directed,
     /// To the VM.
     pub inbound: Directed,
-    /// Frames permitted whose flows found no place in the table.
+    /// Flows that it has, those of fragments included.
+    pub flows: u64,
+    /// Frames permitted whose flows found no place in the table, or were more than it may have.
     pub flow_create_failed: u64,
+    /// Of these, the frames of flows that were more than it may have.
+    pub flow_limit_reached: u64,
     /// Frames dropped once the ENI was known.
     pub drops: Drops,
 }
@@ -96,7 +100,9 @@ impl EniCounters {
     pub const ZERO: Self = Self {
         outbound: Directed { rx: Traffic::ZERO, tx: Traffic::ZERO },
         inbound: Directed { rx: Traffic::ZERO, tx: Traffic::ZERO },
+        flows: 0,
         flow_create_failed: 0,
+        flow_limit_reached: 0,
         drops: Drops::ZERO,
     };
 
@@ -130,6 +136,10 @@ pub(super) struct Counters<'a> {
 
 impl<'a> Counters<'a> {
     pub(super) fn new(enis: &'a mut [EniCounters]) -> Self {
+        // Of another table.
+        for eni in enis.iter_mut() {
+            eni.flows = 0;
+        }
         Self { enis, drops: Drops::ZERO }
     }
 
@@ -143,7 +153,8 @@ impl<'a> Counters<'a> {
 
     pub(super) fn reset(&mut self, id: EniId) {
         if let Some(eni) = self.enis.get_mut(usize::from(id.0)) {
-            *eni = EniCounters::ZERO;
+            // Flows of the number's last ENI are still to leave.
+            *eni = EniCounters { flows: eni.flows, ..EniCounters::ZERO };
         }
     }
 
@@ -177,15 +188,28 @@ impl<'a> Counters<'a> {
         eni.drops.add(reason);
     }
 
-    pub(super) fn uncached(&mut self, id: EniId) {
+    pub(super) fn uncached(&mut self, id: EniId, why: Uncached) {
         if let Some(eni) = self.enis.get_mut(usize::from(id.0)) {
             eni.flow_create_failed += 1;
+            eni.flow_limit_reached += u64::from(why == Uncached::Limit);
+        }
+    }
+
+    pub(super) fn flow_entered(&mut self, id: EniId) {
+        if let Some(eni) = self.enis.get_mut(usize::from(id.0)) {
+            eni.flows += 1;
+        }
+    }
+
+    pub(super) fn flow_left(&mut self, id: EniId) {
+        if let Some(eni) = self.enis.get_mut(usize::from(id.0)) {
+            eni.flows = eni.flows.saturating_sub(1);
         }
     }
 
     #[inline]
     fn of(&mut self, context: Option<&Context>) -> Option<(&mut EniCounters, Direction)> {
-        let Context { eni, direction } = *context?;
+        let Context { eni, direction, .. } = *context?;
         Some((self.enis.get_mut(usize::from(eni.0))?, direction))
     }
 }

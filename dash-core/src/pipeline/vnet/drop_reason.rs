@@ -66,7 +66,8 @@ drop_reasons! {
     EniAdminDown = "eni_admin_down_drop",
     /// The customer frame is neither IPv4 nor IPv6, or is tagged.
     InnerNotIp = "inner_not_ip_drop",
-    /// The customer datagram is a fragment.
+    /// The customer datagram is a fragment, and no first one before it passed; or it hides a
+    /// header; or all are dropped.
     Fragment = "fragment_drop",
     /// With `tcp_strict`: TCP without a flow that does not open a connection.
     TcpNotSyn = "tcp_not_syn_drop",
@@ -124,6 +125,8 @@ drop_reasons! {
     PuntFull = "punt_full_drop",
     /// The flow table was full, and is [set](crate::flow::WhenFull) to drop such frames.
     FlowTableFull = "flow_table_full_drop",
+    /// The ENI has as many flows as it may, and the table is set to drop such frames.
+    FlowLimit = "flow_limit_drop",
 }
 
 impl DropReason {
@@ -160,6 +163,7 @@ impl From<Refusal> for DropReason {
             Refusal::LoopBudget => Self::LoopBudget,
             Refusal::PuntFull => Self::PuntFull,
             Refusal::TableFull => Self::FlowTableFull,
+            Refusal::FlowLimit => Self::FlowLimit,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     table::acl::Headers,
     wire::{
-        Layer, LayerFlags, Layout, Profile, UsualFrame, parse,
+        Fragment, Header, Layer, LayerFlags, Layout, Profile, UsualFrame, parse,
         protocol::ip,
         tcp::{TcpFlags, TcpHeader},
     },
@@ -40,14 +40,15 @@ pub(super) trait Fields {
     fn gate<'m>(&self, memory: &'m Memory) -> Option<&'m Gate>;
     /// MAC address of the customer frame: its source or its destination.
     fn mac(&self, source: bool) -> Option<Mac>;
-    /// Writes the flow's name to `key`, unless the customer frame is one that no flow is kept of.
+    /// Writes the flow's name to `key`, unless the customer frame is one that no flow is kept of;
+    /// answers whether it is a fragment.
     fn name(
         &self,
         owner: Owner,
         direction: Direction,
         entry: u8,
         key: &mut FlowKey,
-    ) -> Result<(), DropReason>;
+    ) -> Result<bool, DropReason>;
 }
 
 impl Fields for UsualFrame<'_> {
@@ -82,9 +83,9 @@ impl Fields for UsualFrame<'_> {
         direction: Direction,
         entry: u8,
         key: &mut FlowKey,
-    ) -> Result<(), DropReason> {
+    ) -> Result<bool, DropReason> {
         key.set_usual(owner, direction, *self, entry);
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -132,10 +133,13 @@ impl Fields for Walked<'_> {
         direction: Direction,
         entry: u8,
         key: &mut FlowKey,
-    ) -> Result<(), DropReason> {
+    ) -> Result<bool, DropReason> {
         let frame = Frame::new(self.bytes, self.layout.inner())?;
         *key = FlowKey::new(owner, direction, &frame.headers, entry);
-        Ok(())
+        if let Some(fragment) = frame.fragment.filter(|fragment| fragment.offset != 0) {
+            *key = key.of_fragment(&fragment);
+        }
+        Ok(frame.fragment.is_some())
     }
 }
 
@@ -172,27 +176,44 @@ pub(super) struct Frame {
     pub(super) headers: Headers,
     /// TCP flags; else none.
     tcp_flags: TcpFlags,
+    /// What it is of a fragmented datagram; of a whole one nothing.
+    pub(super) fragment: Option<Fragment>,
 }
+
+/// Where the first fragment's TCP header may end, in units of 8 bytes: a later one in front of it
+/// would write over what policy has seen (RFC 1858, RFC 3128).
+const TCP_HEADER: u16 = TcpHeader::LEN.div_ceil(8) as u16;
 
 impl Frame {
     /// Refuses customer frames that no flow is kept of.
     pub(super) fn new(bytes: &[u8], customer: &Layer) -> Result<Self, DropReason> {
         // The parser does not look behind a customer's tag.
         let (source, destination) = customer.addresses(bytes).ok_or(DropReason::InnerNotIp)?;
-        if customer.flags.contains(LayerFlags::FRAGMENT) {
+        let fragment = customer.fragment(bytes);
+        if fragment.is_some_and(|fragment| hides_its_header(bytes, customer, &fragment)) {
             return Err(DropReason::Fragment);
         }
         let (source_port, destination_port) = customer.ports(bytes);
         let protocol = customer.protocol;
         let headers = Headers { source, destination, protocol, source_port, destination_port };
         let tcp_flags = customer.tcp(bytes).map_or(TcpFlags::empty(), TcpHeader::flags);
-        Ok(Self { headers, tcp_flags })
+        Ok(Self { headers, tcp_flags, fragment })
     }
 
     /// Whether it is TCP that does not open a connection: of URG to FIN, not SYN alone.
     pub(super) fn continues_tcp(&self) -> bool {
         let urg_to_fin = self.tcp_flags.difference(TcpFlags::ECE.union(TcpFlags::CWR));
         self.headers.protocol == ip::TCP && urg_to_fin != TcpFlags::SYN
+    }
+}
+
+/// Whether a fragment is the first without the ports that policy asks for, or would change them.
+fn hides_its_header(bytes: &[u8], customer: &Layer, fragment: &Fragment) -> bool {
+    match (customer.protocol, fragment.offset) {
+        (ip::UDP, 0) => customer.udp(bytes).is_none(),
+        (ip::TCP, 0) => customer.tcp(bytes).is_none(),
+        (ip::TCP, offset) => offset < TCP_HEADER,
+        _ => false,
     }
 }
 

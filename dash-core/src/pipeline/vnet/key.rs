@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::policy::{Direction, VnetId};
 use crate::{
     table::{acl::Headers, cuckoo::Key},
-    wire::UsualFrame,
+    wire::{Fragment, UsualFrame},
 };
 
 /// Bits of the second word.
@@ -17,6 +17,7 @@ const FLAGS: u32 = 40;
 const ENTRY: u32 = 48;
 const V6: u64 = 1 << FLAGS;
 const INBOUND: u64 = 2 << FLAGS;
+const FRAGMENT: u64 = 4 << FLAGS;
 
 /// Six words: ENI and VNET; ports, protocol, flags and stage of entry; the two IPv4 addresses, or
 /// the last 4 bytes of the IPv6 addresses; their first 12 bytes, which of IPv4 mean nothing.
@@ -25,10 +26,13 @@ const INBOUND: u64 = 2 << FLAGS;
 /// The two directions of a conversation are two flows with addresses and ports swapped: an inbound
 /// frame with forged addresses never hits an outbound flow.
 ///
+/// A temporary flow of [fragments](crate::flow::fragment) has the identification of their datagram
+/// in the place of the ports.
+///
 /// What hardware that takes flows needs to name a frame likewise: the outer destination is a VIP
 /// ([`Policy::is_vip`]) and the outer frame untagged; the VNI gives the direction and says which
 /// customer MAC address is the ENI's ([`Policy::direction`], a miss is inbound); the rest is the
-/// customer's. Outer source, VIP, VNI and port of entry may change from frame to frame of one flow.
+/// customer's; fragments are left to software. Outer source, VIP, VNI and port of entry may change from frame to frame of one flow.
 ///
 /// [`Policy::is_vip`]: super::policy::Policy::is_vip
 /// [`Policy::direction`]: super::policy::Policy::direction
@@ -185,6 +189,18 @@ impl FlowKey {
             | inbound(direction)
             | (entry as u64) << ENTRY;
         *addresses = pair(source, destination);
+    }
+
+    /// The temporary flow of the datagram of `fragment`, a frame of this flow or of any other between
+    /// these addresses.
+    pub(super) const fn of_fragment(&self, fragment: &Fragment) -> Self {
+        let Self([owner, facts, rest @ ..]) = *self;
+        let facts = facts & !((1 << FLAGS) - 1)
+            | fragment.id as u64
+            | (fragment.protocol as u64) << PROTOCOL
+            | FRAGMENT;
+        let [two, three, four, five] = rest;
+        Self([owner, facts, two, three, four, five])
     }
 
     /// The flow of the answers.

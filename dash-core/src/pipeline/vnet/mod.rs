@@ -24,6 +24,7 @@
 )]
 
 mod acl_stages;
+mod attributes;
 mod bulk_read;
 mod counters;
 mod direction;
@@ -48,6 +49,7 @@ mod vip;
 use dash_hal::{Hints, Hits, PacketBuffer, ReceiveFlags};
 use smoltcp::wire::IpAddress;
 
+pub use attributes::{AttributeError, KeyFields, TableAttributes};
 pub use bulk_read::{Attribute, BulkRead, Comparison, FILTERS, Filter, TooManyFilters};
 pub use counters::{Directed, Drops, EniCounters, Traffic};
 pub use drop_reason::DropReason;
@@ -65,9 +67,11 @@ use self::{
     policy::{Direction, Eni, EniId, Policy, is_v6},
 };
 use crate::{
-    flow::{Egress, Flow, NewFlow, Timeouts},
+    flow::{Egress, Flow, NewFlow, Timeouts, fragment::Piece},
     packet::{Entering, Packet},
-    pipeline::{Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Verdict},
+    pipeline::{
+        Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict,
+    },
     rewrite::Rewrite,
     table::cuckoo::Slot,
     wire::{UsualFrame, parse},
@@ -83,11 +87,17 @@ pub struct Settings {
     pub tcp_strict: bool,
     /// A flow without hits ends after so many milliseconds; 0: never.
     pub idle_timeout: u32,
+    /// Later fragments of a datagram pass for so many milliseconds after the first; 0: fragments
+    /// are dropped.
+    pub fragment_timeout: u32,
+    /// Most flows of one ENI, two for each conversation; 0: as many as the table takes. Flows that
+    /// have timed out count until they are removed.
+    pub flows_per_eni: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tcp_strict: false, idle_timeout: 30_000 }
+        Self { tcp_strict: false, idle_timeout: 30_000, fragment_timeout: 500, flows_per_eni: 0 }
     }
 }
 
@@ -98,6 +108,8 @@ pub struct Context {
     pub eni: EniId,
     /// Its direction.
     pub direction: Direction,
+    /// Whether its customer datagram is a fragment.
+    pub fragment: bool,
 }
 
 /// One core's pipeline.
@@ -115,6 +127,17 @@ impl<'a> Vnet<'a> {
     #[must_use]
     pub fn new(policy: Policy<'a>, enis: &'a mut [EniCounters], settings: Settings) -> Self {
         Self { policy, counters: Counters::new(enis), settings, memory: Memory::EMPTY }
+    }
+
+    /// What holds for all ENIs.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes what holds for all ENIs, between bursts. Flows keep the time-outs that they have.
+    pub const fn set(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// Drops of all frames, also of those without an ENI.
@@ -171,11 +194,16 @@ impl<'a> Vnet<'a> {
                 return;
             }
         };
-        let context = Context { eni: admitted.eni.id, direction };
+        let mut context = Context { eni: admitted.eni.id, direction, fragment: false };
         let named = eni::check_admin_state(admitted.eni)
             .and_then(|()| fields.name(admitted.owner, direction, frame.entry, &mut name.key));
         match named {
-            Ok(()) => {
+            Ok(true) if self.settings.fragment_timeout == 0 => {
+                let reason = DropReason::Fragment;
+                name.lookup = Some(Lookup::Drop { context: Some(context), reason });
+            }
+            Ok(fragment) => {
+                context.fragment = fragment;
                 name.lookup = Some(Lookup::Flow { context, epoch: admitted.epoch });
                 trace.stage(|| Event::Key(name.key));
             }
@@ -369,6 +397,10 @@ impl Pipeline for Vnet<'_> {
         let parsed = parse(bytes, &frame::PROFILE).map_err(DropReason::from);
         let decided = parsed.and_then(|layout| {
             let frame = Frame::new(bytes, layout.inner())?;
+            // Nothing tells its ports.
+            if frame.fragment.is_some_and(|fragment| fragment.offset != 0) {
+                return Err(DropReason::Fragment);
+            }
             let received = Received::new(bytes, &layout).ok_or(DropReason::EniMiss)?;
             // A conversation that changed policy evaluates again is no new one.
             if self.settings.tcp_strict && matches!(cause, Cause::Miss(_)) && frame.continues_tcp()
@@ -422,8 +454,38 @@ impl Pipeline for Vnet<'_> {
         }
     }
 
-    fn count_uncached(&mut self, context: &Context) {
-        self.counters.uncached(context.eni);
+    fn count_uncached(&mut self, context: &Context, why: Uncached) {
+        self.counters.uncached(context.eni, why);
+    }
+
+    fn admits(&self, context: &Context, flows: u32) -> bool {
+        let most = u64::from(self.settings.flows_per_eni);
+        let has = self.counters.eni(context.eni).map_or(0, |eni| eni.flows);
+        most == 0 || has + u64::from(flows) <= most
+    }
+
+    fn flow_entered(&mut self, state: &FlowState) {
+        self.counters.flow_entered(state.eni());
+    }
+
+    fn flow_left(&mut self, state: &FlowState) {
+        self.counters.flow_left(state.eni());
+    }
+
+    #[inline]
+    fn is_fragment(context: &Context) -> bool {
+        context.fragment
+    }
+
+    fn piece(&self, bytes: &[u8], key: &FlowKey) -> Option<Piece<FlowKey>> {
+        let layout = parse(bytes, &frame::PROFILE).ok()?;
+        let fragment = layout.inner().fragment(bytes)?;
+        let timeout = self.settings.fragment_timeout;
+        Some(match (fragment.offset, fragment.more) {
+            (0, _) => Piece::First { later: key.of_fragment(&fragment), timeout },
+            (_, true) => Piece::Middle,
+            (_, false) => Piece::Last,
+        })
     }
 
     fn offloads(&self, key: &FlowKey, flow: &Flow<FlowState>) -> bool {
@@ -432,7 +494,7 @@ impl Pipeline for Vnet<'_> {
 
     /// For the ENI that the flow was made for, whosever its MAC address is by now.
     fn count_offloaded(&mut self, key: &FlowKey, state: &FlowState, hits: &Hits) {
-        let context = Context { eni: state.eni(), direction: key.direction() };
+        let context = Context { eni: state.eni(), direction: key.direction(), fragment: false };
         self.counters.offloaded(context, hits);
     }
 }

@@ -4,9 +4,7 @@ use super::super::{
     quiescence::Readers,
 };
 use super::std::{vec, vec::Vec};
-use super::{
-    CHANGES, address, await_growth, compare, contend, covers, persist, prefix, storage,
-};
+use super::{CHANGES, address, await_growth, compare, contend, covers, persist, prefix, storage};
 use core::{
     ops::RangeInclusive,
     sync::atomic::{AtomicU32, Ordering::Relaxed},

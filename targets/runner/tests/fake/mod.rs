@@ -222,7 +222,11 @@ impl<'a> Session<'a> {
         let readers = Readers::new(&[]);
         let mut writer = PolicyWriter::new(&memory.words, &plan.capacity, [1, 2], readers).unwrap();
         let flows = FlowTable::new(&mut memory.buckets, &mut memory.slots, [3, 4]).unwrap();
-        let settings = Settings { tcp_strict: start.tcp_strict, idle_timeout: start.idle_timeout };
+        let settings = Settings {
+            tcp_strict: start.tcp_strict,
+            idle_timeout: start.idle_timeout,
+            ..Settings::default()
+        };
         let pipeline = Vnet::new(writer.policy(), &mut memory.enis, settings);
         let mut first = Vec::new();
         encode(Difference::new(&Image::default(), &plan.first).changes(), &mut first);

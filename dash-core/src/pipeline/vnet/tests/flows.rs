@@ -180,8 +180,11 @@ fn traffic_is_counted_by_direction() {
     assert_eq!(counters.rx(), Traffic { packets: 2, bytes: all });
     assert_eq!(counters.tx(), Traffic { packets: 2, bytes: sent + answered });
     assert_eq!(world.vnet.drops().total(), 0);
-    world.vnet.count_uncached(&Context { eni: ENI, direction: Direction::Outbound });
-    assert_eq!(world.vnet.eni_counters(ENI).unwrap().flow_create_failed, 1);
+    let context = Context { eni: ENI, direction: Direction::Outbound, fragment: false };
+    world.vnet.count_uncached(&context, Uncached::TableFull);
+    world.vnet.count_uncached(&context, Uncached::Limit);
+    let counters = world.vnet.eni_counters(ENI).unwrap();
+    assert_eq!((counters.flow_create_failed, counters.flow_limit_reached), (2, 1));
     world.vnet.reset_eni_counters(ENI);
     assert_eq!(world.vnet.eni_counters(ENI), Some(&EniCounters::ZERO));
 }
