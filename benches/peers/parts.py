@@ -6,12 +6,13 @@ A part is a list of groups. The programs of a group do their rounds by turns, fo
 - `ours`: arguments of the binary `peers` of the crate dash-benches, which runs in a default build
   and in one for the machine's own processor.
 - `phases`: in this order; nine rounds of a phase, then the next.
+- `made`: files that are made once in `{made}`.
 
 A bar names a work, our program, the peers of which the fastest counts, and the most that our time
 may be of theirs, for each page size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Group:
     peers: list
     ours: list
     phases: list
+    # Files that are made once: the file, and the command that writes it.
+    made: list = field(default_factory=list)
 
 
 @dataclass
@@ -77,6 +80,47 @@ MAPPING_BARS = [
 ]
 
 
+ACL_SETS = {"acl1_1k": 0.5, "fw1_1k": 0.6, "acl1_10k": 0.54, "fw1_10k": 0.25, "dash_1k": 0.4, "dash_10k": 0.23}
+ACL_TRACES = {"uniform": "0", "zipf": "1.1"}
+FAMILIES = {"": [], " v6pre": ["--v6", "pre"], " v6spread": ["--v6", "spread"]}
+
+
+def trace(name, label, folder="{data}", count=1 << 20):
+    """A trace for a set of rules, and how it is made."""
+    path = f"{{made}}/{name}.{label}.trace.gz"
+    command = ["python3", "{here}/gen_trace.py", "--count", str(count), "--zipf", ACL_TRACES[label],
+               f"{folder}/{name}.rules.gz", path]
+    return path, command
+
+
+def acl_groups(quick):
+    groups = []
+    for name in ACL_SETS:
+        made = [trace(name, label) for label in ACL_TRACES]
+        labels = [f"{label}={path}" for label, (path, _) in zip(ACL_TRACES, made)]
+        for family in ([""] if quick else FAMILIES):
+            command = ["acl", *FAMILIES[family], "{data}", name, *labels]
+            groups.append(Group([command], [command], ["classify"], made))
+    command = ["acl", "{data}", "dash_1k", "trace={data}/dash_1k.trace.gz"]
+    groups.append(Group([command], [command], ["compile"]))
+    # A stage of DASH's own size, five times over.
+    names = [f"list100_{seed}" for seed in range(1, 6)]
+    made = []
+    for seed, name in enumerate(names, 1):
+        rules = f"{{made}}/{name}.rules.gz"
+        made += [(rules, ["python3", "{here}/gen_dash.py", "--list", "100", "--seed", str(seed),
+                          "1000", "32", "{made}", name]),
+                 trace(name, "uniform", "{made}", (1 << 20) // 5 + 1)]
+    stages = ["stages", "{made}", *names]
+    groups.append(Group([["baseline"]], [stages], ["limits"], made))
+    return groups
+
+
+ACL_BARS = [
+    bar(f"{name}{family} {label}", "dash_acl_burst32", ["rte_acl_scalar_bulk32"], most)
+    for name, most in ACL_SETS.items() for family in FAMILIES for label in ACL_TRACES
+]
+
 def lpm_groups(quick):
     phases = ["build", "look-up", "update", "default"]
     return [
@@ -104,5 +148,6 @@ PARTS = {
     "baseline": (lambda quick: [Group([["baseline"], ["hashcrc"]], [], ["limits"])], []),
     "hash": (hash_groups, HASH_BARS),
     "mapping": (mapping_groups, MAPPING_BARS),
+    "acl": (acl_groups, ACL_BARS),
     "lpm": (lpm_groups, LPM_BARS),
 }

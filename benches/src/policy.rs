@@ -67,7 +67,13 @@ pub(crate) fn build(shape: Shape) -> Result<World, PolicyError> {
         mapping_underlays: DESTINATIONS,
         trusted_ranges: 1,
         underlay_routes: 1,
-        acl: acl::Capacity { groups: 1, nodes: 5 * shape.rules + 1, tags: 0, tag_prefixes: 0 },
+        // The rules, and the list of one element that most of them have, twice over.
+        acl: acl::Capacity {
+            groups: 1,
+            words: 8192 + 1200 * shape.rules,
+            tags: 0,
+            tag_prefixes: 0,
+        },
         ..Capacity::NONE
     };
     let words: Vec<AtomicU32> = (0..capacity.words()).map(|_| AtomicU32::new(0)).collect();

@@ -92,5 +92,5 @@ const dash_capacity_t vnet_capacity = {
     .mapping_underlays = 6,
     .trusted_ranges = 1,
     .acl_groups = ACL_GROUPS,
-    .acl_nodes = 16,
+    .acl_words = 16384,
 };

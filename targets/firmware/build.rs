@@ -87,6 +87,9 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Words for images of ACL groups that a transaction replaces or adds, and to compile them in.
+const SPARE_WORDS: usize = 32 * 1024;
+
 /// Room for changes that the build does not know: twice what it knows, and 8 of each kind.
 fn with_spare(known: &Capacity) -> Capacity {
     let spare = |count: usize| 2 * count + 8;
@@ -109,7 +112,7 @@ fn with_spare(known: &Capacity) -> Capacity {
         acl: known.acl,
     };
     capacity.acl.groups = spare(known.acl.groups);
-    capacity.acl.nodes = spare(known.acl.nodes);
+    capacity.acl.words = known.acl.words + SPARE_WORDS;
     capacity.acl.tags = spare(known.acl.tags);
     capacity.acl.tag_prefixes = spare(known.acl.tag_prefixes);
     capacity

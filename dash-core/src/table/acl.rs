@@ -1,34 +1,51 @@
 //! Classification by groups of list rules, shared.
 //!
-//! A group is one word: its IP version and its first rule. The rules hang together in the order of
-//! their priorities, and from each rule hang the lists of its fields; no list is expanded. A group
-//! is built aside and published by the store of its word, so a look-up sees the old rules or the
-//! new ones. A rule names a tag by number; the prefixes of the tags are the tables of one
-//! [`Poptrie`], shared by all groups, so a prefix comes and goes without a group being touched.
+//! A group is compiled into one run of words, its image, and published by the store of one word: a
+//! look-up sees the old rules or the new ones, and a burst sees one version. A rule is found by the
+//! prefixes of its more specific side and then verified, or, where too many rules meet, by a
+//! decision diagram over all fields; compilation chooses for each group. Lists are
+//! never multiplied out. A rule names a tag by number; the prefixes of the tags are the tables of
+//! one [`Poptrie`], shared by all groups, so a prefix comes and goes without a group being touched.
 //!
-//! Memory, in 32-bit words: 9 a node (one node for each rule and each list element), 1 a group, and
-//! [`PoptrieWriter::words_for`] for the tags. Replacing a group takes the nodes of the old and of the
-//! new rules at the same time.
+//! Memory: an image takes 0.1 to 0.6 kB a rule and 8 to 30 bytes for each prefix of a list,
+//! [`AclWriter::words_bound`] at most. Replacing a group needs the words of the old and of the new
+//! image, and those of the compilation, at the same time. Beside the images 1 word a group, and
+//! [`PoptrieWriter::words_for`] for the tags.
 //!
-//! Time: a classification looks at the rules in order up to the first match, and at each list up
-//! to the first match: at most the nodes of the group, and one longest-prefix look-up for each tag
-//! among them. Building a group costs its nodes, and for each rule that does not come in the order
-//! of priorities a walk over the rules before it.
+//! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
+//! or one load for each level of the diagram; for each rule with tags that is verified one
+//! longest-prefix look-up a tag. Compilation is done in steps of bounded work.
+
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a branch on what a record answers could not be predicted"
+)]
+mod classify;
+mod compile;
+mod image;
+mod key;
+mod store;
+
+pub use compile::Size;
+
 use super::{
     Demand, TableError,
-    pool::{NIL, Nodes, Pool},
-    poptrie::{Poptrie, PoptrieWriter, aligned, mask},
+    pool::NIL,
+    poptrie::{Poptrie, PoptrieWriter},
     quiescence::Readers,
 };
+use classify::{BURST, Classifier, NO_RULE};
+use compile::Compiler;
 use core::{
-    iter,
     ops::RangeInclusive,
     sync::atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
+use image::{RULE_WORDS, RULES_AT, word};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
+use store::Store;
 
 /// The fields that rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +109,10 @@ pub enum Match {
 pub struct Capacity {
     /// Groups are numbered 0 to `groups - 1`.
     pub groups: usize,
-    /// Rules and list elements of all groups, old and new versions of a replaced group counted both.
-    pub nodes: usize,
+    /// 32-bit words for the images of all groups, old and new ones of a replaced group counted
+    /// both, and for the scratch of one compilation. [`AclWriter::words_bound`] for each group, and
+    /// as much again for what is replaced in one transaction, always suffices.
+    pub words: usize,
     /// Tags are numbered 0 to `tags - 1`.
     pub tags: usize,
     /// Prefixes of all tags; a prefix in two tags counts twice.
@@ -104,7 +123,7 @@ pub struct Capacity {
 #[derive(Clone, Copy, Debug)]
 pub struct Acl<'a> {
     groups: &'a [AtomicU32],
-    nodes: Nodes<'a>,
+    images: &'a [AtomicU32],
     tags: Poptrie<'a>,
 }
 
@@ -112,34 +131,53 @@ pub struct Acl<'a> {
 #[derive(Debug)]
 pub struct AclWriter<'a> {
     table: Acl<'a>,
-    pool: Pool<'a>,
+    store: Store<'a>,
     tags: PoptrieWriter<'a>,
     tag_count: usize,
+    /// The group that is being compiled.
+    building: Option<Building<'a>>,
+    /// Compiled groups, in the order in which they will be published.
+    first: u32,
+    last: u32,
 }
 
-/// Words of a node. A rule: next rule, priority, value, then the first elements of its protocols,
-/// sources, destinations, source ports, destination ports. An element: next element, kind, operand.
-const NODE_WORDS: usize = 8;
-type Node = [u32; NODE_WORDS];
+#[derive(Debug)]
+struct Building<'a> {
+    block: u32,
+    compiler: Compiler<'a>,
+}
 
-/// A group's word when there is no group.
+/// A group's word when there is no group; the end of the queue.
 const NO_GROUP: u32 = NIL;
-/// Set in the word of a group of IPv6.
+/// Set in the word of a group of IPv6; the rest is its block.
 const GROUP_V6: u32 = 1 << 31;
-/// The rest of a group's word: its first rule, or this, which is no node, when it has none.
-const NO_RULE: u32 = super::pool::MAX_NODES as u32;
-
-/// Kinds of elements of a side; a prefix has its length and [`V6_PREFIX`] or not.
-const TAG: u32 = 1 << 31;
-const V6_PREFIX: u32 = 1 << 8;
 
 impl<'a> AclWriter<'a> {
     /// 32-bit words of storage.
     #[must_use]
     pub const fn words_for(capacity: &Capacity) -> usize {
-        Pool::words_for(capacity.nodes, NODE_WORDS)
+        Store::words_for(capacity.words, capacity.groups)
             .saturating_add(capacity.groups)
             .saturating_add(PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags))
+    }
+
+    /// Words of [`Capacity`] that suffice to compile these rules: 84 a rule, 50 an element of its
+    /// lists, and 2,048. Most images take a fraction, and [`Self::compile`] tells which.
+    #[must_use]
+    pub fn words_bound(rules: &[Rule<'_>]) -> usize {
+        let elements: usize = rules
+            .iter()
+            .map(|rule| {
+                rule.protocols.len()
+                    + rule.sources.len()
+                    + rule.destinations.len()
+                    + rule.source_tags.len()
+                    + rule.destination_tags.len()
+                    + rule.source_ports.len()
+                    + rule.destination_ports.len()
+            })
+            .sum();
+        84 * rules.len() + 50 * elements + 2048
     }
 
     /// No groups, no tags, over `words`.
@@ -150,21 +188,30 @@ impl<'a> AclWriter<'a> {
         capacity: &Capacity,
         readers: Readers<'a>,
     ) -> Result<Self, TableError> {
+        if readers.len() > super::quiescence::MAX_READERS {
+            return Err(TableError::CapacityTooLarge);
+        }
+        let tag_words = PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags);
+        let words = words.get(..Self::words_for(capacity)).ok_or(TableError::StorageTooSmall)?;
         let (groups, words) =
             words.split_at_checked(capacity.groups).ok_or(TableError::StorageTooSmall)?;
-        let (pool, nodes) = Pool::new(words, capacity.nodes, NODE_WORDS, readers)?;
-        let words = words
-            .get(Pool::words_for(capacity.nodes, NODE_WORDS)..)
-            .and_then(|words| {
-                words.get(..PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags))
-            })
-            .ok_or(TableError::StorageTooSmall)?;
-        let tags = PoptrieWriter::new(words, capacity.tag_prefixes, capacity.tags, readers)?;
+        let (tag_words, words) =
+            words.split_at_checked(tag_words).ok_or(TableError::StorageTooSmall)?;
+        let tags = PoptrieWriter::new(tag_words, capacity.tag_prefixes, capacity.tags, readers)?;
+        let store = Store::new(words, readers)?;
         for group in groups {
             group.store(NO_GROUP, Relaxed);
         }
-        let table = Acl { groups, nodes, tags: tags.table() };
-        Ok(Self { table, pool, tags, tag_count: capacity.tags })
+        let table = Acl { groups, images: store.words(), tags: tags.table() };
+        Ok(Self {
+            table,
+            store,
+            tags,
+            tag_count: capacity.tags,
+            building: None,
+            first: NO_GROUP,
+            last: NO_GROUP,
+        })
     }
 
     /// The view for readers.
@@ -173,32 +220,15 @@ impl<'a> AclWriter<'a> {
         self.table
     }
 
-    /// Nodes of `Capacity` that a group of these rules takes: one for each rule and one for each
-    /// element of its lists.
+    /// Words of the longest run that is free now.
     #[must_use]
-    pub fn nodes_for(rules: &[Rule<'_>]) -> usize {
-        rules
-            .iter()
-            .map(|rule| {
-                1 + rule.protocols.len()
-                    + rule.sources.len()
-                    + rule.destinations.len()
-                    + rule.source_tags.len()
-                    + rule.destination_tags.len()
-                    + rule.source_ports.len()
-                    + rule.destination_ports.len()
-            })
-            .sum()
-    }
-
-    /// Nodes free now.
-    #[must_use]
-    pub fn room(&self) -> usize {
-        self.pool.room()
+    pub fn room(&mut self) -> usize {
+        self.store.room()
     }
 
     /// Makes or replaces a group whole: readers see the old rules or the new ones. `rules` in any
-    /// order; of two with one priority the earlier in the slice is looked at first.
+    /// order; of two with one priority the earlier in the slice is looked at first. What
+    /// [`Self::compile`] has prepared is used; else the rules are compiled now.
     /// # Errors
     /// `Full`, `Busy`, `CapacityTooLarge` (group or tag number); the group is as it was.
     pub fn set_group(
@@ -208,36 +238,102 @@ impl<'a> AclWriter<'a> {
         rules: &[Rule<'_>],
     ) -> Result<(), TableError> {
         let word = self.check_group(group, rules)?;
-        self.pool.reserve(Self::nodes_for(rules))?;
-        let first = AtomicU32::new(NO_RULE);
-        // Where rules of priority `at` and above go; rules that come in order cost no walk.
-        let (mut link, mut at) = (&first, 0);
-        for rule in rules {
-            if rule.priority < at {
-                link = &first;
-            }
-            at = rule.priority;
-            for _ in 0..self.table.nodes.count() {
-                match self.table.nodes.get(link.load(Relaxed)) {
-                    Some([next, priority, ..]) if priority.load(Relaxed) <= at => link = next,
-                    _ => break,
-                }
-            }
-            let node = [
-                link.load(Relaxed),
-                rule.priority,
-                rule.value,
-                self.list(rule.protocols.iter().copied().map(protocol))?,
-                self.list(side(rule.sources, rule.source_tags))?,
-                self.list(side(rule.destinations, rule.destination_tags))?,
-                self.list(rule.source_ports.iter().map(ports))?,
-                self.list(rule.destination_ports.iter().map(ports))?,
-            ];
-            link.store(self.put(&node)?, Relaxed);
+        if self.first == NO_GROUP {
+            self.compile(version, rules)?;
+        }
+        let block = self.first;
+        self.first = self.store.next(block);
+        if self.first == NO_GROUP {
+            self.last = NO_GROUP;
         }
         let version = if version == IpVersion::Ipv6 { GROUP_V6 } else { 0 };
-        self.publish(word, first.load(Relaxed) | version);
+        self.publish(word, block | version);
         Ok(())
+    }
+
+    /// Compiles rules for a later [`Self::set_group`]: the first call of that takes what was
+    /// compiled first.
+    /// # Errors
+    /// `Full`, `Busy`, `CapacityTooLarge`; what was compiled before stays.
+    pub fn compile(&mut self, version: IpVersion, rules: &[Rule<'_>]) -> Result<Size, TableError> {
+        self.begin(version, rules.len())?;
+        loop {
+            if let Some(size) = self.step(rules)? {
+                return Ok(size);
+            }
+        }
+    }
+
+    /// Begins what [`Self::compile`] does at once, to be done in steps; an earlier one that has not
+    /// been finished is given up.
+    /// # Errors
+    /// `Full`, `Busy`, `CapacityTooLarge`.
+    pub fn begin(&mut self, version: IpVersion, rules: usize) -> Result<(), TableError> {
+        self.abandon();
+        let block = self.store.take().ok_or(TableError::Full).map_err(|error| self.why(error))?;
+        let words = self.store.block(block);
+        match Compiler::new(words, version, rules) {
+            Ok(compiler) => {
+                self.building = Some(Building { block, compiler });
+                Ok(())
+            }
+            Err(error) => {
+                self.store.free(block);
+                Err(self.why(error))
+            }
+        }
+    }
+
+    /// Does the next step with the same `rules`; the size when it was the last.
+    /// # Errors
+    /// `Full`, `Busy`: not in the words that are free.
+    pub fn step(&mut self, rules: &[Rule<'_>]) -> Result<Option<Size>, TableError> {
+        let Some(Building { block, compiler }) = &mut self.building else {
+            return Err(TableError::Full);
+        };
+        let block = *block;
+        match compiler.step(rules) {
+            Ok(None) => Ok(None),
+            Ok(Some(size)) => {
+                self.building = None;
+                self.store.shorten(block, size.compiled);
+                self.store.set_next(block, NO_GROUP);
+                if self.first == NO_GROUP {
+                    self.first = block;
+                } else {
+                    self.store.set_next(self.last, block);
+                }
+                self.last = block;
+                Ok(Some(size))
+            }
+            Err(error) => {
+                self.abandon();
+                Err(self.why(error))
+            }
+        }
+    }
+
+    /// Gives up what was compiled and not published.
+    pub fn discard(&mut self) {
+        self.abandon();
+        // Bounded: a block is in the queue once.
+        while self.first != NO_GROUP {
+            let block = self.first;
+            self.first = self.store.next(block);
+            self.store.free(block);
+        }
+        self.last = NO_GROUP;
+    }
+
+    fn abandon(&mut self) {
+        if let Some(building) = self.building.take() {
+            self.store.free(building.block);
+        }
+    }
+
+    /// `Busy` instead of `Full` where blocks wait for readers.
+    fn why(&self, error: TableError) -> TableError {
+        if error == TableError::Full && self.store.waits() { TableError::Busy } else { error }
     }
 
     /// Removes a group; idempotent. Never refused here: nothing is allocated.
@@ -269,19 +365,11 @@ impl<'a> AclWriter<'a> {
         Ok(self.tags.remove(tag, prefix).is_some())
     }
 
-    /// Counts the nodes of a group that is made or replaced in `nodes`. When this is not refused,
-    /// none of the groups counted so far is, made together with removals in any order.
+    /// Whether the numbers of a group and of the tags of its rules are in range.
     /// # Errors
-    /// `Full`: not in one transaction; `Busy`, `CapacityTooLarge` (group or tag number).
-    pub fn admit_group(
-        &mut self,
-        group: u32,
-        rules: &[Rule<'_>],
-        nodes: &mut usize,
-    ) -> Result<(), TableError> {
-        self.check_group(group, rules)?;
-        *nodes = nodes.saturating_add(Self::nodes_for(rules));
-        self.pool.reserve(*nodes)
+    /// `CapacityTooLarge`.
+    pub fn admit_group(&self, group: u32, rules: &[Rule<'_>]) -> Result<(), TableError> {
+        self.check_group(group, rules).map(|_| ())
     }
 
     /// Counts a prefix that is added to a tag in `demand`, as [`PoptrieWriter::admit`] does.
@@ -318,56 +406,15 @@ impl<'a> AclWriter<'a> {
         self.table.groups.get(group as usize).ok_or(TableError::CapacityTooLarge)
     }
 
-    /// Changes a group's word and gives up the nodes it led to.
+    /// Changes a group's word and gives up the image it led to.
     fn publish(&mut self, word: &AtomicU32, value: u32) {
         let old = word.load(Relaxed);
-        // Release: who reads this word finds the nodes written.
+        // Release: who reads this word finds the image written.
         word.store(value, Release);
         if old != NO_GROUP {
-            self.pool.retire(self.table.members(old & !GROUP_V6));
+            self.store.retire(old & !GROUP_V6);
         }
     }
-
-    /// A list of `elements`, whose order does not matter; its first node.
-    fn list(&mut self, elements: impl Iterator<Item = Node>) -> Result<u32, TableError> {
-        let mut first = NIL;
-        for mut element in elements {
-            element[0] = first;
-            first = self.put(&element)?;
-        }
-        Ok(first)
-    }
-
-    /// Writes a node that has been reserved.
-    fn put(&mut self, node: &Node) -> Result<u32, TableError> {
-        let index = self.pool.take()?;
-        let words = self.table.nodes.get(index).ok_or(TableError::Full)?;
-        for (to, from) in words.iter().zip(node) {
-            to.store(*from, Relaxed);
-        }
-        Ok(index)
-    }
-}
-
-fn protocol(protocol: u8) -> Node {
-    [NIL, u32::from(protocol), 0, 0, 0, 0, 0, 0]
-}
-
-/// First and last port; an empty range becomes one that contains nothing.
-fn ports(range: &RangeInclusive<u16>) -> Node {
-    let (first, last) = if range.is_empty() { (1, 0) } else { (*range.start(), *range.end()) };
-    [NIL, u32::from(first), u32::from(last), 0, 0, 0, 0, 0]
-}
-
-/// The prefixes and tags of one side, which are united.
-fn side<'r>(prefixes: &'r [IpCidr], tags: &'r [u32]) -> impl Iterator<Item = Node> + 'r {
-    let prefixes = prefixes.iter().map(|prefix| {
-        let bits = aligned(&prefix.address()) & mask(prefix.prefix_len());
-        let family = if prefix.address().version() == IpVersion::Ipv6 { V6_PREFIX } else { 0 };
-        let [a, b, c, d] = [96, 64, 32, 0].map(|shift| (bits >> shift) as u32);
-        [NIL, family | u32::from(prefix.prefix_len()), a, b, c, d, 0, 0]
-    });
-    prefixes.chain(tags.iter().map(|tag| [NIL, TAG, *tag, 0, 0, 0, 0, 0]))
 }
 
 impl Acl<'_> {
@@ -375,66 +422,56 @@ impl Acl<'_> {
     /// group's version are `OtherVersion`.
     #[must_use]
     pub fn classify(&self, group: u32, headers: &Headers) -> Match {
-        let Some(word) = self.groups.get(group as usize) else { return Match::NoGroup };
+        let mut matches = [Match::NoGroup];
+        let version = self.version(group);
+        self.classify_chunk::<1>(version, core::slice::from_ref(headers), &mut matches);
+        let [found] = matches;
+        found
+    }
+
+    /// What [`Self::classify`] says of each of `headers`, all by one version of the group.
+    /// `matches` has room for as many.
+    pub fn classify_burst(&self, group: u32, headers: &[Headers], matches: &mut [Match]) {
+        let version = self.version(group);
+        for (headers, matches) in headers.chunks(BURST).zip(matches.chunks_mut(BURST)) {
+            self.classify_chunk::<BURST>(version, headers, matches);
+        }
+    }
+
+    /// The word of a group.
+    #[inline]
+    fn version(&self, group: u32) -> u32 {
         // Acquire: pairs with the store that published the group.
-        let word = word.load(Acquire);
-        if word == NO_GROUP {
-            return Match::NoGroup;
+        self.groups.get(group as usize).map_or(NO_GROUP, |word| word.load(Acquire))
+    }
+
+    #[inline]
+    fn classify_chunk<const N: usize>(
+        &self,
+        group: u32,
+        headers: &[Headers],
+        matches: &mut [Match],
+    ) {
+        if group == NO_GROUP {
+            matches.iter_mut().take(headers.len()).for_each(|found| *found = Match::NoGroup);
+            return;
         }
-        let version = if word & GROUP_V6 == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-        if headers.source.version() != version || headers.destination.version() != version {
-            return Match::OtherVersion;
+        let version = if group & GROUP_V6 == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
+        let image = store::image(self.images, group & !GROUP_V6);
+        let in_tag = |tag, address| self.tags.lookup(tag, address).is_some();
+        let mut best = [NO_RULE; N];
+        let of_version = Classifier { words: image, tags: in_tag }.classify(headers, &mut best);
+        for ((headers, found), best) in headers.iter().zip(matches).zip(best) {
+            let ours = of_version
+                || headers.source.version() == version && headers.destination.version() == version;
+            *found = if !ours {
+                Match::OtherVersion
+            } else if best == NO_RULE {
+                Match::NoRule
+            } else {
+                let at = RULES_AT + RULE_WORDS * best as usize;
+                Match::Rule { priority: word(image, at), value: word(image, at + 1) }
+            };
         }
-        self.walk(word & !GROUP_V6)
-            .find(|(_, rule)| self.matches(rule, headers))
-            .map_or(Match::NoRule, |(_, [_, priority, value, ..])| Match::Rule { priority, value })
-    }
-
-    fn matches(&self, rule: &Node, headers: &Headers) -> bool {
-        let [_, _, _, protocols, sources, destinations, source_ports, destination_ports] = *rule;
-        let port = |[_, first, last, ..]: &Node, port: u16| (*first..=*last).contains(&port.into());
-        self.any(protocols, |[_, protocol, ..]| *protocol == headers.protocol.into())
-            && self.any(source_ports, |ports| port(ports, headers.source_port))
-            && self.any(destination_ports, |ports| port(ports, headers.destination_port))
-            && self.any(sources, |element| self.covers(element, headers.source))
-            && self.any(destinations, |element| self.covers(element, headers.destination))
-    }
-
-    /// Whether the list is empty or has an element that `matches`.
-    fn any(&self, first: u32, matches: impl Fn(&Node) -> bool) -> bool {
-        first == NIL || self.walk(first).any(|(_, element)| matches(&element))
-    }
-
-    /// Whether an element of a side covers `address`.
-    fn covers(&self, element: &Node, address: IpAddress) -> bool {
-        let [_, kind, a, b, c, d, ..] = *element;
-        if kind == TAG {
-            return self.tags.lookup(a, address).is_some();
-        }
-        let family = if address.version() == IpVersion::Ipv6 { V6_PREFIX } else { 0 };
-        let prefix = [a, b, c, d].iter().fold(0, |bits, word| bits << 32 | u128::from(*word));
-        kind & V6_PREFIX == family && aligned(&address) & mask(kind as u8) == prefix
-    }
-
-    /// The nodes of a list. Bounded: nodes in use are in one list, once.
-    fn walk(&self, first: u32) -> impl Iterator<Item = (u32, Node)> {
-        let mut index = first;
-        iter::from_fn(move || {
-            let mut node = [NIL; NODE_WORDS];
-            for (to, from) in node.iter_mut().zip(self.nodes.get(index)?) {
-                *to = from.load(Relaxed);
-            }
-            let [next, ..] = node;
-            Some((core::mem::replace(&mut index, next), node))
-        })
-        .take(self.nodes.count())
-    }
-
-    /// All nodes of a group: its rules and their elements.
-    fn members(&self, first: u32) -> impl Iterator<Item = u32> {
-        self.walk(first).flat_map(|(index, [_, _, _, lists @ ..])| {
-            let elements = lists.into_iter().flat_map(|list| self.walk(list));
-            iter::once(index).chain(elements.map(|(element, _)| element))
-        })
     }
 }

@@ -59,7 +59,7 @@ const ANY: Rule<'static> = Rule {
 };
 const HTTP: RangeInclusive<u16> = 80..=80;
 
-/// 0, 1, 2, 5 and 2 nodes; the last names a tag that may not be there.
+/// The last names a tag that may not be there.
 const ACL_RULES: [&[Rule<'static>]; 5] = [
     &[],
     &[ANY],
@@ -272,40 +272,38 @@ pub(crate) fn capacity() -> impl Strategy<Value = Capacity> {
         1 => proptest::array::uniform16(0..4_usize),
         3 => proptest::array::uniform16(3..9_usize),
     ];
-    (counts, 0..40_usize, 1..4_usize, 0..12_usize).prop_map(
-        |(counts, nodes, tags, tag_prefixes)| {
-            let [appliances, directions, enis, vnets, routing_types, route_groups, routes, ..] =
-                counts;
-            let [
-                ..,
-                overlay_routes,
-                mappings,
-                mapping_underlays,
-                inbound_sets,
-                pa_vnis,
-                pa_prefixes,
-                trusted_ranges,
-                underlay_routes,
-                groups,
-            ] = counts;
-            Capacity {
-                appliances,
-                directions,
-                enis,
-                vnets,
-                routing_types,
-                route_groups,
-                routes,
-                overlay_routes,
-                mappings,
-                mapping_underlays,
-                inbound_sets,
-                pa_vnis,
-                pa_prefixes,
-                trusted_ranges,
-                underlay_routes,
-                acl: acl::Capacity { groups, nodes, tags, tag_prefixes },
-            }
-        },
-    )
+    (counts, 1..4_usize, 0..12_usize).prop_map(|(counts, tags, tag_prefixes)| {
+        let [appliances, directions, enis, vnets, routing_types, route_groups, routes, ..] = counts;
+        let [
+            ..,
+            overlay_routes,
+            mappings,
+            mapping_underlays,
+            inbound_sets,
+            pa_vnis,
+            pa_prefixes,
+            trusted_ranges,
+            underlay_routes,
+            groups,
+        ] = counts;
+        Capacity {
+            appliances,
+            directions,
+            enis,
+            vnets,
+            routing_types,
+            route_groups,
+            routes,
+            overlay_routes,
+            mappings,
+            mapping_underlays,
+            inbound_sets,
+            pa_vnis,
+            pa_prefixes,
+            trusted_ranges,
+            underlay_routes,
+            // Room for every image: how long they are is the compiler's.
+            acl: acl::Capacity { groups, words: 1 << 16, tags, tag_prefixes },
+        }
+    })
 }

@@ -158,16 +158,6 @@ fn vips(appliance: &Appliance) -> Vec<IpAddress> {
     std::iter::once(IpAddress::Ipv4(appliance.sip)).chain(v6).collect()
 }
 
-fn nodes(rules: Rules) -> usize {
-    let of_rule = |rule: &Rule<'_>| {
-        let ports = rule.source_ports.len() + rule.destination_ports.len();
-        let sources = rule.sources.len() + rule.source_tags.len();
-        let destinations = rule.destinations.len() + rule.destination_tags.len();
-        1 + rule.protocols.len() + sources + destinations + ports
-    };
-    rules.iter().map(of_rule).sum()
-}
-
 fn list(owner: TrustedOwner) -> (List, u32) {
     match owner {
         TrustedOwner::Appliance(id) => (None, id.0),
@@ -298,7 +288,7 @@ impl Model {
             }
             Change::SetAclGroup(id, _, rules) => {
                 require((id.0 as usize) < capacity.acl.groups, TOO_LARGE)?;
-                self.check_rules(rules, made)
+                self.check_rules(rules)
             }
             Change::RemoveAclGroup(id) => require((id.0 as usize) < capacity.acl.groups, TOO_LARGE),
             Change::SetInboundRules(eni, key, version, rules) => {
@@ -313,7 +303,7 @@ impl Model {
                 let (key, there) = ((eni, key, version), &self.inbound);
                 let most = 2 * capacity.inbound_sets;
                 made.make_one("inbound", there.contains_key(&key), there.len(), most)?;
-                self.check_rules(rules, made)
+                self.check_rules(rules)
             }
             Change::AddTrustedVnis(owner, first, last) => {
                 vni(last)?;
@@ -359,13 +349,10 @@ impl Model {
         })
     }
 
-    fn check_rules(&self, rules: Rules, made: &mut Made) -> Result<(), PolicyError> {
+    fn check_rules(&self, rules: Rules) -> Result<(), PolicyError> {
         let tags = |rule: &Rule<'static>| [rule.source_tags, rule.destination_tags];
         let mut tags = rules.iter().flat_map(tags).flatten();
-        require(tags.all(|tag| (*tag as usize) < self.capacity.acl.tags), TOO_LARGE)?;
-        let groups = self.acl_groups.values().map(|(_, rules)| rules).chain(self.inbound.values());
-        let there = groups.map(|rules| nodes(rules)).sum();
-        made.make("node", nodes(rules), there, self.capacity.acl.nodes)
+        require(tags.all(|tag| (*tag as usize) < self.capacity.acl.tags), TOO_LARGE)
     }
 
     fn places(&self) -> BTreeSet<Place> {

@@ -43,7 +43,7 @@ const CAPACITY: Capacity = Capacity {
     // Each counts with 46 prefixes in the pool; the tests of the pool have none.
     trusted_ranges: 2,
     underlay_routes: 2,
-    acl: acl::Capacity { groups: 2, nodes: 6, tags: 2, tag_prefixes: 2 },
+    acl: acl::Capacity { groups: 2, words: 8192, tags: 2, tag_prefixes: 2 },
 };
 
 const fn host(last: u8) -> IpAddress {
@@ -112,7 +112,6 @@ const RULE: Rule<'static> = Rule {
     source_ports: &[],
     destination_ports: &[],
 };
-/// Two nodes each.
 static INBOUND: InboundRule =
     InboundRule { priority: 1, prefix: prefix(1), protocol: 0, action: InboundAction::Drop };
 static LATER: InboundRule = InboundRule { priority: 2, ..INBOUND };
@@ -194,14 +193,39 @@ fn each_table_refuses_one_object_too_many() {
     refused(&CAPACITY, &[rules(10, V4), rules(11, V4), rules(11, IpVersion::Ipv6)], FULL);
 }
 
+/// The new image stands beside the old one until it is published, and a compilation needs room.
 #[test]
-fn nodes_of_rules_are_needed_for_old_and_new() {
-    // Of six nodes three are in use.
-    let group = |rules| Change::SetAclGroup(AclGroupId(0), V4, rules);
-    refused(&CAPACITY, &[group(&[RULE; 2]), group(&[RULE]), group(&[RULE])], FULL);
-    refused(&CAPACITY, &[group(&[RULE; 4])], FULL);
-    let inbound = Change::SetInboundRules(EniId(0), 10, V4, &IN_ORDER[..1]);
-    refused(&CAPACITY, &[inbound, inbound], FULL);
+fn images_of_rules_are_needed_for_old_and_new() {
+    let set = |rules| {
+        move |_| {
+            if rules {
+                Change::SetAclGroup(AclGroupId(0), V4, &[RULE])
+            } else {
+                Change::SetInboundRules(EniId(0), 10, V4, &IN_ORDER[..1])
+            }
+        }
+    };
+    for rules in [true, false] {
+        // An image is 176 words or more.
+        let changes: Vec<_> = (0..8192 / 176).map(set(rules)).collect();
+        let words = words(&CAPACITY);
+        let mut writer = PolicyWriter::new(&words, &CAPACITY, [1, 2], Readers::new(&[])).unwrap();
+        let refused = writer.apply(changes.iter().copied()).unwrap_err();
+        assert_eq!(refused.error, FULL);
+        refused_at(&CAPACITY, &changes, &refused);
+    }
+}
+
+fn refused_at(capacity: &Capacity, changes: &[Change<'static>], at: &Rejected) {
+    let words = words(capacity);
+    let mut writer = PolicyWriter::new(&words, capacity, [1, 2], Readers::new(&[])).unwrap();
+    let before = (answers(&writer.policy()), versions(&writer, capacity));
+    for _ in 0..3 {
+        assert_eq!(writer.apply(changes.iter().copied()), Err(*at));
+        assert_eq!((answers(&writer.policy()), versions(&writer, capacity)), before);
+    }
+    // Nothing of it is left.
+    assert_eq!(writer.apply(changes[..at.index].iter().copied()), Ok(()));
 }
 
 #[test]
@@ -398,8 +422,7 @@ fn what_comes_back_beside_a_reader_needs_room_twice() {
         (10, Change::RemoveInboundRules(EniId(0), 10)),
         (11, Change::RemoveTrustedVnis(OWNER, 10, 10)),
     ];
-    let roomy = acl::Capacity { nodes: 20, ..CAPACITY.acl };
-    let capacity = Capacity { acl: roomy, ..CAPACITY };
+    let capacity = CAPACITY;
     for (made, removal) in removals {
         // Of three nodes two are free.
         refused_beside_a_reader(&capacity, &BASE, &[removal, BASE[made]].repeat(3), 5);

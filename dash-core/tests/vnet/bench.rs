@@ -57,7 +57,7 @@ const CAPACITY: Capacity = Capacity {
     pa_prefixes: 64,
     trusted_ranges: 32,
     underlay_routes: 48,
-    acl: acl::Capacity { groups: 16, nodes: 2048, tags: 4, tag_prefixes: 64 },
+    acl: acl::Capacity { groups: 16, words: 1 << 17, tags: 4, tag_prefixes: 64 },
 };
 
 /// What an engine stands on.

@@ -445,7 +445,7 @@ typedef struct dash_capacity_t {
   uint32_t mappings;
   // Distinct underlay addresses of mappings, counted for each VNET.
   uint32_t mapping_underlays;
-  // Pairs of ENI and VNI that have inbound rules. The rules count in `acl_nodes`.
+  // Pairs of ENI and VNI that have inbound rules. The rules count in `acl_words`.
   uint32_t inbound_sets;
   // VNIs that have PA prefixes.
   uint32_t pa_vnis;
@@ -457,9 +457,10 @@ typedef struct dash_capacity_t {
   uint32_t underlay_routes;
   // ACL groups, numbered from 0.
   uint32_t acl_groups;
-  // Rules, and elements of their lists, of all ACL groups and inbound rules. A group that is
-  // replaced takes the nodes of its old and of its new rules.
-  uint32_t acl_nodes;
+  // 32-bit words for the compiled rules of all ACL groups and inbound rules, and for compiling.
+  // 2,048, 84 a rule and 50 an element of its lists suffice for a group; a group that is replaced
+  // takes the words of its old and of its new rules.
+  uint32_t acl_words;
   // Tags, numbered from 0.
   uint32_t tags;
   // Prefixes of all tags; a prefix in two tags counts twice.

@@ -54,7 +54,7 @@ pub struct dash_capacity_t {
     pub mappings: u32,
     /// Distinct underlay addresses of mappings, counted for each VNET.
     pub mapping_underlays: u32,
-    /// Pairs of ENI and VNI that have inbound rules. The rules count in `acl_nodes`.
+    /// Pairs of ENI and VNI that have inbound rules. The rules count in `acl_words`.
     pub inbound_sets: u32,
     /// VNIs that have PA prefixes.
     pub pa_vnis: u32,
@@ -66,9 +66,10 @@ pub struct dash_capacity_t {
     pub underlay_routes: u32,
     /// ACL groups, numbered from 0.
     pub acl_groups: u32,
-    /// Rules, and elements of their lists, of all ACL groups and inbound rules. A group that is
-    /// replaced takes the nodes of its old and of its new rules.
-    pub acl_nodes: u32,
+    /// 32-bit words for the compiled rules of all ACL groups and inbound rules, and for compiling.
+    /// 2,048, 84 a rule and 50 an element of its lists suffice for a group; a group that is replaced
+    /// takes the words of its old and of its new rules.
+    pub acl_words: u32,
     /// Tags, numbered from 0.
     pub tags: u32,
     /// Prefixes of all tags; a prefix in two tags counts twice.
@@ -155,7 +156,7 @@ impl PolicyLayout {
             underlay_routes: count(c.underlay_routes),
             acl: acl::Capacity {
                 groups: count(c.acl_groups),
-                nodes: count(c.acl_nodes),
+                words: count(c.acl_words),
                 tags: count(c.tags),
                 tag_prefixes: count(c.tag_prefixes),
             },
@@ -179,7 +180,7 @@ impl PolicyLayout {
             c.pa_prefixes,
             c.underlay_routes,
             c.acl_groups,
-            c.acl_nodes,
+            c.acl_words,
             c.tag_prefixes,
         ]);
         let few = sum(&[c.appliances, c.enis, c.route_groups, c.pa_vnis, c.trusted_ranges, c.tags]);
@@ -223,7 +224,7 @@ mod tests {
         trusted_ranges: 0,
         underlay_routes: 0,
         acl_groups: 0,
-        acl_nodes: 0,
+        acl_words: 0,
         tags: 0,
         tag_prefixes: 0,
     };
@@ -247,7 +248,7 @@ mod tests {
             |c| &mut c.trusted_ranges,
             |c| &mut c.underlay_routes,
             |c| &mut c.acl_groups,
-            |c| &mut c.acl_nodes,
+            |c| &mut c.acl_words,
             |c| &mut c.tags,
             |c| &mut c.tag_prefixes,
         ];

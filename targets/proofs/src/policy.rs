@@ -34,7 +34,7 @@ pub const CAPACITY: Capacity = Capacity {
     pa_prefixes: 16,
     trusted_ranges: 4,
     underlay_routes: 4,
-    acl: acl::Capacity { groups: 8, nodes: 64, tags: 4, tag_prefixes: 16 },
+    acl: acl::Capacity { groups: 8, words: 16384, tags: 4, tag_prefixes: 16 },
 };
 
 pub(crate) const VIP: Ipv4Address = Ipv4Address::new(172, 16, 1, 100);

@@ -3,6 +3,7 @@
 //! A part is a module with a `start` that prepares its work and gives a [`turns::Part`]; it prints
 //! the lines that the C programs in `benches/peers` print, for the same queries.
 
+mod acl;
 mod hash;
 mod latency;
 mod lpm;
@@ -20,7 +21,9 @@ fn main() -> ExitCode {
         "hash" => hash::start(&arguments).and_then(turns::take),
         "mapping" => mapping::start(&arguments).and_then(turns::take),
         "lpm" => lpm::start(&arguments).and_then(turns::take),
-        _ => Err("usage: peers hash|mapping|lpm [ARGUMENTS]".into()),
+        "acl" => acl::start(&arguments).and_then(turns::take),
+        "stages" => acl::start_stages(&arguments).and_then(turns::take),
+        _ => Err("usage: peers hash|mapping|lpm|acl|stages [ARGUMENTS]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

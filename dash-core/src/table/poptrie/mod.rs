@@ -32,8 +32,8 @@ mod writer;
 
 use super::{Demand, TableError, atomic, quiescence};
 pub use address::Address;
+use address::aligned;
 use address::{Bits, Prefix};
-pub(super) use address::{aligned, mask};
 use atomic::{AtomicU32, Ordering::Acquire};
 use block::{Blocks, NONE};
 use root::Root;

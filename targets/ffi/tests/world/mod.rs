@@ -74,7 +74,7 @@ pub const CAPACITY: dash_capacity_t = dash_capacity_t {
     trusted_ranges: 1,
     underlay_routes: 1,
     acl_groups: 3,
-    acl_nodes: 32,
+    acl_words: 16384,
     tags: 1,
     tag_prefixes: 1,
 };

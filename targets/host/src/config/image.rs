@@ -418,19 +418,19 @@ impl Image {
         capacity.acl.groups = names.acl_groups.len();
         capacity.acl.tags = names.tags.len();
         capacity.acl.tag_prefixes = either(self.tag_prefixes.iter(), after.tag_prefixes.iter());
-        // The nodes of a replaced group are there twice.
-        capacity.acl.nodes = self.nodes() + after.nodes();
+        // The words of a replaced group are there twice.
+        capacity.acl.words = self.acl_words() + after.acl_words();
         capacity
     }
 
-    fn nodes(&self) -> usize {
+    fn acl_words(&self) -> usize {
         let groups = self.acl_groups.values().map(|(_, rules)| {
             let rules: Vec<Rule<'_>> = rules.iter().map(AclRule::rule).collect();
-            AclWriter::nodes_for(&rules)
+            AclWriter::words_bound(&rules)
         });
         let inbound = self.inbound.values().map(|rules| {
             let rules: Vec<Rule<'_>> = rules.iter().map(InboundRule::rule).collect();
-            AclWriter::nodes_for(&rules)
+            AclWriter::words_bound(&rules)
         });
         groups.chain(inbound).sum()
     }
@@ -458,7 +458,7 @@ pub fn larger(one: &Capacity, other: &Capacity) -> Capacity {
         ..*one
     };
     larger.acl.groups = one.acl.groups.max(other.acl.groups);
-    larger.acl.nodes = one.acl.nodes.max(other.acl.nodes);
+    larger.acl.words = one.acl.words.max(other.acl.words);
     larger.acl.tags = one.acl.tags.max(other.acl.tags);
     larger.acl.tag_prefixes = one.acl.tag_prefixes.max(other.acl.tag_prefixes);
     larger

@@ -50,7 +50,7 @@ const CAPACITY: Capacity = Capacity {
     mapping_underlays: 4,
     inbound_sets: 4,
     trusted_ranges: 4,
-    acl: acl::Capacity { groups: 1, nodes: 8, tags: 0, tag_prefixes: 0 },
+    acl: acl::Capacity { groups: 1, words: 8192, tags: 0, tag_prefixes: 0 },
     ..Capacity::NONE
 };
 

@@ -3,7 +3,7 @@
 
 use smoltcp::wire::{IpCidr, IpVersion};
 
-use super::{AclGroupId, Policy, PolicyError, PolicyWriter, TagId, admission::Demands};
+use super::{AclGroupId, Policy, PolicyError, PolicyWriter, TagId};
 use crate::table::{
     TableError,
     acl::{Headers, Match, Rule},
@@ -69,10 +69,9 @@ impl PolicyWriter<'_> {
         &mut self,
         group: AclGroupId,
         rules: &[Rule<'_>],
-        demands: &mut Demands,
     ) -> Result<(), PolicyError> {
         self.check_acl_group(group)?;
-        Ok(self.acl.admit_group(group.0, rules, &mut demands.acl_nodes)?)
+        Ok(self.acl.admit_group(group.0, rules)?)
     }
 
     /// Removes an ACL group and its rules; idempotent. Frames that meet it are then denied.

@@ -22,7 +22,6 @@ pub(super) struct Demands {
     pub(super) trusted: Demand,
     pub(super) prefixes: Demand,
     tag_prefixes: Demand,
-    pub(super) acl_nodes: usize,
 }
 
 impl PolicyWriter<'_> {
@@ -77,7 +76,7 @@ impl PolicyWriter<'_> {
             }
             Change::RemoveTagPrefix(..) => demands.tag_prefixes.remove(1),
             Change::SetAclGroup(group, _, rules) => {
-                return self.admit_acl_group(group, rules, demands);
+                self.admit_acl_group(group, rules)?;
             }
             Change::RemoveAclGroup(group) => self.check_acl_group(group)?,
             Change::SetInboundRules(eni, vni, version, rules) => {
@@ -102,7 +101,7 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
-    /// Makes the places that `change` shares with others of its transaction.
+    /// Makes the places that `change` shares with others of its transaction, and compiles its rules.
     pub(super) fn hold(&mut self, change: &Change<'_>) -> Result<(), PolicyError> {
         match *change {
             Change::SetMapping(vnet, _, mapping) => self.hold_underlays(vnet, mapping.underlay),
@@ -115,6 +114,11 @@ impl PolicyWriter<'_> {
                 Ok(self.prefixes.hold(self.view.prefix_tables.underlay, prefix)?)
             }
             Change::AddTagPrefix(tag, prefix) => Ok(self.acl.hold_in_tag(tag.0, prefix)?),
+            // The images, which are published in the order of the changes.
+            Change::SetAclGroup(_, version, rules)
+            | Change::SetInboundRules(_, _, version, rules) => {
+                Ok(self.acl.compile(version, rules).map(|_| ())?)
+            }
             _ => Ok(()),
         }
     }
@@ -139,6 +143,7 @@ impl PolicyWriter<'_> {
             Change::AddTagPrefix(tag, prefix) | Change::RemoveTagPrefix(tag, prefix) => {
                 self.acl.release_in_tag(tag.0, prefix);
             }
+            Change::SetAclGroup(..) | Change::SetInboundRules(..) => self.acl.discard(),
             _ => {}
         }
     }

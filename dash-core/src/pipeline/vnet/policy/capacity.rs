@@ -44,7 +44,7 @@ pub struct Capacity {
     /// Distinct underlay addresses of mappings, counted for each VNET.
     pub mapping_underlays: usize,
     /// Pairs of ENI and VNI that have inbound rules of both IP versions; twice as many of one. The
-    /// rules count in `acl.nodes`.
+    /// images of their rules count in `acl.words`.
     pub inbound_sets: usize,
     /// VNIs that have PA prefixes.
     pub pa_vnis: usize,
@@ -76,7 +76,7 @@ impl Capacity {
         pa_prefixes: 0,
         trusted_ranges: 0,
         underlay_routes: 0,
-        acl: acl::Capacity { groups: 0, nodes: 0, tags: 0, tag_prefixes: 0 },
+        acl: acl::Capacity { groups: 0, words: 0, tags: 0, tag_prefixes: 0 },
     };
 
     /// 32-bit words of the region.

@@ -196,7 +196,7 @@ impl PolicyWriter<'_> {
         let known = self.view.inbound_sets.get(&key);
         let number = known.or_else(|| self.free_inbound_number()).ok_or(TableError::Full)?;
         let group = self.view.inbound_group(number);
-        Ok(self.acl.admit_group(group, rules, &mut demands.acl_nodes)?)
+        Ok(self.acl.admit_group(group, rules)?)
     }
 
     /// Removes all rules of `eni` and `vni`; idempotent.

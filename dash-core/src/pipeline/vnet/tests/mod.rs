@@ -49,7 +49,7 @@ const CAPACITY: Capacity = Capacity {
     pa_prefixes: 8,
     trusted_ranges: 8,
     underlay_routes: 8,
-    acl: acl::Capacity { groups: 8, nodes: 256, tags: 4, tag_prefixes: 16 },
+    acl: acl::Capacity { groups: 8, words: 32768, tags: 4, tag_prefixes: 16 },
 };
 
 const ENI: EniId = EniId(1);

@@ -304,7 +304,7 @@ fn an_empty_policy_takes_no_place_and_answers_nothing() {
 fn rules_that_find_no_place_leave_none() {
     let mut world = World::new();
     let rule = InboundRule { prefix: cidr("2001:db8::/32"), ..inbound_rule() };
-    let many = std::vec![rule.rule(); 300];
+    let many = std::vec![rule.rule(); 3000];
     let refused = world.writer.set_inbound_rules(ENI, 9, IpVersion::Ipv6, &many);
     assert_eq!(refused, Err(PolicyError::Table(TableError::Full)));
     let v4 = inbound_rule();

@@ -1,0 +1,196 @@
+//! Rule sets and traces, as `acl_work.h` reads them: `ClassBench`'s or DASH-style, unpacked by gzip.
+
+use std::{
+    fs::File,
+    io::Read,
+    net::{Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+
+use dash_core::table::acl::{Headers, Rule};
+use flate2::read::MultiGzDecoder;
+use smoltcp::wire::{IpAddress, IpCidr};
+
+use crate::turns::Failure;
+
+/// How the addresses of a set and of its traces are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    /// As the last 32 bits behind a prefix of 96.
+    V6Behind,
+    /// As every second bit of the first 64.
+    V6Spread,
+}
+
+impl Family {
+    pub(crate) fn mapped(how: &str) -> Result<Self, Failure> {
+        match how {
+            "pre" => Ok(Self::V6Behind),
+            "spread" => Ok(Self::V6Spread),
+            _ => Err("--v6 pre|spread".into()),
+        }
+    }
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::V4 => "",
+            Self::V6Behind => " v6pre",
+            Self::V6Spread => " v6spread",
+        }
+    }
+
+    fn address(self, bits: u32) -> IpAddress {
+        match self {
+            Self::V4 => IpAddress::Ipv4(Ipv4Addr::from_bits(bits)),
+            Self::V6Behind => {
+                IpAddress::Ipv6(Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(bits)))
+            }
+            Self::V6Spread => {
+                let last = u128::from(mix(bits.into()));
+                IpAddress::Ipv6(Ipv6Addr::from_bits(u128::from(spread(bits)) << 64 | last))
+            }
+        }
+    }
+
+    fn prefix(self, bits: u32, length: u8) -> IpCidr {
+        match self {
+            Self::V4 => IpCidr::new(self.address(bits), length),
+            Self::V6Behind if length == 0 => IpCidr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+            Self::V6Behind => IpCidr::new(self.address(bits), 96 + length),
+            Self::V6Spread => {
+                let address = Ipv6Addr::from_bits(u128::from(spread(bits)) << 64);
+                IpCidr::new(address.into(), 2 * length)
+            }
+        }
+    }
+}
+
+/// Bit i, the first being 0, as bit 2i of the result.
+fn spread(bits: u32) -> u64 {
+    (0..32).fold(0, |spread, bit| spread << 2 | u64::from(bits >> (31 - bit) & 1) << 1)
+}
+
+/// The finaliser of splitmix64, as in `common.h`.
+fn mix(value: u64) -> u64 {
+    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
+}
+
+/// A rule that owns its lists.
+struct Lists {
+    protocols: Vec<u8>,
+    prefixes: [Vec<IpCidr>; 2],
+    ports: [Vec<RangeInclusive<u16>>; 2],
+}
+
+/// Rules in order.
+pub(crate) struct RuleSet {
+    pub(crate) family: Family,
+    lists: Vec<Lists>,
+}
+
+impl RuleSet {
+    pub(crate) fn load(path: &str, family: Family) -> Result<Self, Failure> {
+        let text = unpacked(path)?;
+        let lists = text.lines().map(|line| {
+            let lists =
+                if line.starts_with('@') { class_bench(line, family) } else { dash(line, family) };
+            lists.ok_or_else(|| format!("{path}: {line}").into())
+        });
+        Ok(Self { family, lists: lists.collect::<Result<_, Failure>>()? })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// As rules of a group; the priority is the number, from 1.
+    pub(crate) fn rules(&self) -> Vec<Rule<'_>> {
+        fn rule((lists, priority): (&Lists, u32)) -> Rule<'_> {
+            let [sources, destinations] = &lists.prefixes;
+            let [source_ports, destination_ports] = &lists.ports;
+            Rule {
+                priority,
+                value: 0,
+                protocols: &lists.protocols,
+                sources,
+                destinations,
+                source_tags: &[],
+                destination_tags: &[],
+                source_ports,
+                destination_ports,
+            }
+        }
+        self.lists.iter().zip(1..).map(rule).collect()
+    }
+}
+
+/// Headers in order, whole bursts.
+pub(crate) fn trace(path: &str, family: Family) -> Result<Vec<Headers>, Failure> {
+    let text = unpacked(path)?;
+    let mut headers = Vec::new();
+    for line in text.lines() {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
+        let mut next = || numbers.next().ok_or_else(|| format!("{path}: {line}"));
+        let (source, destination) = (next()??, next()??);
+        let (source_port, destination_port) = (next()??.try_into()?, next()??.try_into()?);
+        headers.push(Headers {
+            source: family.address(source),
+            destination: family.address(destination),
+            protocol: next()??.try_into()?,
+            source_port,
+            destination_port,
+        });
+    }
+    headers.truncate(headers.len() / super::BURST * super::BURST);
+    Ok(headers)
+}
+
+fn unpacked(path: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    MultiGzDecoder::new(file).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn prefix(text: &str, family: Family) -> Option<IpCidr> {
+    let (address, length) = text.split_once('/')?;
+    Some(family.prefix(address.parse::<Ipv4Addr>().ok()?.to_bits(), length.parse().ok()?))
+}
+
+/// `@source destination first : last first : last protocol/mask flags/mask`, by tabs.
+fn class_bench(line: &str, family: Family) -> Option<Lists> {
+    let mut words = line.strip_prefix('@')?.split('\t');
+    // A prefix of length 0 lets everything through, as no list does.
+    let mut side = || Some(vec![prefix(words.next()?, family)?]);
+    let prefixes = [side()?, side()?];
+    let mut range = || {
+        let (first, last) = words.next()?.split_once(" : ")?;
+        Some(vec![first.trim().parse().ok()?..=last.trim().parse().ok()?])
+    };
+    let ports = [range()?, range()?];
+    let (value, mask) = words.next()?.split_once('/')?;
+    let byte = |text: &str| u8::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    let protocols = if byte(mask)? == 0 { vec![] } else { vec![byte(value)?] };
+    Some(Lists { protocols, prefixes, ports })
+}
+
+/// `priority action protocols sources destinations source-ports destination-ports`, lists by commas.
+fn dash(line: &str, family: Family) -> Option<Lists> {
+    fn list<T>(text: &str, element: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+        if text == "*" { Some(vec![]) } else { text.split(',').map(element).collect() }
+    }
+    let mut words = line.split(' ').skip(2);
+    let protocols = list(words.next()?, |protocol| protocol.parse().ok())?;
+    let mut side = || list(words.next()?, |text| prefix(text, family));
+    let prefixes = [side()?, side()?];
+    let mut ranges = || {
+        list(words.next()?, |range| {
+            let (first, last) = range.split_once('-')?;
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        })
+    };
+    Some(Lists { protocols, prefixes, ports: [ranges()?, ranges()?] })
+}

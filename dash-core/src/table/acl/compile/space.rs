@@ -1,0 +1,121 @@
+//! The words that a compilation works in: the image grows from the front, scratch from the back.
+
+use crate::table::{TableError, acl::image::word};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// The image at the front, scratch at the back, free words between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Space<'w> {
+    words: &'w [AtomicU32],
+    /// End of the image.
+    front: usize,
+    /// Start of the scratch.
+    back: usize,
+    /// Most words in use so far.
+    peak: usize,
+}
+
+impl<'w> Space<'w> {
+    pub(super) fn new(words: &'w [AtomicU32]) -> Self {
+        Self { words, front: 0, back: words.len(), peak: 0 }
+    }
+
+    pub(super) fn get(&self, at: usize) -> u32 {
+        word(self.words, at)
+    }
+
+    pub(super) fn set(&self, at: usize, value: u32) {
+        if let Some(word) = self.words.get(at) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    pub(super) fn set_half(&self, at: usize, value: u32) {
+        let shift = at % 2 * 16;
+        let other = self.get(at / 2) & !(0xffff << shift);
+        self.set(at / 2, other | value << shift);
+    }
+
+    pub(super) fn fill(&self, at: usize, count: usize, value: u32) {
+        for word in self.words.iter().skip(at).take(count) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    /// Makes the image longer by `count` words of any value; where they start.
+    pub(super) fn grow(&mut self, count: usize) -> Result<usize, TableError> {
+        let at = self.front;
+        if count > self.room() {
+            return Err(TableError::Full);
+        }
+        self.front += count;
+        self.note();
+        Ok(at)
+    }
+
+    /// Adds a word to the image.
+    pub(super) fn push(&mut self, value: u32) -> Result<usize, TableError> {
+        let at = self.grow(1)?;
+        self.set(at, value);
+        Ok(at)
+    }
+
+    /// `count` words of scratch of any value; where they start.
+    pub(super) fn scratch(&mut self, count: usize) -> Result<usize, TableError> {
+        if count > self.room() {
+            return Err(TableError::Full);
+        }
+        self.back -= count;
+        self.note();
+        Ok(self.back)
+    }
+
+    /// Scratch below `mark`, an earlier start of it, is no longer needed.
+    pub(super) fn release(&mut self, mark: usize) {
+        self.back = mark;
+    }
+
+    /// Shortens the image to `length`.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.front = length;
+    }
+
+    /// End of the image.
+    pub(super) fn front(&self) -> usize {
+        self.front
+    }
+
+    /// Start of the scratch.
+    pub(super) fn back(&self) -> usize {
+        self.back
+    }
+
+    /// Words between image and scratch.
+    pub(super) fn room(&self) -> usize {
+        self.back - self.front
+    }
+
+    /// Most words in use at one time.
+    pub(super) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    fn note(&mut self) {
+        self.peak = self.peak.max(self.front + self.words.len() - self.back);
+    }
+
+    /// A number of `count` words.
+    pub(super) fn number(&self, at: usize, count: u32) -> u128 {
+        let mut number = 0;
+        for index in 0..count as usize {
+            number = number << 32 | u128::from(self.get(at + index));
+        }
+        number
+    }
+
+    pub(super) fn set_number(&self, at: usize, count: u32, number: u128) {
+        for index in 0..count {
+            self.set(at + index as usize, (number >> (32 * (count - 1 - index))) as u32);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The compiled form of a group: one run of 32-bit words, written once, read by all cores.
+//!
+//! ```text
+//! header · rules · protocol classes · keys and lists of both sides · runs · records · checks
+//!        · port classes · diagram
+//! ```
+//! Offsets are in words from the start of the run. Half words are packed two a word, the lower one
+//! first.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Sides of a packet.
+pub(super) const SOURCE: usize = 0;
+pub(super) const DESTINATION: usize = 1;
+
+/// That of one side.
+#[inline]
+pub(super) const fn of<T>(pair: &[T; 2], side: usize) -> &T {
+    let [source, destination] = pair;
+    if side == SOURCE { source } else { destination }
+}
+
+/// Words of the header; a word that a group does not need is 0.
+pub(super) mod header {
+    /// Words of a key: 1, 2 or 4.
+    pub(crate) const KEY_WORDS: usize = 0;
+    /// Number of rules.
+    pub(crate) const RULES: usize = 1;
+    /// Records of rules that lists lead to.
+    pub(crate) const RECORDS: usize = 2;
+    /// Logarithm of the ranges of destination ports of a record, above it that of addresses.
+    pub(crate) const RANGE_BITS: usize = 3;
+    /// Intervals of the source or destination ports that the diagram tells apart: number of
+    /// classes, then the page table.
+    pub(crate) const fn ports(side: usize) -> usize {
+        4 + 2 * side
+    }
+    /// Levels of the diagram.
+    pub(crate) const LEVELS: usize = 8;
+    /// 1 in a group of IPv6.
+    pub(crate) const VERSION: usize = 11;
+    /// The side whose intervals are the rows of the diagram; the other one has classes.
+    pub(crate) const ROW_SIDE: usize = 9;
+    /// The services: the class of each combination of protocol, source port and destination port.
+    pub(crate) const SERVICES: usize = 10;
+    /// What a side holds, [`super::side`].
+    pub(crate) const fn side(side: usize) -> usize {
+        16 + 8 * side
+    }
+    /// First level: [`super::LEVEL_WORDS`] each.
+    pub(crate) const LEVEL: usize = 32;
+    /// All words.
+    pub(crate) const WORDS: usize = LEVEL + super::LEVEL_WORDS * super::MAX_LEVELS;
+}
+
+/// Words of a side in the header.
+pub(super) mod side {
+    /// Leading words of an address that all prefixes share.
+    pub(crate) const SKIP: usize = 0;
+    /// Those words.
+    pub(crate) const COMMON: usize = 1;
+    /// Number of intervals.
+    pub(crate) const COUNT: usize = 4;
+    /// Last value before each interval.
+    pub(crate) const KEYS: usize = 5;
+    /// The records of each interval and of values outside: none (0), one ([`super::run::ONE`]), or
+    /// the start of a run.
+    pub(crate) const LISTS: usize = 6;
+    /// The diagram's row or class of each interval, and of values outside.
+    pub(crate) const CELLS: usize = 7;
+}
+
+/// Most levels of a diagram: four for a side of 2¹⁶ classes, five for the ports.
+pub(super) const MAX_LEVELS: usize = 10;
+/// Words of a level: shift and mask of its digit, start and stride of its nodes, in half words.
+pub(super) const LEVEL_WORDS: usize = 4;
+/// In the shift of a level whose digit is one of the ports and the protocol.
+pub(super) const PORT_DIGIT: u32 = 1 << 8;
+
+/// Words of a rule: priority, value.
+pub(super) const RULE_WORDS: usize = 2;
+/// Words of the classes of the 256 protocols, a byte each.
+pub(super) const PROTOCOL_WORDS: usize = 64;
+/// Where the rules are.
+pub(super) const RULES_AT: usize = header::WORDS;
+
+/// Where the protocol classes are in the image of `rules` rules.
+pub(super) const fn protocols_at(rules: usize) -> usize {
+    RULES_AT + RULE_WORDS * rules
+}
+
+/// Words of a record before its ranges.
+pub(super) mod record {
+    /// Index of the rule, and flags.
+    pub(crate) const RULE: usize = 0;
+    /// One bit for each class of protocols.
+    pub(crate) const PROTOCOLS: usize = 1;
+    /// First and last source port, a half word each.
+    pub(crate) const SOURCE_PORT: usize = 2;
+    /// Where the checks are.
+    pub(crate) const CHECKS: usize = 3;
+    /// Ranges of destination ports like that, as many as all records of the group have; then first
+    /// addresses, then last addresses, of the side that did not lead to the record. The last range
+    /// is repeated; ranges that do not fit have one around them all here, and a check.
+    pub(crate) const RANGES: usize = 4;
+    /// In [`RULE`]: every address of that side.
+    pub(crate) const ANY: u32 = 1 << 31;
+    /// In [`RULE`]: there are checks.
+    pub(crate) const CHECKED: u32 = 1 << 30;
+    /// In [`RULE`]: the index.
+    pub(crate) const INDEX: u32 = CHECKED - 1;
+}
+
+/// Logarithm of the most ranges that a record has.
+pub(super) const MAX_RANGE_BITS: usize = 3;
+
+/// Words of a record with `1 << bits` ranges of ports and of addresses.
+pub(super) const fn record_words(key_words: usize, bits: [usize; 2]) -> usize {
+    record::RANGES + (1 << bits[0]) + ((2 * key_words) << bits[1])
+}
+
+/// Protocol classes from here on share the last bit of a record.
+pub(super) const PROTOCOL_BITS: u32 = 32;
+
+/// What a check of a record looks at; the number of further checks is in the upper half.
+pub(super) mod check {
+    /// Source port in one of the ranges.
+    pub(crate) const SOURCE_PORT: u32 = 0;
+    /// Destination port.
+    pub(crate) const DESTINATION_PORT: u32 = 1;
+    /// Protocol.
+    pub(crate) const PROTOCOL: u32 = 2;
+    /// Source address in one of the ranges or tags.
+    pub(crate) const SOURCE: u32 = 3;
+    /// Destination address.
+    pub(crate) const DESTINATION: u32 = 4;
+    /// Kind, number of ranges, number of tags.
+    pub(crate) const WORDS: usize = 3;
+    /// Set in the kind of all checks but the last.
+    pub(crate) const MORE: u32 = 1 << 8;
+}
+
+/// Words of a run of records: a number of a record, or a link to the run of a shorter prefix.
+pub(super) mod run {
+    /// In place of the start of a run: the rest is the only record.
+    pub(crate) const ONE: u32 = 1 << 31;
+    /// The last of its run.
+    pub(crate) const LAST: u32 = 1 << 31;
+    /// The rest is the start of another run.
+    pub(crate) const LINK: u32 = 1 << 30;
+    /// Number or start.
+    pub(crate) const REST: u32 = LINK - 1;
+}
+
+/// Ports of one page of a page table.
+pub(super) const PAGE_BITS: u32 = 6;
+/// Pages of a page table.
+pub(super) const PAGES: usize = 1 << (16 - PAGE_BITS);
+
+/// Word `at`; 0 outside, which no correct image asks for.
+#[inline]
+pub(super) fn word(words: &[AtomicU32], at: usize) -> u32 {
+    words.get(at).map_or(0, |word| word.load(Relaxed))
+}
+
+/// Half word `at`, counted in half words.
+#[inline]
+pub(super) fn half(words: &[AtomicU32], at: usize) -> u32 {
+    word(words, at / 2) >> (at % 2 * 16) & 0xffff
+}
