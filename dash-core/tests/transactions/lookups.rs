@@ -38,15 +38,18 @@ lookups! {
     vnet_vni(vnet: VnetId) -> Option<u32>;
     routing_type_vni(id: RoutingTypeId) -> Option<u32>;
     route_group(group: RouteGroupId) -> Option<RouteGroup>;
-    route(group: RouteGroupId, destination: IpAddress) -> Option<(u8, Route)>;
+    route(group: RouteGroupId, destination: IpAddress) -> Option<Route>;
+    route_length(group: RouteGroupId, destination: IpAddress) -> Option<u8>;
     mapping(vnet: VnetId, customer: IpAddress) -> Option<Mapping>;
     is_mapping_underlay(vnet: VnetId, underlay: IpAddress) -> bool;
-    pa_prefix(vni: u32, source: IpAddress) -> Option<u8>;
+    is_pa(vni: u32, source: IpAddress) -> bool;
+    pa_length(vni: u32, source: IpAddress) -> Option<u8>;
     classify(group: AclGroupId, headers: &Headers) -> Match;
     inbound_rule(eni: EniId, vni: u32, source: IpAddress, protocol: u8) -> Option<(u32, InboundAction)>;
     is_trusted(vni: u32) -> bool;
     is_trusted_by(eni: EniId, vni: u32) -> bool;
-    underlay_route(destination: IpAddress) -> Option<(u8, UnderlayAction)>;
+    underlay_route(destination: IpAddress) -> Option<UnderlayAction>;
+    underlay_route_length(destination: IpAddress) -> Option<u8>;
 }
 
 /// The answers to everything, as text; nothing there is left out.
@@ -63,6 +66,7 @@ pub(crate) fn answers(policy: &impl Lookups) -> Vec<String> {
     for address in ADDRESSES {
         ask!(is_vip(address));
         ask!(underlay_route(address));
+        ask!(underlay_route_length(address));
     }
     for mac in MACS {
         ask!(eni_by_mac(mac));
@@ -71,7 +75,8 @@ pub(crate) fn answers(policy: &impl Lookups) -> Vec<String> {
         ask!(direction(vni));
         ask!(is_trusted(vni));
         for address in ADDRESSES {
-            ask!(pa_prefix(vni, address));
+            ask!(is_pa(vni, address));
+            ask!(pa_length(vni, address));
         }
     }
     for number in NUMBERS {
@@ -82,6 +87,7 @@ pub(crate) fn answers(policy: &impl Lookups) -> Vec<String> {
         ask!(route_group(RouteGroupId(number)));
         for address in ADDRESSES {
             ask!(route(RouteGroupId(number), address));
+            ask!(route_length(RouteGroupId(number), address));
             ask!(mapping(VnetId(number), address));
             ask!(is_mapping_underlay(VnetId(number), address));
             for destination_port in [80, 443] {

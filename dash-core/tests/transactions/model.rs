@@ -517,9 +517,12 @@ impl Lookups for Model {
         self.route_groups.get(&group).copied()
     }
 
-    fn route(&self, group: RouteGroupId, destination: IpAddress) -> Option<(u8, Route)> {
-        let routes = self.routes.iter().filter(|((of, _), _)| *of == group);
-        longest(routes.map(|((_, prefix), route)| (*prefix, *route)), destination)
+    fn route(&self, group: RouteGroupId, destination: IpAddress) -> Option<Route> {
+        self.longest_route(group, destination).map(|(_, route)| route)
+    }
+
+    fn route_length(&self, group: RouteGroupId, destination: IpAddress) -> Option<u8> {
+        self.longest_route(group, destination).map(|(length, _)| length)
     }
 
     fn mapping(&self, vnet: VnetId, customer: IpAddress) -> Option<Mapping> {
@@ -530,7 +533,11 @@ impl Lookups for Model {
         self.underlays().contains(&(vnet, underlay))
     }
 
-    fn pa_prefix(&self, vni: u32, source: IpAddress) -> Option<u8> {
+    fn is_pa(&self, vni: u32, source: IpAddress) -> bool {
+        self.pa_prefixes.iter().any(|(of, prefix)| *of == vni && prefix.contains_addr(&source))
+    }
+
+    fn pa_length(&self, vni: u32, source: IpAddress) -> Option<u8> {
         let prefixes = self.pa_prefixes.iter().filter(|(of, _)| *of == vni);
         longest(prefixes.map(|(_, prefix)| (*prefix, ())), source).map(|(length, ())| length)
     }
@@ -573,7 +580,22 @@ impl Lookups for Model {
         ranges.any(|(list, _, first, last)| *list == Some(eni) && (*first..=*last).contains(&vni))
     }
 
-    fn underlay_route(&self, destination: IpAddress) -> Option<(u8, UnderlayAction)> {
+    fn underlay_route(&self, destination: IpAddress) -> Option<UnderlayAction> {
+        self.longest_underlay_route(destination).map(|(_, action)| action)
+    }
+
+    fn underlay_route_length(&self, destination: IpAddress) -> Option<u8> {
+        self.longest_underlay_route(destination).map(|(length, _)| length)
+    }
+}
+
+impl Model {
+    fn longest_route(&self, group: RouteGroupId, destination: IpAddress) -> Option<(u8, Route)> {
+        let routes = self.routes.iter().filter(|((of, _), _)| *of == group);
+        longest(routes.map(|((_, prefix), route)| (*prefix, *route)), destination)
+    }
+
+    fn longest_underlay_route(&self, destination: IpAddress) -> Option<(u8, UnderlayAction)> {
         longest(self.underlay_routes.iter().map(|(prefix, it)| (*prefix, *it)), destination)
     }
 }

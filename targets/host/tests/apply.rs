@@ -65,7 +65,8 @@ fn check(policy: &Policy<'_>, image: &Image, images: &[Image]) {
             assert_eq!(policy.route_group(*group).is_some(), expected, "{group:?}");
         }
         for (group, prefix) in each.routes.keys() {
-            let found = policy.route(*group, prefix.addr().into());
+            let address = prefix.addr().into();
+            let found = policy.route_length(*group, address).zip(policy.route(*group, address));
             if let Some(expected) = image.routes.get(&(*group, *prefix)) {
                 let (length, route) = found.unwrap();
                 // A longer prefix may cover the first address.
@@ -76,7 +77,7 @@ fn check(policy: &Policy<'_>, image: &Image, images: &[Image]) {
             }
         }
         for (vni, prefix) in &each.pa_prefixes {
-            let found = policy.pa_prefix(*vni, prefix.addr().into()).is_some();
+            let found = policy.is_pa(*vni, prefix.addr().into());
             assert_eq!(found, image.pa_prefixes.contains(&(*vni, *prefix)), "{vni} {prefix}");
         }
         for (eni, vni, _) in each.inbound.keys() {
@@ -90,7 +91,7 @@ fn check(policy: &Policy<'_>, image: &Image, images: &[Image]) {
             }
         }
         for prefix in each.underlay_routes.keys() {
-            let found = policy.underlay_route(cidr(prefix).address()).map(|(_, action)| action);
+            let found = policy.underlay_route(cidr(prefix).address());
             assert_eq!(found, image.underlay_routes.get(prefix).copied(), "{prefix}");
         }
     }

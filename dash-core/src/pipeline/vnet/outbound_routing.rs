@@ -38,13 +38,16 @@ pub(super) fn find<'a>(
         return Err(DropReason::OutboundRoutingGroupDisabled);
     }
     let entry = policy.route(group, destination);
-    trace.stage(|| Event::Route { group, destination, entry });
+    trace.stage(|| {
+        let entry = policy.route_length(group, destination).zip(entry);
+        Event::Route { group, destination, entry }
+    });
     match entry {
         None => Err(DropReason::OutboundRoutingEntryMiss),
-        Some((_, Route::Drop)) => Err(DropReason::OutboundRouting),
-        Some((_, Route::Direct)) => Ok(Target::Direct),
-        Some((_, Route::Vnet(vnet))) => Ok(Target::Mapped { vnet, address: destination }),
-        Some((_, Route::VnetDirect { vnet, overlay_ip })) => {
+        Some(Route::Drop) => Err(DropReason::OutboundRouting),
+        Some(Route::Direct) => Ok(Target::Direct),
+        Some(Route::Vnet(vnet)) => Ok(Target::Mapped { vnet, address: destination }),
+        Some(Route::VnetDirect { vnet, overlay_ip }) => {
             Ok(Target::Mapped { vnet, address: overlay_ip.unwrap_or(destination) })
         }
     }

@@ -17,11 +17,12 @@ pub(super) fn check<'a>(
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
     let vni = policy.vnet_vni(vnet);
-    let by = if policy.is_mapping_underlay(vnet, source) {
-        Some(ValidBy::Mapping)
-    } else {
-        vni.and_then(|vni| policy.pa_prefix(vni, source)).map(ValidBy::Prefix)
-    };
-    trace.stage(|| Event::PaValidation { vnet, vni, source, by });
-    by.map(|_| ()).ok_or(DropReason::PaValidationMiss)
+    let mapped = policy.is_mapping_underlay(vnet, source);
+    let valid = mapped || vni.is_some_and(|vni| policy.is_pa(vni, source));
+    trace.stage(|| {
+        let length = || policy.pa_length(vni?, source);
+        let by = if mapped { Some(ValidBy::Mapping) } else { length().map(ValidBy::Prefix) };
+        Event::PaValidation { vnet, vni, source, by }
+    });
+    if valid { Ok(()) } else { Err(DropReason::PaValidationMiss) }
 }

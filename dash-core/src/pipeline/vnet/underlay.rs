@@ -70,11 +70,14 @@ pub(super) fn find<'a>(
     // Before the look-up: an answer of older routes must not bear the newer version.
     let generation = policy.underlay_generation();
     let entry = policy.underlay_route(destination);
-    trace.stage(|| Event::Underlay { destination, entry });
+    trace.stage(|| {
+        let entry = policy.underlay_route_length(destination).zip(entry);
+        Event::Underlay { destination, entry }
+    });
     let egress = match entry {
         None => Egress::INGRESS,
-        Some((_, UnderlayAction::Forward(port))) => Egress::to(port).ok_or(DropReason::Underlay)?,
-        Some((_, UnderlayAction::Drop)) => return Err(DropReason::Underlay),
+        Some(UnderlayAction::Forward(port)) => Egress::to(port).ok_or(DropReason::Underlay)?,
+        Some(UnderlayAction::Drop) => return Err(DropReason::Underlay),
     };
     Ok((egress, FlowState { version: generation, eni }))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ApplianceId,
-    address::{AddressKey, PrefixKey, VnetAddressKey},
+    address::{AddressKey, VnetAddressKey},
     appliance::{ApplianceRecord, VIPS},
     bitmap::Bitmap,
     direction::DirectionRecord,
@@ -90,7 +90,7 @@ impl Capacity {
             + ExactWriter::<u32, u32>::words_for(self.vnets)
             + ExactWriter::<u32, u32>::words_for(self.routing_types)
             + ExactWriter::<u32, u32>::words_for(self.route_groups)
-            + ExactWriter::<PrefixKey, OverlayRecord>::words_for(self.overlay_routes)
+            + ExactWriter::<u32, OverlayRecord>::words_for(self.overlay_routes)
             + ExactWriter::<VnetAddressKey, MappingRecord>::words_for(self.mappings)
             + ExactWriter::<VnetAddressKey, u32>::words_for(self.mapping_underlays)
             + ExactWriter::<InboundKey, u32>::words_for(self.inbound_groups())

@@ -53,7 +53,7 @@ pub use trusted::TrustedOwner;
 pub use underlay::UnderlayAction;
 
 use self::{
-    address::{AddressKey, PrefixKey, VnetAddressKey},
+    address::{AddressKey, VnetAddressKey},
     appliance::ApplianceRecord,
     direction::DirectionRecord,
     eni::{EniEntryRecord, EniRecord, MacKey},
@@ -93,7 +93,7 @@ pub struct Policy<'a> {
     vnets: Exact<'a, u32, u32>,
     routing_types: Exact<'a, u32, u32>,
     route_groups: Exact<'a, u32, u32>,
-    overlays: Exact<'a, PrefixKey, OverlayRecord>,
+    overlays: Exact<'a, u32, OverlayRecord>,
     mappings: Exact<'a, VnetAddressKey, MappingRecord>,
     mapping_underlays: Exact<'a, VnetAddressKey, u32>,
     inbound_sets: Exact<'a, InboundKey, u32>,
@@ -137,7 +137,9 @@ pub struct PolicyWriter<'a> {
     vnets: ExactWriter<'a, u32, u32>,
     routing_types: ExactWriter<'a, u32, u32>,
     route_groups: ExactWriter<'a, u32, u32>,
-    overlays: ExactWriter<'a, PrefixKey, OverlayRecord>,
+    overlays: ExactWriter<'a, u32, OverlayRecord>,
+    /// Number of the overlay record that was made last.
+    last_record: u32,
     mappings: ExactWriter<'a, VnetAddressKey, MappingRecord>,
     mapping_underlays: ExactWriter<'a, VnetAddressKey, u32>,
     inbound_sets: ExactWriter<'a, InboundKey, u32>,
@@ -240,6 +242,7 @@ impl<'a> PolicyWriter<'a> {
             routing_types,
             route_groups,
             overlays,
+            last_record: 0,
             mappings,
             mapping_underlays,
             inbound_sets,

@@ -14,13 +14,21 @@ use crate::table::TableError;
 const HELD: u32 = 1 << 31;
 
 impl Policy<'_> {
+    /// Whether a prefix of `vni` covers underlay address `source`.
+    #[must_use]
+    pub fn is_pa(&self, vni: u32, source: IpAddress) -> bool {
+        let is_in = |set| self.prefixes.lookup(self.prefix_tables.pa + set, source).is_some();
+        let set = self.pa_sets.get(&vni);
+        // The set's number may have gone to another VNI meanwhile.
+        set.is_some_and(is_in) && self.pa_sets.get(&vni) == set
+    }
+
     /// The length in bits of the longest prefix of `vni` that covers underlay address `source`.
     #[must_use]
-    pub fn pa_prefix(&self, vni: u32, source: IpAddress) -> Option<u8> {
-        let set = self.pa_sets.get(&vni)?;
-        let longest = self.prefixes.longest(self.prefix_tables.pa + set, source)?;
-        // The set's number may have gone to another VNI meanwhile.
-        (self.pa_sets.get(&vni) == Some(set)).then_some(longest.length)
+    pub fn pa_length(&self, vni: u32, source: IpAddress) -> Option<u8> {
+        let longest =
+            self.prefixes.longest(self.prefix_tables.pa + self.pa_sets.get(&vni)?, source)?;
+        Some(longest.length)
     }
 }
 

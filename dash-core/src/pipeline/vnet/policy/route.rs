@@ -1,14 +1,15 @@
 //! Outbound routes. DASH HLD, `DASH_ROUTE_GROUP_TABLE`, `DASH_ROUTE_TABLE`.
 //!
 //! A route is the value of its prefix; only a `vnet_direct` route with an overlay IP has a record
-//! beside it, found by group and prefix.
+//! beside it, found by a number in that value. Records of one number follow each other only when
+//! their route is replaced, or after 2²⁸ others.
 
 use smoltcp::wire::{IpAddress, IpCidr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
     Policy, PolicyError, PolicyWriter, RouteGroupId, VnetId,
-    address::{PrefixKey, address, is_v6, octets},
+    address::{address, is_v6, octets},
     admission::Demands,
 };
 use crate::table::{TableError, poptrie::ATTEMPTS};
@@ -50,18 +51,29 @@ const DROP: u32 = 0;
 const DIRECT: u32 = 1;
 const VNET: u32 = 2;
 const VNET_DIRECT: u32 = 3;
-/// The VNET stands in the record too, so that it changes together with the address.
+/// The VNET stands in the record, so that it changes together with the address.
 const VNET_DIRECT_OVERLAY: u32 = 4;
 
-/// Bits 0 to 2 are the kind, bits 8 to 23 the VNET.
-const fn encode(route: &Route) -> u32 {
+/// Bits of a value that are the kind; above them is the VNET or the number of the record.
+const KIND_BITS: u32 = 3;
+const KIND: u32 = (1 << KIND_BITS) - 1;
+/// Most records have a number of their own: values are of 31 bits.
+const RECORDS: u32 = 1 << (31 - KIND_BITS);
+
+/// The value of a route, whose record is `record` if it has one.
+const fn encode(route: &Route, record: u32) -> u32 {
     match *route {
         Route::Drop => DROP,
         Route::Direct => DIRECT,
-        Route::Vnet(vnet) => VNET | (vnet.0 as u32) << 8,
-        Route::VnetDirect { vnet, overlay_ip: None } => VNET_DIRECT | (vnet.0 as u32) << 8,
-        Route::VnetDirect { vnet, .. } => VNET_DIRECT_OVERLAY | (vnet.0 as u32) << 8,
+        Route::Vnet(vnet) => VNET | (vnet.0 as u32) << KIND_BITS,
+        Route::VnetDirect { vnet, overlay_ip: None } => VNET_DIRECT | (vnet.0 as u32) << KIND_BITS,
+        Route::VnetDirect { .. } => VNET_DIRECT_OVERLAY | record << KIND_BITS,
     }
+}
+
+/// The record of a value, if it has one.
+fn record_of(value: Option<u32>) -> Option<u32> {
+    value.filter(|value| value & KIND == VNET_DIRECT_OVERLAY).map(|value| value >> KIND_BITS)
 }
 
 impl Policy<'_> {
@@ -72,51 +84,55 @@ impl Policy<'_> {
         Some(RouteGroup { disabled })
     }
 
-    /// The route of the longest prefix of `group` that covers `destination`, and the length of
-    /// that prefix in bits.
+    /// The route of the longest prefix of `group` that covers `destination`.
     #[must_use]
-    pub fn route(&self, group: RouteGroupId, destination: IpAddress) -> Option<(u8, Route)> {
-        let table = u32::from(group.0);
-        // A number past the groups would name a table of other prefixes.
-        if table >= self.prefix_tables.pa {
-            return None;
-        }
-        let mut length = 0;
+    pub fn route(&self, group: RouteGroupId, destination: IpAddress) -> Option<Route> {
+        let table = self.route_table(group)?;
         for _ in 0..ATTEMPTS {
-            let longest = self.prefixes.longest(table, destination)?;
-            let record = || self.overlays.get(&PrefixKey::new(group, destination, longest.length));
-            if let Some(route) = decode(longest.value, record) {
-                return Some((longest.length, route));
+            let value = self.prefixes.lookup(table, destination)?;
+            let route = self.decode(value);
+            if route.is_some() {
+                return route;
             }
-            length = longest.length;
         }
-        Some((length, Route::Drop))
+        Some(Route::Drop)
+    }
+
+    /// The length in bits of the prefix whose route [`Self::route`] answers.
+    #[must_use]
+    pub fn route_length(&self, group: RouteGroupId, destination: IpAddress) -> Option<u8> {
+        let longest = self.prefixes.longest(self.route_table(group)?, destination)?;
+        Some(longest.length)
+    }
+
+    /// A number past the groups would name a table of other prefixes.
+    fn route_table(&self, group: RouteGroupId) -> Option<u32> {
+        Some(u32::from(group.0)).filter(|table| *table < self.prefix_tables.pa)
     }
 
     /// The route of exactly `prefix`.
     fn exact_route(&self, group: RouteGroupId, prefix: IpCidr) -> Option<Route> {
-        let value = self.prefixes.get(group.0.into(), prefix)?;
-        decode(value, || self.overlays.get(&PrefixKey::of(group, prefix)))
+        self.decode(self.prefixes.get(group.0.into(), prefix)?)
     }
-}
 
-/// `None`: the record is gone, so the route has just been changed or removed, and whoever looks
-/// again sees that.
-fn decode(value: u32, record: impl FnOnce() -> Option<OverlayRecord>) -> Option<Route> {
-    let vnet = VnetId((value >> 8) as u16);
-    Some(match value & 7 {
-        DIRECT => Route::Direct,
-        VNET => Route::Vnet(vnet),
-        VNET_DIRECT => Route::VnetDirect { vnet, overlay_ip: None },
-        VNET_DIRECT_OVERLAY => {
-            let record = record()?;
-            Route::VnetDirect {
-                vnet: VnetId(record.vnet),
-                overlay_ip: Some(address(record.octets, record.v6 != 0)),
+    /// `None`: the record is gone, so the route has just been changed or removed, and whoever looks
+    /// again sees that.
+    fn decode(&self, value: u32) -> Option<Route> {
+        let vnet = VnetId((value >> KIND_BITS) as u16);
+        Some(match value & KIND {
+            DIRECT => Route::Direct,
+            VNET => Route::Vnet(vnet),
+            VNET_DIRECT => Route::VnetDirect { vnet, overlay_ip: None },
+            VNET_DIRECT_OVERLAY => {
+                let record = self.overlays.get(&(value >> KIND_BITS))?;
+                Route::VnetDirect {
+                    vnet: VnetId(record.vnet),
+                    overlay_ip: Some(address(record.octets, record.v6 != 0)),
+                }
             }
-        }
-        _ => Route::Drop,
-    })
+            _ => Route::Drop,
+        })
+    }
 }
 
 impl PolicyWriter<'_> {
@@ -162,25 +178,48 @@ impl PolicyWriter<'_> {
         if self.view.exact_route(group, prefix) != Some(*route) {
             self.changes.mark_route_group(group);
         }
-        let key = PrefixKey::of(group, prefix);
         if let Route::VnetDirect { vnet, overlay_ip: Some(overlay) } = *route {
             let record = OverlayRecord {
                 octets: octets(overlay),
                 vnet: vnet.0,
                 v6: u16::from(is_v6(overlay)),
             };
-            let old = self.overlays.insert(&key, &record)?;
-            if let Err(error) = self.prefixes.insert(group.0.into(), prefix, encode(route)) {
+            let number = self.record_for(group, prefix);
+            let old = self.overlays.insert(&number, &record)?;
+            let value = encode(route, number);
+            if let Err(error) = self.prefixes.insert(group.0.into(), prefix, value) {
                 if old.is_none() {
-                    self.overlays.remove(&key);
+                    self.overlays.remove(&number);
                 }
                 return Err(error.into());
             }
+            self.last_record = number;
         } else {
-            self.prefixes.insert(group.0.into(), prefix, encode(route))?;
-            self.overlays.remove(&key);
+            let old = self.prefixes.insert(group.0.into(), prefix, encode(route, 0))?;
+            self.remove_record(old);
         }
         Ok(())
+    }
+
+    /// The number of the record of `prefix`, or one that no record has.
+    fn record_for(&self, group: RouteGroupId, prefix: IpCidr) -> u32 {
+        let old = record_of(self.view.prefixes.get(group.0.into(), prefix));
+        let after = |last: u32| last.wrapping_add(1) % RECORDS;
+        let mut free = after(self.last_record);
+        // One more number than records: the last one tried is free.
+        for _ in 0..self.overlays.len() {
+            if old.is_some() || self.view.overlays.get(&free).is_none() {
+                break;
+            }
+            free = after(free);
+        }
+        old.unwrap_or(free)
+    }
+
+    fn remove_record(&mut self, old: Option<u32>) {
+        if let Some(number) = record_of(old) {
+            self.overlays.remove(&number);
+        }
     }
 
     /// What [`Self::set_route`] asks for.
@@ -193,7 +232,7 @@ impl PolicyWriter<'_> {
     ) -> Result<(), PolicyError> {
         self.check_group(group)?;
         if let Route::VnetDirect { overlay_ip: Some(_), .. } = route {
-            self.overlays.admit(&PrefixKey::of(group, prefix), &mut demands.overlays)?;
+            self.overlays.admit(&self.record_for(group, prefix), &mut demands.overlays)?;
         }
         Ok(self.prefixes.admit(group.0.into(), prefix, &mut demands.prefixes)?)
     }
@@ -204,10 +243,11 @@ impl PolicyWriter<'_> {
     /// `Busy`.
     pub fn remove_route(&mut self, group: RouteGroupId, prefix: IpCidr) -> Result<(), PolicyError> {
         self.check_group(group)?;
-        if self.prefixes.remove(group.0.into(), prefix).is_some() {
+        let old = self.prefixes.remove(group.0.into(), prefix);
+        if old.is_some() {
             self.changes.mark_route_group(group);
         }
-        self.overlays.remove(&PrefixKey::of(group, prefix));
+        self.remove_record(old);
         Ok(())
     }
 
@@ -243,8 +283,9 @@ mod tests {
         writer.set_route(group, prefix, &route).unwrap();
         let policy = writer.policy();
         let answer = || policy.route(group, IpAddress::v4(10, 0, 0, 1));
-        assert_eq!(answer(), Some((8, route)));
-        writer.overlays.remove(&PrefixKey::of(group, prefix)).unwrap();
-        assert_eq!(answer(), Some((8, Route::Drop)));
+        assert_eq!(answer(), Some(route));
+        assert_eq!(policy.route_length(group, IpAddress::v4(10, 0, 0, 1)), Some(8));
+        writer.overlays.remove(&writer.last_record.clone()).unwrap();
+        assert_eq!(answer(), Some(Route::Drop));
     }
 }

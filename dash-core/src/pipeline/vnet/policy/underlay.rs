@@ -22,12 +22,17 @@ const fn decode(value: u32) -> UnderlayAction {
 }
 
 impl Policy<'_> {
-    /// The route of the longest prefix that covers `destination`, and the length of that prefix
-    /// in bits. IPv4 and IPv6 are apart.
+    /// The route of the longest prefix that covers `destination`. IPv4 and IPv6 are apart.
     #[must_use]
-    pub fn underlay_route(&self, destination: IpAddress) -> Option<(u8, UnderlayAction)> {
+    pub fn underlay_route(&self, destination: IpAddress) -> Option<UnderlayAction> {
+        self.prefixes.lookup(self.prefix_tables.underlay, destination).map(decode)
+    }
+
+    /// The length in bits of the prefix whose route [`Self::underlay_route`] answers.
+    #[must_use]
+    pub fn underlay_route_length(&self, destination: IpAddress) -> Option<u8> {
         let longest = self.prefixes.longest(self.prefix_tables.underlay, destination)?;
-        Some((longest.length, decode(longest.value)))
+        Some(longest.length)
     }
 }
 

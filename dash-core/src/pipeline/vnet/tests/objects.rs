@@ -83,7 +83,8 @@ fn underlay_routes_have_a_generation_and_leave_epochs_alone() {
     assert_ne!(second, first);
     assert_eq!(touched(world, set), []);
     assert_eq!(policy.underlay_generation(), second);
-    assert_eq!(policy.underlay_route(ip("1.2.3.4")), Some((8, UnderlayAction::Forward(PortId(1)))));
+    assert_eq!(policy.underlay_route(ip("1.2.3.4")), Some(UnderlayAction::Forward(PortId(1))));
+    assert_eq!(policy.underlay_route_length(ip("1.2.3.4")), Some(8));
     assert_eq!(policy.underlay_route(ip("::102:304")), None, "IPv4 and IPv6 are apart");
 }
 
@@ -282,10 +283,10 @@ fn prefixes_of_a_vni_go_one_by_one() {
     let (long, short) = (cidr("1.2.3.0/24"), cidr("1.2.0.0/16"));
     world.writer.add_pa_prefix(7, long).unwrap();
     world.writer.add_pa_prefix(7, short).unwrap();
-    assert_eq!(policy.pa_prefix(7, ip("1.2.3.4")), Some(24));
+    assert_eq!(policy.pa_length(7, ip("1.2.3.4")), Some(24));
     world.writer.remove_pa_prefix(7, long).unwrap();
-    assert_eq!(policy.pa_prefix(7, ip("1.2.3.4")), Some(16));
-    assert_eq!(policy.pa_prefix(8, ip("1.2.3.4")), None);
+    assert_eq!(policy.pa_length(7, ip("1.2.3.4")), Some(16));
+    assert_eq!(policy.pa_length(8, ip("1.2.3.4")), None);
 }
 
 #[test]
