@@ -3,8 +3,8 @@
 A part is a list of groups. The programs of a group do their rounds by turns, for each phase:
 
 - `peers`: command lines of C programs of this folder; `{data}` is the folder of data.
-- `ours`: arguments of the binary `peers` of the crate dash-benches, which runs in a default build
-  and in one for the machine's own processor.
+- `ours`: arguments of the binary `peers` of the crate dash-benches.
+- `builds`: how that is built: default, for the machine's own processor, for x86-64-v3.
 - `phases`: in this order; nine rounds of a phase, then the next.
 - `made`: files that are made once in `{made}`.
 
@@ -22,6 +22,7 @@ class Group:
     phases: list
     # Files that are made once: the file, and the command that writes it.
     made: list = field(default_factory=list)
+    builds: tuple = ("default", "native")
 
 
 @dataclass
@@ -32,6 +33,11 @@ class Bar:
     most: dict
     # The peers' work, where it has another name.
     beside: str = ""
+    # What a build may take of `most`, where it is not all.
+    builds: dict = field(default_factory=dict)
+
+    def allowed(self, flags):
+        return self.builds.get(flags, 1.0)
 
 
 def bar(work, ours, peers, most, huge=None):
@@ -75,13 +81,26 @@ def mapping_groups(quick):
 
 
 MAPPING_BARS = [
-    bar("8M mapping fill", "dash_exact", ["rte_hash"], 1.0),
-    bar("1M mapping fill", "dash_exact", ["rte_hash"], 1.0),
+    Bar(f"{size} mapping {what}", ours, ["rte_hash"], {"4k": 1.0, "2m": 1.0}, f"{size} mapping fill")
+    for size in ("1M", "8M") for what in ("fill", "replace") for ours in ("dash_exact", "dash_exact_ahead")
+]
+
+
+def packet_groups(quick):
+    return [Group([["hash", "--size", "20"]], [["packet"]], ["fill", "look-up", "connection"])]
+
+
+PACKET_BARS = [
+    Bar("whole packet, 1M conversations", "dash_engine", ["rte_hash_bulk32"], {"4k": 2.3, "2m": 2.3},
+        "1M hit"),
+    Bar("new connection", "dash_engine", ["rte_hash_bulk32"], {"4k": 1.2, "2m": 1.2},
+        "1M connection"),
 ]
 
 
 ACL_SETS = {"acl1_1k": 0.5, "fw1_1k": 0.6, "acl1_10k": 0.54, "fw1_10k": 0.25, "dash_1k": 0.4, "dash_10k": 0.23}
 ACL_TRACES = {"uniform": "0", "zipf": "1.1"}
+ACL_BUILDS = ("default", "v3", "native")
 FAMILIES = {"": [], " v6pre": ["--v6", "pre"], " v6spread": ["--v6", "spread"]}
 
 
@@ -100,9 +119,10 @@ def acl_groups(quick):
         labels = [f"{label}={path}" for label, (path, _) in zip(ACL_TRACES, made)]
         for family in ([""] if quick else FAMILIES):
             command = ["acl", *FAMILIES[family], "{data}", name, *labels]
-            groups.append(Group([command], [command], ["classify"], made))
-    command = ["acl", "{data}", "dash_1k", "trace={data}/dash_1k.trace.gz"]
-    groups.append(Group([command], [command], ["compile"]))
+            groups.append(Group([command], [command], ["classify"], made, ACL_BUILDS))
+    for name in ("dash_1k", "dash_10k"):
+        command = ["acl", "{data}", name, f"trace={{data}}/{name}.trace.gz"]
+        groups.append(Group([command], [command], ["compile"], [], ACL_BUILDS))
     # A stage of DASH's own size, five times over.
     names = [f"list100_{seed}" for seed in range(1, 6)]
     made = []
@@ -112,13 +132,17 @@ def acl_groups(quick):
                           "1000", "32", "{made}", name]),
                  trace(name, "uniform", "{made}", (1 << 20) // 5 + 1)]
     stages = ["stages", "{made}", *names]
-    groups.append(Group([["baseline"]], [stages], ["limits"], made))
+    groups.append(Group([["baseline"]], [stages], ["limits", "compile"], made, ACL_BUILDS))
     return groups
 
 
+# The bars are those of x86-64-v3.
+ACL_ALLOWED = {"default": 1.7, "native": 1.1}
 ACL_BARS = [
-    bar(f"{name}{family} {label}", "dash_acl_burst32", ["rte_acl_scalar_bulk32"], most)
-    for name, most in ACL_SETS.items() for family in FAMILIES for label in ACL_TRACES
+    *(Bar(f"{name}{family} {label}", "dash_acl_burst32", ["rte_acl_scalar_bulk32"], {"4k": most},
+          builds=ACL_ALLOWED)
+      for name, most in ACL_SETS.items() for family in FAMILIES for label in ACL_TRACES),
+    Bar("5 stages", "dash_acl_burst32", ["baseline"], {"4k": 40.0}, "32 MiB independent", ACL_ALLOWED),
 ]
 
 def lpm_groups(quick):
@@ -148,6 +172,7 @@ PARTS = {
     "baseline": (lambda quick: [Group([["baseline"], ["hashcrc"]], [], ["limits"])], []),
     "hash": (hash_groups, HASH_BARS),
     "mapping": (mapping_groups, MAPPING_BARS),
+    "packet": (packet_groups, PACKET_BARS),
     "acl": (acl_groups, ACL_BARS),
     "lpm": (lpm_groups, LPM_BARS),
 }

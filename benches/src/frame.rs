@@ -42,8 +42,19 @@ pub struct FlowFields {
     pub eni: u8,
     /// Customer destination.
     pub destination: Ipv4Address,
-    /// UDP source port of the customer frame.
+    /// Source port of the customer frame.
     pub source_port: u16,
+    /// What the frame is of a TCP connection; `None`: UDP.
+    pub segment: Option<Segment>,
+}
+
+/// One packet of a TCP connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// TCP flags.
+    pub flags: u8,
+    /// To the VM.
+    pub inbound: bool,
 }
 
 impl Buffer {
@@ -64,6 +75,17 @@ impl Buffer {
         frame[SOURCE_MAC..SOURCE_MAC + 6].copy_from_slice(&eni_mac(flow.eni).0);
         frame[DESTINATION..DESTINATION + 4].copy_from_slice(&flow.destination.octets());
         frame[SOURCE_PORT..SOURCE_PORT + 2].copy_from_slice(&flow.source_port.to_be_bytes());
+        if let Some(Segment { flags, inbound }) = flow.segment {
+            frame[IP + 9] = 6;
+            frame[TCP_OFFSET] = 5 << 4;
+            frame[TCP_OFFSET + 1] = flags;
+            if inbound {
+                swap(frame, CUSTOMER, 6);
+                swap(frame, DESTINATION - 4, 4);
+                swap(frame, SOURCE_PORT, 2);
+                frame[VNI + 2] = PEER_VNI;
+            }
+        }
         write_checksum(&mut frame[IP..IP + 20]);
     }
 
@@ -80,6 +102,16 @@ const SOURCE_MAC: usize = CUSTOMER + 6;
 const IP: usize = CUSTOMER + 14;
 const DESTINATION: usize = IP + 16;
 const SOURCE_PORT: usize = IP + 20;
+const TCP_OFFSET: usize = IP + 32;
+const VNI: usize = 46;
+/// The last byte of a VNI that is no VM's.
+const PEER_VNI: u8 = VM_VNI as u8 + 1;
+
+/// Swaps two neighbours of `bytes` bytes.
+fn swap(frame: &mut [u8], at: usize, bytes: usize) {
+    let (first, second) = frame[at..at + 2 * bytes].split_at_mut(bytes);
+    first.swap_with_slice(second);
+}
 
 /// The received frame of all flows: 00…, then outer VXLAN to the VIP and a customer UDP datagram.
 #[must_use]

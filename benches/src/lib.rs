@@ -4,6 +4,7 @@
 //! README.
 
 mod clock;
+mod connection;
 mod device;
 mod frame;
 mod policy;
@@ -13,7 +14,7 @@ mod world;
 
 pub use clock::{CpuTime, cpu_time};
 pub use device::{Device, Prefetch, RING};
-pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES};
+pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES, Segment};
 pub use policy::{DESTINATIONS, ENIS, Shape};
 pub use random::Random;
 pub use world::{World, entries_at_90_percent};

@@ -20,7 +20,7 @@ pub const ADDRESSES: usize = 1 << 22;
 /// What is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Any IPv4 address, any address of 2000::/3.
+    /// Any IPv4 address, any address of `2000::/3`.
     Uniform,
     /// A uniformly chosen prefix of the table, then uniform host bits.
     InPrefix,

@@ -11,13 +11,13 @@ use dash_core::{
         quiescence::Readers,
     },
 };
-use dash_hal::{BURST, Hints, PortId};
+use dash_hal::{BURST, Clock, Hints, Platform, PortId};
 use smoltcp::wire::Ipv4Address;
 
 use crate::{
     clock::CpuTime,
     device::{Device, RING},
-    frame::{Buffer, FlowFields},
+    frame::{Buffer, FlowFields, Segment},
     policy::{DESTINATIONS, ENIS, Shape, build},
 };
 
@@ -31,9 +31,9 @@ pub const fn entries_at_90_percent(pairs: usize) -> usize {
 
 /// An engine with its policy, its flow table and its port. Storage lives as long as the process.
 pub struct World<H: Hints + Copy> {
-    engine: Engine<'static, Vnet<'static>, Buffer>,
-    device: Device<H>,
-    destinations: Vec<Ipv4Address>,
+    pub(crate) engine: Engine<'static, Vnet<'static>, Buffer>,
+    pub(crate) device: Device<H>,
+    pub(crate) destinations: Vec<Ipv4Address>,
 }
 
 impl<H: Hints + Copy> World<H> {
@@ -43,9 +43,22 @@ impl<H: Hints + Copy> World<H> {
     /// When a table refuses what it was sized for.
     #[must_use]
     pub fn new(shape: Shape, entries: usize, hints: H) -> Self {
-        let world = build(shape).expect("the policy fits its capacity");
         let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
-        let slots = vec![Slot::<FlowKey, Flow<FlowState>>::empty(Flow::EMPTY); entries].leak();
+        let slots = vec![Slot::empty(Flow::EMPTY); entries].leak();
+        Self::over(shape, (buckets, slots), hints)
+    }
+
+    /// The same, with a table in this memory.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn over(
+        shape: Shape,
+        (buckets, slots): (&'static mut [Bucket], &'static mut [Slot<FlowKey, Flow<FlowState>>]),
+        hints: H,
+    ) -> Self {
+        let world = build(shape).expect("the policy fits its capacity");
         let flows = Flows::new(buckets, slots, [1, 2]).expect("storage is as asked for");
         let counters = vec![EniCounters::ZERO; ENIS.into()].leak();
         let pipeline = Vnet::new(world.policy, counters, Settings::default());
@@ -72,7 +85,7 @@ impl<H: Hints + Copy> World<H> {
     /// Lets one frame of each of `flows` arrive, at most [`RING`].
     pub fn arrive(&mut self, flows: impl Iterator<Item = u64>) {
         let destinations = &self.destinations;
-        self.device.arrive(flows.map(|number| fields(number, destinations)));
+        self.device.arrive(flows.map(|number| fields(number, None, destinations)));
     }
 
     /// What is measured: takes all frames that have arrived from receive to transmit.
@@ -103,14 +116,28 @@ impl<H: Hints + Copy> World<H> {
         clock.total()
     }
 
-    /// Lets the flows 0 to `pairs - 1` begin.
+    /// Lets `time` ns pass.
+    pub fn pass(&mut self, time: u64) {
+        let clock = self.device.clock();
+        clock.set(clock.now() + time);
+    }
+
+    /// Lets `time` ns pass, and the engine look at `budget` flows.
+    pub fn tick(&mut self, time: u64, budget: usize) {
+        self.pass(time);
+        let (now, hints) = (self.device.clock().now(), self.device.hints());
+        self.engine.tick(now, budget, &hints);
+    }
+
+    /// Lets the flows 0 to `pairs - 1` begin; answers the CPU time.
     ///
     /// # Panics
     /// When a pair found no place.
-    pub fn install(&mut self, pairs: u64) {
+    pub fn install(&mut self, pairs: u64) -> Duration {
         let mut next = 0..pairs;
-        self.measure(pairs, || next.next().unwrap_or(0));
+        let time = self.measure(pairs, || next.next().unwrap_or(0));
         assert_eq!(self.flows().len() as u64, 2 * pairs, "every pair has its place");
+        time
     }
 
     /// Removes all flows.
@@ -122,14 +149,18 @@ impl<H: Hints + Copy> World<H> {
 
 /// Flow `number`: different numbers below 2²⁸ are different flows, neighbours have nothing in
 /// common.
-fn fields(number: u64, destinations: &[Ipv4Address]) -> FlowFields {
+pub(crate) fn fields(
+    number: u64,
+    segment: Option<Segment>,
+    destinations: &[Ipv4Address],
+) -> FlowFields {
     const BITS: u32 = 28;
     // An odd factor (Knuth, vol. 3, 6.4) permutes the numbers below 2²⁸.
     let scattered = number.wrapping_mul(0x9e37_79b1) & ((1 << BITS) - 1);
     let index = scattered as usize % DESTINATIONS;
     let source_port = (scattered as usize / DESTINATIONS) as u16;
     let eni = (source_port % u16::from(ENIS)) as u8;
-    FlowFields { eni, destination: destinations[index], source_port }
+    FlowFields { eni, destination: destinations[index], source_port, segment }
 }
 
 #[cfg(test)]
@@ -164,6 +195,26 @@ mod tests {
         world.forget(&SoftwareHints);
         assert!(world.flows().is_empty());
         world.install(20_000);
+    }
+
+    #[test]
+    fn connections_come_and_go_while_others_stay() {
+        let mut world = World::new(SHAPE, entries_at_90_percent(80_000), SoftwareHints);
+        world.linger_shortly();
+        world.install(20_000);
+        let mut next = 20_000;
+        let (_, count) = world.connections(40 * 1365, || {
+            next += 1;
+            next
+        });
+        assert_eq!(count, 40 * 1365);
+        // One slot of the wheel later all are gone but those that still linger.
+        for _ in 0..100 {
+            world.tick(10_000_000, 2048);
+        }
+        assert_eq!(world.flows().len(), 40_000);
+        assert_eq!(world.flows().counters().closed, 2 * count);
+        assert_eq!(world.device().recycled(), 0);
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn is_there(table: &Table, number: u64) -> bool {
 }
 
 #[test]
-fn a_flood_of_syns_costs_no_open_conversation() {
+fn syn_flood_at_a_full_table_loses_0_established_flows() {
     let mut table = table(2_000, WhenFull::Evict);
     // Three quarters of the table are open conversations.
     for number in 0..750 {

@@ -286,6 +286,7 @@ int main(void)
         .flows = FLOWS,
         .seed = {3, 4},
         .idle_timeout = 30000,
+        .fragment_timeout = 500,
         .mtu = mtu,
         .mtu_count = PORTS,
         .callbacks = {.now = now, .send = send, .release = release},

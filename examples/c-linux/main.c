@@ -279,6 +279,7 @@ int main(int count, char **arguments)
         .flows = FLOWS,
         .seed = {3, 4},
         .idle_timeout = 30000,
+        .fragment_timeout = 500,
         .mtu = mtu,
         .mtu_count = PORTS,
         .callbacks = {.user = &run,

@@ -349,10 +349,10 @@ def drops(run: Run) -> Run:
         received(answer, src=ROW_3.pa[4], dst=VIP[4], vni=VNI_TO_VM),
         Outcome(drop="eni_trusted_vni_entry_miss_drop", src="10.0.0.3", dst=src),
     )
-    # A fragment, and a frame that is not IP, of the customer.
+    # A fragment whose first never came, and a frame that is not IP, of the customer.
     fragment = bytearray(to_3)
     fragment[14:34] = bytes(
-        IP(src=src, dst="10.0.0.3", id=1, ttl=64, proto=17, flags="MF", len=60)
+        IP(src=src, dst="10.0.0.3", id=1, ttl=64, proto=17, flags="MF", frag=5, len=60)
     )
     drop("fragment_drop", to_vip(bytes(fragment)))
     arp = Ether(src=SMAC1, dst="ff:ff:ff:ff:ff:ff") / ARP(

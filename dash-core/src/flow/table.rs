@@ -156,6 +156,15 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Cuckoo::<'a, K, Flow<S>>::buckets_for(capacity)
     }
 
+    /// Bytes that `capacity` flows take: entries with key, rewrite, counters and times, buckets with
+    /// their stash, the wheel, and the table itself.
+    #[must_use]
+    pub const fn bytes_for(capacity: usize) -> usize {
+        Self::buckets_for(capacity) * size_of::<Bucket>()
+            + capacity * size_of::<Slot<K, Flow<S>>>()
+            + size_of::<Self>()
+    }
+
     /// An empty table of `slots.len()` flows, 0 allowed. `seed` is a secret of the port's.
     ///
     /// # Errors
@@ -530,7 +539,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
                     None => self.remove(handle, Removal::Superseded, now, hints, outside),
                 },
                 Err(InsertError::Full) => {
-                    if !self.reclaim(now, hints, outside) && !self.evict(keep, now, hints, outside)
+                    if !self.reclaim(keep, now, hints, outside)
+                        && !self.evict(keep, now, hints, outside)
                     {
                         break;
                     }
@@ -541,10 +551,11 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Err(TableFull)
     }
 
-    /// Removes the next flow that has timed out; `false` when the next [`RECLAIM`] entries hold
+    /// Removes the next flow that has timed out, but `keep`; `false` when the next [`RECLAIM`] entries hold
     /// none.
     fn reclaim<H: Hints, W: Outside<K, S>>(
         &mut self,
+        keep: Option<Handle>,
         now: u64,
         hints: &H,
         outside: &mut W,
@@ -552,7 +563,9 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         for _ in 0..RECLAIM.min(self.capacity()) {
             let index = self.advance();
             let Some(handle) = self.flows.at(index) else { continue };
-            if let Some(why) = self.over(handle, now, outside) {
+            if Some(handle) != keep
+                && let Some(why) = self.over(handle, now, outside)
+            {
                 self.remove(handle, why, now, hints, outside);
                 return true;
             }
@@ -640,7 +653,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             }
         }
         // Only a time-out that is shorter now has to be noticed before the old one is due.
-        if next != own && next.is_unsettled() {
+        if next.begins_a_phase_after(own) {
             self.reschedule(handle);
         }
     }

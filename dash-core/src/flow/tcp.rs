@@ -83,6 +83,11 @@ impl Tcp {
         self.intersects(Self::PHASE)
     }
 
+    /// Whether another phase than that of `before` begins, with a time-out of its own.
+    pub(super) fn begins_a_phase_after(self, before: Self) -> bool {
+        self.is_unsettled() && (self ^ before).intersects(Self::PHASE)
+    }
+
     /// Whether a segment with `flags` may change anything.
     #[inline]
     pub(crate) const fn follows(self, flags: TcpFlags) -> bool {

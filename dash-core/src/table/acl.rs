@@ -30,22 +30,16 @@ pub use compile::Size;
 
 use super::{
     Demand, TableError,
-    pool::NIL,
+    atomic::{AtomicU32, Ordering::Relaxed},
     poptrie::{Poptrie, PoptrieWriter},
     quiescence::Readers,
 };
 use classify::{BURST, Classifier, NO_RULE};
 use compile::Compiler;
-use core::{
-    ops::RangeInclusive,
-    sync::atomic::{
-        AtomicU32,
-        Ordering::{Acquire, Relaxed, Release},
-    },
-};
+use core::ops::RangeInclusive;
 use image::{RULE_WORDS, RULES_AT, word};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
-use store::Store;
+use store::{GROUP_V6, NO_GROUP, Store};
 
 /// The fields that rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,11 +141,6 @@ struct Building<'a> {
     compiler: Compiler<'a>,
 }
 
-/// A group's word when there is no group; the end of the queue.
-const NO_GROUP: u32 = NIL;
-/// Set in the word of a group of IPv6; the rest is its block.
-const GROUP_V6: u32 = 1 << 31;
-
 impl<'a> AclWriter<'a> {
     /// 32-bit words of storage.
     #[must_use]
@@ -247,7 +236,7 @@ impl<'a> AclWriter<'a> {
             self.last = NO_GROUP;
         }
         let version = if version == IpVersion::Ipv6 { GROUP_V6 } else { 0 };
-        self.publish(word, block | version);
+        self.store.publish(word, block | version);
         Ok(())
     }
 
@@ -341,7 +330,7 @@ impl<'a> AclWriter<'a> {
     /// `Busy`.
     pub fn remove_group(&mut self, group: u32) -> Result<(), TableError> {
         if let Some(word) = self.table.groups.get(group as usize) {
-            self.publish(word, NO_GROUP);
+            self.store.publish(word, NO_GROUP);
         }
         Ok(())
     }
@@ -405,16 +394,6 @@ impl<'a> AclWriter<'a> {
         }
         self.table.groups.get(group as usize).ok_or(TableError::CapacityTooLarge)
     }
-
-    /// Changes a group's word and gives up the image it led to.
-    fn publish(&mut self, word: &AtomicU32, value: u32) {
-        let old = word.load(Relaxed);
-        // Release: who reads this word finds the image written.
-        word.store(value, Release);
-        if old != NO_GROUP {
-            self.store.retire(old & !GROUP_V6);
-        }
-    }
 }
 
 impl Acl<'_> {
@@ -441,8 +420,7 @@ impl Acl<'_> {
     /// The word of a group.
     #[inline]
     fn version(&self, group: u32) -> u32 {
-        // Acquire: pairs with the store that published the group.
-        self.groups.get(group as usize).map_or(NO_GROUP, |word| word.load(Acquire))
+        self.groups.get(group as usize).map_or(NO_GROUP, store::published)
     }
 
     #[inline]

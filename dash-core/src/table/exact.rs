@@ -11,7 +11,7 @@
 //! index into the same slot; a value of one word is replaced by one store in its node; a removal
 //! clears the slot. What a slot once led to is not written again until every reader has passed a
 //! quiescent point. A reader that probes both buckets, once, finds each key that stays, and sees of
-//! each entry the old or the new. `tests/exact_protocol` shows that under all interleavings.
+//! each entry the old or the new. `tests/protocols` shows that under all interleavings.
 //!
 //! Memory, in 32-bit words: 1.6 slots for each entry, nodes of key and value, one link for each
 //! node. There is a node for each entry and spare ones, which let entries be replaced before the
@@ -41,7 +41,7 @@ use super::{
     pool::{Nodes, Pool},
     quiescence::Readers,
 };
-use core::{iter, marker::PhantomData};
+use core::{hint, iter, marker::PhantomData};
 use dash_hal::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -129,9 +129,19 @@ impl Shape {
 
 /// Where a key may be.
 struct Choices<'a> {
-    buckets: [&'a [AtomicU32]; 2],
+    buckets: [&'a [AtomicU32; WAYS]; 2],
     /// What the slot has above the index.
     tag: u32,
+}
+
+impl Choices<'_> {
+    /// The empty slots of both buckets, without a branch: it would wait for memory to know its way.
+    fn empty(&self) -> [u32; 2] {
+        self.buckets.map(|bucket| {
+            let bits = bucket.iter().zip(0..);
+            bits.fold(0, |bits, (slot, at)| bits | u32::from(slot.load(Relaxed) == 0) << at)
+        })
+    }
 }
 
 /// An entry, and the slot that leads to it.
@@ -267,6 +277,8 @@ impl<'a> Entries<'a> {
     /// Answers whether the key was there; then `old` is its value.
     fn insert(&mut self, key: &[u8], value: &[u8], old: &mut [u8]) -> Result<bool, TableError> {
         let choices = self.index.choices(key).ok_or(TableError::Full)?;
+        // First of all: so both buckets are on their way when the first of them is looked at.
+        let empty = choices.empty();
         let found = self.index.find(&choices, key);
         let slot = if let Some(found) = &found {
             copy(found.value, old);
@@ -281,13 +293,14 @@ impl<'a> Entries<'a> {
         } else if self.places() == 0 {
             return Err(TableError::Full);
         } else {
-            self.index.vacancy(&choices).ok_or(TableError::Full)?
+            self.index.vacancy(&choices, empty).ok_or(TableError::Full)?
         };
         self.pool.reserve(1)?;
         let index = self.pool.take()?;
         let node = self.index.nodes.get(index).ok_or(TableError::Full)?;
-        for (to, from) in node.iter().zip(words_of(key).chain(words_of(value))) {
-            to.store(from, Relaxed);
+        let (to_key, to_value) = node.split_at_checked(key.len() / 4).ok_or(TableError::Full)?;
+        for (to, bytes) in [(to_key, key), (to_value, value)] {
+            to.iter().zip(words_of(bytes)).for_each(|(to, word)| to.store(word, Relaxed));
         }
         // Release: who follows this index finds the node written.
         slot.store(choices.tag | index.wrapping_add(1), Release);
@@ -343,6 +356,22 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
         self.index.get(key.as_bytes()).map(|found| read(found.value))
     }
 
+    /// Where the entry of `key` lies for as long as it is there, whatever its value: for entries of
+    /// other tables that name it. Only a value of one word is replaced in its place.
+    #[must_use]
+    pub fn index_of(&self, key: &K) -> Option<u32> {
+        const { assert!(size_of::<V>() == 4, "a longer value is replaced with its entry") };
+        self.index.get(key.as_bytes()).map(|found| found.index)
+    }
+
+    /// The key of the entry at `index`. Who found `index` in another table's entry gets the key
+    /// that it named up to its next quiescent point, if the entry that names goes before the one
+    /// that is named.
+    #[must_use]
+    pub fn key_at(&self, index: u32) -> Option<K> {
+        self.index.nodes.get(index)?.get(..size_of::<K>() / 4).map(read)
+    }
+
     /// Starts to load what a look-up or an insert of `key` reads first: for a few keys ahead, where
     /// many are at hand.
     #[inline]
@@ -376,11 +405,10 @@ impl<'a> Index<'a> {
             *word = words_of(pair).fold(0, |word, half| word << 32 | u64::from(half));
         }
         let hash = SoftwareHints.keyed_hash(&self.hash, words.get(..key.len().div_ceil(8))?);
-        let buckets = (self.in_buckets / WAYS) as u64;
+        let (buckets, _) = self.slots.get(..self.in_buckets)?.as_chunks();
         let bucket = |half: u64| {
             // A half of the hash, scaled to the number of buckets without a division.
-            let first = ((half * buckets) >> 32) as usize * WAYS;
-            self.slots.get(first..first + WAYS)
+            buckets.get(((half * buckets.len() as u64) >> 32) as usize)
         };
         let low = hash & u64::from(u32::MAX);
         let tag = (hash as u32) << self.node_bits;
@@ -431,20 +459,19 @@ impl<'a> Index<'a> {
     }
 
     /// An empty slot for a key: in the bucket that holds less, or in the stash.
-    fn vacancy(&self, choices: &Choices<'a>) -> Option<&'a AtomicU32> {
-        let is_empty = |slot: &AtomicU32| slot.load(Relaxed) == 0;
-        // Which slots are empty, without a branch: it would wait for memory to know its way.
-        let empty = |bucket: &[AtomicU32]| {
-            let bits = bucket.iter().zip(0..);
-            bits.fold(0_u32, |bits, (slot, at)| bits | u32::from(is_empty(slot)) << at)
-        };
-        let empty = choices.buckets.map(empty);
-        let choice = usize::from(empty[1].count_ones() > empty[0].count_ones());
-        if let Some(slot) = choices.buckets[choice].get(empty[choice].trailing_zeros() as usize) {
+    fn vacancy(&self, choices: &Choices<'a>, empty: [u32; 2]) -> Option<&'a AtomicU32> {
+        let ([first, second], [of_first, of_second]) = (choices.buckets, empty);
+        // Which it is cannot be foretold: a branch would be wrong half of the time.
+        let (bucket, empty) = hint::select_unpredictable(
+            of_second.count_ones() > of_first.count_ones(),
+            (second, of_second),
+            (first, of_first),
+        );
+        if let Some(slot) = bucket.get(empty.trailing_zeros() as usize) {
             return Some(slot);
         }
         let mut stash = self.slots.get(self.in_buckets..)?.iter().zip(1..);
-        let (slot, number) = stash.find(|(slot, _)| is_empty(slot))?;
+        let (slot, number) = stash.find(|(slot, _)| slot.load(Relaxed) == 0)?;
         // Before the entry: a reader that could find the entry looks at its slot.
         let used = self.stashed.load(Relaxed).max(number);
         self.stashed.store(used, Release);

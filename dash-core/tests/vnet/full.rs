@@ -78,6 +78,34 @@ fn an_eni_has_no_more_flows_than_it_may() {
     }
 }
 
+/// The same by frames: handshakes, then more SYNs than the table has places.
+#[test]
+fn syn_flood_at_a_full_table_loses_0_established_flows() {
+    const ESTABLISHED: u16 = 24;
+    let mut storage = Storage::new(64);
+    let mut bench = bench(&mut storage, WhenFull::Evict);
+    let back = |bench: &mut Bench<'_>, port, flags| {
+        let answer = answer("10.0.0.2", Upper::Tcp(80, port, flags));
+        bench.frame(0, &Arrival::new(0, answer.bytes()))
+    };
+    for port in 1..=ESTABLISHED {
+        send(&mut bench, 0, Upper::Tcp(port, 80, SYN));
+        back(&mut bench, port, SYN | ACK);
+        send(&mut bench, 0, Upper::Tcp(port, 80, ACK));
+    }
+    for port in 1_000..6_000 {
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(port, 80, SYN))), "left");
+    }
+    assert_eq!(bench.engine.flows().len(), 64);
+    let created = bench.engine.flows().counters().created;
+    assert!(created > 5_000, "the flood took its own places: {created}");
+    for port in 1..=ESTABLISHED {
+        assert_eq!(dropped(&send(&mut bench, 0, Upper::Tcp(port, 80, ACK))), "left");
+        assert_eq!(dropped(&back(&mut bench, port, ACK)), "left");
+    }
+    assert_eq!(bench.engine.flows().counters().created, created, "all were hits");
+}
+
 #[test]
 fn half_open_conversations_make_room_for_others() {
     let mut storage = Storage::new(4);

@@ -252,10 +252,52 @@
 #define DASH_FULL_EVICT 2
 
 // Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
-#define DASH_DROP_REASONS 73
+#define DASH_DROP_REASONS 74
 
 // Enough for the name of each, its end included.
 #define DASH_NAME_BYTES 48
+
+// Most filters of one reading.
+#define DASH_FILTERS 5
+
+// `attribute`: MAC address of the ENI; compares with `mac`.
+#define DASH_FLOW_ENI 0
+
+// `attribute`: VNET of the ENI; compares with `number`.
+#define DASH_FLOW_VNET 1
+
+// `attribute`: `DASH_OUTBOUND` or `DASH_INBOUND`, which is greater; compares with `number`.
+#define DASH_FLOW_DIRECTION 2
+
+// `attribute`: IP protocol; compares with `number`.
+#define DASH_FLOW_PROTOCOL 3
+
+// `attribute`: customer source; compares with `address`. Flows of the other IP version do not pass.
+#define DASH_FLOW_SOURCE 4
+
+// `attribute`: customer destination; as `DASH_FLOW_SOURCE`.
+#define DASH_FLOW_DESTINATION 5
+
+// `attribute`: source port; compares with `number`.
+#define DASH_FLOW_SOURCE_PORT 6
+
+// `attribute`: destination port; compares with `number`.
+#define DASH_FLOW_DESTINATION_PORT 7
+
+// `comparison`: equal.
+#define DASH_EQ 1
+
+// `comparison`: greater.
+#define DASH_GT 2
+
+// `comparison`: greater or equal.
+#define DASH_GE 3
+
+// `comparison`: less.
+#define DASH_LT 4
+
+// `comparison`: less or equal.
+#define DASH_LE 5
 
 // `stage`: VIP, by outer destination. `detail.vip`.
 #define DASH_STAGE_VIP 1
@@ -1055,9 +1097,14 @@ typedef struct dash_core_config_t {
   uint64_t seed[2];
   // A flow without frames ends after so many milliseconds; 0: never.
   uint32_t idle_timeout;
+  // Later fragments of a datagram pass for so many milliseconds after the first; 0: fragments
+  // are dropped.
+  uint32_t fragment_timeout;
+  // Most flows of one ENI, two for each conversation; 0: as many as there are places.
+  uint32_t flows_per_eni;
   // 1: TCP without a flow is dropped unless it opens a connection.
   uint8_t tcp_strict;
-  // What becomes of a permitted frame whose flow finds no place: `DASH_FULL_FORWARD` to
+  // What becomes of a permitted frame whose flow finds no place, or is more than its ENI may have: `DASH_FULL_FORWARD` to
   // `DASH_FULL_EVICT`.
   uint8_t when_full;
   // For each port, from 0, the most bytes after the Ethernet header that it sends. Read while
@@ -1099,8 +1146,12 @@ typedef struct dash_eni_counters_t {
   struct dash_traffic_t inbound_rx;
   // Of `tx`, to the VM.
   struct dash_traffic_t inbound_tx;
-  // Frames permitted whose flows found no place in the table.
+  // Flows that it has in this core, those of fragments included; not a sum.
+  uint64_t flows;
+  // Frames permitted whose flows found no place in the table, or were more than it may have.
   uint64_t flow_create_failed;
+  // Of these, the frames of flows that were more than it may have.
+  uint64_t flow_limit_reached;
 } dash_eni_counters_t;
 
 // What happened in a core's flow table; each half of a pair counts.
@@ -1138,6 +1189,35 @@ typedef struct dash_flow_counters_t {
   // Removed while `flow_removed` had no place for them.
   uint64_t untold;
 } dash_flow_counters_t;
+
+// What a flow must be to be read.
+typedef struct dash_flow_filter_t {
+  // What is compared: `DASH_FLOW_ENI` to `DASH_FLOW_DESTINATION_PORT`.
+  uint8_t attribute;
+  // How: `DASH_EQ` to `DASH_LE`.
+  uint8_t comparison;
+  // With what, of attributes that are numbers.
+  uint16_t number;
+  // With what, of the ENI.
+  struct dash_mac_t mac;
+  // With what, of addresses.
+  struct dash_address_t address;
+} dash_flow_filter_t;
+
+// One reading, the caller's: all of it is 0 at first, but for the filters and the limit. It may be
+// given up at any time.
+typedef struct dash_flow_reading_t {
+  // All of them must let a flow pass; at most `DASH_FILTERS`.
+  struct dash_flow_filter_t filters[DASH_FILTERS];
+  // How many filters there are.
+  uint32_t filter_count;
+  // 1: there is nothing more to read. The library writes it.
+  uint32_t finished;
+  // Flows that may still be read. The library counts it down.
+  uint64_t limit;
+  // Where it goes on. The library's.
+  uint64_t position;
+} dash_flow_reading_t;
 
 // Of `DASH_STAGE_VIP`.
 typedef struct dash_vip_stage_t {
@@ -1512,6 +1592,22 @@ enum dash_status_t dash_core_flows(struct dash_core_t *core,
 // versions, which must be the same), `DASH_BAD_HANDLE`, `DASH_REENTERED`.
 enum dash_status_t dash_core_remove_flow(struct dash_core_t *core,
                                          const struct dash_flow_key_t *key);
+
+// Goes on with a reading: looks at the next `budget` places of the flow table, and copies flows that
+// live and pass the filters into `flows`, at most `count`. `*found` says how many.
+//
+// Bursts may come in between: a flow that is there all the while is read once, others once or not
+// at all.
+//
+// Threads: that of the core.
+// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_VALUE` (more filters than `DASH_FILTERS`, or what
+// they say), `DASH_BAD_HANDLE`, `DASH_REENTERED`.
+enum dash_status_t dash_core_read_flows(struct dash_core_t *core,
+                                        struct dash_flow_reading_t *reading,
+                                        size_t budget,
+                                        struct dash_flow_t *flows,
+                                        size_t count,
+                                        size_t *found);
 
 // The name of a stage, of the DASH table behind it where there is one. Static storage; never NULL;
 // any number may be asked for.

@@ -118,7 +118,7 @@ pub(crate) struct PolicyLayout {
 }
 
 /// No object of the many takes more words, those of its tables that grow with it included.
-const WORDS_OF_MANY: u64 = 64;
+const WORDS_OF_MANY: u64 = 128;
 /// No policy takes more words beside those of its objects.
 const WORDS_AT_LEAST: u64 = 4096;
 /// No object of the few (those that have a table of their own) takes more words.

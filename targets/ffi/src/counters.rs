@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Reasons to drop a frame, numbered from 0: the length of an array with a counter for each.
-pub const DASH_DROP_REASONS: usize = 73;
+pub const DASH_DROP_REASONS: usize = 74;
 
 const _: () = assert!(DASH_DROP_REASONS == DropReason::COUNT);
 
@@ -48,8 +48,12 @@ pub struct dash_eni_counters_t {
     pub inbound_rx: dash_traffic_t,
     /// Of `tx`, to the VM.
     pub inbound_tx: dash_traffic_t,
-    /// Frames permitted whose flows found no place in the table.
+    /// Flows that it has in this core, those of fragments included; not a sum.
+    pub flows: u64,
+    /// Frames permitted whose flows found no place in the table, or were more than it may have.
     pub flow_create_failed: u64,
+    /// Of these, the frames of flows that were more than it may have.
+    pub flow_limit_reached: u64,
 }
 
 /// What happened in a core's flow table; each half of a pair counts.
@@ -145,7 +149,9 @@ pub unsafe extern "C" fn dash_core_eni_counters(
             outbound_tx: counted.outbound.tx.into(),
             inbound_rx: counted.inbound.rx.into(),
             inbound_tx: counted.inbound.tx.into(),
+            flows: counted.flows,
             flow_create_failed: counted.flow_create_failed,
+            flow_limit_reached: counted.flow_limit_reached,
         };
         // SAFETY: the caller's promise of the header: pointers to as many of the stated types, of
         // which the second may be NULL.

@@ -174,7 +174,7 @@ impl Core {
         // The halves of a pair share their idle time.
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
         let flags = flow.flags.difference(FlowFlags::OFFLOADED);
-        Some(Flow { used, peer: None, flags, ..*flow })
+        Some(Flow { used, related: None, flags, ..*flow })
     }
 }
 

@@ -56,6 +56,8 @@ mod counters;
 
 mod flows;
 
+mod bulk_read;
+
 mod stage;
 
 mod explain;
@@ -68,6 +70,7 @@ mod hints;
 mod rules;
 
 pub use address::{DASH_IPV4, DASH_IPV6, dash_address_t, dash_mac_t, dash_prefix_t};
+pub use bulk_read::*;
 pub use capacity::{DASH_ABI_VERSION, DASH_MAX_CORES, dash_capacity_t};
 pub use change::*;
 pub use counters::*;

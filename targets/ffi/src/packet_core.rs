@@ -64,9 +64,14 @@ pub struct dash_core_config_t {
     pub seed: [u64; 2],
     /// A flow without frames ends after so many milliseconds; 0: never.
     pub idle_timeout: u32,
+    /// Later fragments of a datagram pass for so many milliseconds after the first; 0: fragments
+    /// are dropped.
+    pub fragment_timeout: u32,
+    /// Most flows of one ENI, two for each conversation; 0: as many as there are places.
+    pub flows_per_eni: u32,
     /// 1: TCP without a flow is dropped unless it opens a connection.
     pub tcp_strict: u8,
-    /// What becomes of a permitted frame whose flow finds no place: `DASH_FULL_FORWARD` to
+    /// What becomes of a permitted frame whose flow finds no place, or is more than its ENI may have: `DASH_FULL_FORWARD` to
     /// `DASH_FULL_EVICT`.
     pub when_full: u8,
     /// For each port, from 0, the most bytes after the Ethernet header that it sends. Read while
@@ -146,7 +151,12 @@ unsafe fn create(
         DASH_FULL_EVICT => WhenFull::Evict,
         _ => return Err(Status::DASH_BAD_VALUE),
     };
-    let settings = Settings { tcp_strict, idle_timeout: config.idle_timeout };
+    let settings = Settings {
+        tcp_strict,
+        idle_timeout: config.idle_timeout,
+        fragment_timeout: config.fragment_timeout,
+        flows_per_eni: config.flows_per_eni,
+    };
     let enis = control.enis();
     let place = Region::new(&config.core, Place::<Core>::LAYOUT)?;
     let bucket_region = Region::new(&config.flow_buckets, bucket_layout(config.flows)?)?;

@@ -68,6 +68,58 @@ fn an_idle_flow_is_told_of_with_what_was_counted_on_it() {
     assert_eq!((other.packets, other.key.direction), (0, DASH_INBOUND));
 }
 
+/// The filters themselves are tested where they live; here, that C reaches each of them.
+#[test]
+fn flows_are_read_by_filters() {
+    let policy = configured();
+    let core = Core::with_all(&policy, 0, FLOWS);
+    send(&core, 1);
+    let all = core.flows(8);
+    let [out, back] = [DASH_OUTBOUND, DASH_INBOUND]
+        .map(|direction| *all.iter().find(|flow| flow.key.direction == direction).expect("a flow"));
+    let of = |attribute, comparison, number| dash_flow_filter_t {
+        attribute,
+        comparison,
+        number,
+        ..Default::default()
+    };
+    let key = out.key;
+    let cases = [
+        (of(DASH_FLOW_DIRECTION, DASH_EQ, DASH_OUTBOUND.into()), vec![out]),
+        (of(DASH_FLOW_DIRECTION, DASH_GT, DASH_OUTBOUND.into()), vec![back]),
+        (of(DASH_FLOW_PROTOCOL, DASH_GE, key.protocol.into()), all.clone()),
+        (of(DASH_FLOW_PROTOCOL, DASH_LT, key.protocol.into()), vec![]),
+        (of(DASH_FLOW_VNET, DASH_LE, key.vnet), all.clone()),
+        (of(DASH_FLOW_SOURCE_PORT, DASH_EQ, key.source_port), vec![out]),
+        (of(DASH_FLOW_DESTINATION_PORT, DASH_EQ, key.source_port), vec![back]),
+        (dash_flow_filter_t { mac: key.eni, ..of(DASH_FLOW_ENI, DASH_EQ, 0) }, all.clone()),
+        (dash_flow_filter_t { address: key.source, ..of(DASH_FLOW_SOURCE, DASH_EQ, 0) }, vec![out]),
+        (
+            dash_flow_filter_t { address: key.source, ..of(DASH_FLOW_DESTINATION, DASH_EQ, 0) },
+            vec![back],
+        ),
+    ];
+    for budget in [1, 5, 1_000] {
+        for (filter, expected) in &cases {
+            assert_eq!(core.read_flows(&[*filter], 9, budget).as_ref(), Ok(expected), "{filter:?}");
+        }
+        assert_eq!(core.read_flows(&[], 9, budget), Ok(all.clone()));
+        assert_eq!(core.read_flows(&[], 1, budget).map(|flows| flows.len()), Ok(1));
+        assert_eq!(core.read_flows(&[cases[0].0, cases[1].0], 9, budget), Ok(vec![]));
+    }
+    for bad in [
+        of(DASH_FLOW_DESTINATION_PORT + 1, DASH_EQ, 0),
+        of(DASH_FLOW_VNET, 0, 0),
+        of(DASH_FLOW_VNET, DASH_LE + 1, 0),
+        of(DASH_FLOW_PROTOCOL, DASH_EQ, 256),
+        of(DASH_FLOW_DIRECTION, DASH_EQ, 3),
+        of(DASH_FLOW_SOURCE, DASH_EQ, 0),
+    ] {
+        assert_eq!(core.read_flows(&[bad], 9, 1), Err(DASH_BAD_VALUE), "{bad:?}");
+    }
+    assert_eq!(core.read_flows(&[of(DASH_FLOW_VNET, DASH_EQ, 0); 6], 9, 1), Err(DASH_BAD_VALUE));
+}
+
 #[test]
 fn each_reason_is_told() {
     let policy = configured();

@@ -106,7 +106,11 @@ impl<'a> Session<'a> {
         let seed = platform.entropy().seed();
         let mut writer = PolicyWriter::new(&storage.words, &storage.capacity, seed, readers)
             .map_err(|error| Error::Input(format!("the configuration is too large: {error:?}")))?;
-        let settings = Settings { tcp_strict: input.tcp_strict, idle_timeout: input.idle_timeout };
+        let settings = Settings {
+            tcp_strict: input.tcp_strict,
+            idle_timeout: input.idle_timeout,
+            ..Settings::default()
+        };
         let seed = platform.entropy().seed();
         let flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
             .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows)))?;

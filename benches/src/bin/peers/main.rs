@@ -9,6 +9,7 @@ mod latency;
 mod lpm;
 mod mapping;
 mod memory;
+mod packet;
 mod turns;
 
 use std::process::ExitCode;
@@ -20,10 +21,11 @@ fn main() -> ExitCode {
     let done = match part.as_str() {
         "hash" => hash::start(&arguments).and_then(turns::take),
         "mapping" => mapping::start(&arguments).and_then(turns::take),
+        "packet" => packet::start(&arguments).and_then(turns::take),
         "lpm" => lpm::start(&arguments).and_then(turns::take),
         "acl" => acl::start(&arguments).and_then(turns::take),
         "stages" => acl::start_stages(&arguments).and_then(turns::take),
-        _ => Err("usage: peers hash|mapping|lpm|acl|stages [ARGUMENTS]".into()),
+        _ => Err("usage: peers hash|mapping|packet|lpm|acl|stages [ARGUMENTS]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

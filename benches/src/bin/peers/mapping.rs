@@ -1,8 +1,10 @@
 //! The map of configuration beside `rte_hash`: CA-PA mappings of both families, `hash.c` with
 //! `--mapping`, the same keys in the same order.
 //!
-//! Key and value have the sizes of the pipeline's. The last phase replaces every entry while a
-//! reader in a thread looks up and passes a quiescent point after each burst.
+//! Key and value have the sizes of the pipeline's. Entries are inserted one by one; and once more
+//! with the buckets of a few keys ahead prefetched, as an update of many may do. The last phase
+//! replaces every entry while a reader on another core looks up and passes a quiescent point after
+//! each burst.
 
 use std::{
     hint::black_box,
@@ -17,10 +19,11 @@ use dash_core::table::{
     quiescence::Readers,
 };
 use dash_hal::{BURST, HashKey};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use zerocopy::transmute;
 
 use crate::{
-    memory::filled,
+    memory::words,
     turns::{Failure, Line, Part},
 };
 
@@ -33,6 +36,8 @@ type Value = [u32; 7];
 const ABSENT: u64 = 1 << 40;
 /// Keys that an update of many loads ahead.
 const AHEAD: usize = 8;
+/// Each update alone, or with the buckets of later ones prefetched.
+const WAYS: [(&str, bool); 2] = [("dash_exact", false), ("dash_exact_ahead", true)];
 
 fn key(number: u64) -> Key {
     let spread = Random::new(number.wrapping_add(1).wrapping_sub(0x9e37_79b9_7f4a_7c15)).next();
@@ -71,10 +76,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
         [name, size] if name == "--size" => 1_usize << size.parse::<u32>()?,
         _ => return Err("usage: mapping [--size LOG2]".into()),
     };
-    let words: &[u32] = filled(ExactWriter::<Key, Value>::words_for(size), 0)?;
-    // SAFETY: an atomic word has the size and alignment of a word, and these are shared from now
-    // on as atomic ones alone.
-    let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), words.len()) };
+    let words = words(ExactWriter::<Key, Value>::words_for(size))?;
     let readers = Readers::new(Box::leak(Box::new([AtomicU32::new(0)])));
     let writer = empty(words, size, readers)?;
     let (hits, misses) = (Vec::new(), Vec::new());
@@ -95,14 +97,14 @@ impl Mapping {
         self.size * 9 / 10
     }
 
-    fn line(&self, what: &str, queries: usize) -> Line<'static> {
+    fn line(&self, program: &'static str, what: &str, queries: usize) -> Line<'static> {
         let work = format!("{}M mapping {what}", self.size >> 20);
         let (entries, bytes) = (self.writer.len() as u64, 4 * self.words.len() as u64);
-        Line { program: "dash_exact", work, entries, bytes, queries: queries as u64 }
+        Line { program, work, entries, bytes, queries: queries as u64 }
     }
 
     /// Inserts or replaces all entries; answers how often an update had to wait for the reader.
-    fn write(&mut self, time: &mut CpuTime) -> Result<u64, Failure> {
+    fn write(&mut self, time: &mut CpuTime, prefetch: bool) -> Result<u64, Failure> {
         let (mut first, mut busy) = (0, 0);
         let table = self.writer.table();
         while first < self.count() as u32 {
@@ -110,7 +112,7 @@ impl Mapping {
             let keys: Vec<Key> = (first..next).map(|number| key(number.into())).collect();
             time.start();
             for (number, key) in (first..).zip(&keys) {
-                if let Some(ahead) = keys.get((number - first) as usize + AHEAD) {
+                if prefetch && let Some(ahead) = keys.get((number - first) as usize + AHEAD) {
                     table.prefetch(ahead, &Prefetch);
                 }
                 let value = value(number, self.version);
@@ -129,10 +131,13 @@ impl Mapping {
     }
 
     fn fill(&mut self) -> Result<(), Failure> {
-        self.writer = empty(self.words, self.size, self.readers)?;
-        let (mut time, count) = (CpuTime::default(), self.count());
-        self.write(&mut time)?;
-        self.line("fill", count).print(time.total(), count as u64, count as u64, "");
+        let count = self.count();
+        for (program, prefetch) in WAYS {
+            self.writer = empty(self.words, self.size, self.readers)?;
+            let mut time = CpuTime::default();
+            self.write(&mut time, prefetch)?;
+            self.line(program, "fill", count).print(time.total(), count as u64, count as u64, "");
+        }
         let mut random = Random::new(1);
         (self.hits, self.misses) = (0..self.size.min(1 << 20))
             .map(|_| {
@@ -146,20 +151,35 @@ impl Mapping {
     fn look_up(&self) -> Result<(), Failure> {
         let table = self.writer.table();
         for (what, keys) in [("hit", &self.hits), ("miss", &self.misses)] {
-            self.line(what, keys.len()).measure(|| sum(table, black_box(keys)))?;
+            self.line("dash_exact", what, keys.len()).measure(|| sum(table, black_box(keys)))?;
         }
         Ok(())
     }
 
+    /// Replaces all while a reader looks up, twice.
     fn replace(&mut self) -> Result<(), Failure> {
+        let hits = std::mem::take(&mut self.hits);
+        for (program, prefetch) in WAYS {
+            self.replace_beside_a_reader(program, prefetch, &hits)?;
+        }
+        self.hits = hits;
+        Ok(())
+    }
+
+    fn replace_beside_a_reader(
+        &mut self,
+        program: &'static str,
+        prefetch: bool,
+        hits: &[Key],
+    ) -> Result<(), Failure> {
         let (table, readers) = (self.writer.table(), self.readers);
-        let (done, read) = (AtomicBool::new(false), AtomicU32::new(0));
+        let (done, read) = (&AtomicBool::new(false), &AtomicU32::new(0));
         let mut time = CpuTime::default();
         self.version += 1;
-        let hits = std::mem::take(&mut self.hits);
+        let writer = sched_getcpu();
         let busy = thread::scope(|scope| {
-            let (done, read, hits) = (&done, &read, &hits);
             scope.spawn(move || {
+                leave(writer);
                 for keys in hits.chunks(BURST).cycle() {
                     let found = keys.iter().filter(|key| table.get(key).is_some()).count();
                     assert_eq!(found, keys.len(), "a key that stays is always found");
@@ -170,16 +190,23 @@ impl Mapping {
                     }
                 }
             });
-            let busy = self.write(&mut time);
+            let busy = self.write(&mut time, prefetch);
             done.store(true, Relaxed);
             busy
         })?;
-        self.hits = hits;
         let count = self.count();
         let more = format!(r#","busy":{busy},"reader_bursts":{}"#, read.load(Relaxed));
-        self.line("replace", count).print(time.total(), count as u64, count as u64, &more);
+        self.line(program, "replace", count).print(time.total(), count as u64, count as u64, &more);
         Ok(())
     }
+}
+
+/// Moves this thread to any core but `core`, where there is another.
+fn leave(core: usize) {
+    let mut others = CpuSet::new();
+    (0..CpuSet::MAX_CPU).filter(|other| *other != core).for_each(|other| others.set(other));
+    // Refused where there is no other: then the two take turns.
+    let _ = sched_setaffinity(None, &others);
 }
 
 fn sum(table: Exact<'_, Key, Value>, keys: &[Key]) -> u64 {

@@ -2,12 +2,13 @@
 //!
 //! A stage without a group is skipped. The first rule of a group that matches counts; with a
 //! terminating one, and where none matches, the answer is final. Of rules that do not terminate
-//! the last decides. No group bound at all: permit.
+//! the last decides. No group bound at all: permit. Each rule that is the first to match counts
+//! the frame; what hits a flow does not come here.
 
 use super::{
     DropReason, Event, Vnet,
     event::AclAnswer,
-    policy::{AclAction, AclBindings, AclGroupId, Direction, Policy},
+    policy::{AclAction, AclBindings, Direction, Policy, RuleCounterId},
 };
 use crate::{
     pipeline::Trace,
@@ -19,11 +20,18 @@ pub(super) fn check<'a>(
     bindings: &AclBindings,
     direction: Direction,
     headers: &Headers,
+    mut count: impl FnMut(RuleCounterId),
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
     let mut verdict = Ok(());
     for (group, stage) in bindings.stages(direction, headers.source.version()).iter().zip(1..) {
-        let answer = group.map_or(AclAnswer::Unbound, |group| ask(policy, group, headers));
+        let found = group.map(|group| policy.classify(group, headers));
+        if let Some(Match::Rule { value, .. }) = found
+            && let Some(counter) = RuleCounterId::from_value(value)
+        {
+            count(counter);
+        }
+        let answer = found.map_or(AclAnswer::Unbound, answer_of);
         trace.stage(|| Event::Acl { direction, stage, group: *group, answer });
         let action = match answer {
             AclAnswer::Unbound => continue,
@@ -40,8 +48,8 @@ pub(super) fn check<'a>(
     verdict
 }
 
-fn ask(policy: &Policy<'_>, group: AclGroupId, headers: &Headers) -> AclAnswer {
-    match policy.classify(group, headers) {
+fn answer_of(found: Match) -> AclAnswer {
+    match found {
         Match::NoGroup => AclAnswer::NoGroup,
         Match::OtherVersion => AclAnswer::OtherVersion,
         Match::NoRule => AclAnswer::NoRule,

@@ -1,13 +1,13 @@
 //! Counters of one core. DASH HLD, ENI counters.
 //!
 //! Plain u64, written by this core alone; they leave it only as a copy that this core makes. The
-//! storage for ENIs is the caller's, about 700 bytes each.
+//! storage is the caller's: about 700 bytes an ENI, 16 a rule that is counted.
 
 use dash_hal::Hits;
 
 use super::{
     Context, DropReason, Uncached,
-    policy::{Direction, EniId},
+    policy::{Direction, EniId, RuleCounterId},
 };
 
 /// Frames and their bytes, without FCS.
@@ -20,7 +20,8 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    const ZERO: Self = Self { packets: 0, bytes: 0 };
+    /// Nothing counted, for static storage.
+    pub const ZERO: Self = Self { packets: 0, bytes: 0 };
 
     const fn plus(self, other: Self) -> Self {
         Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
@@ -131,6 +132,7 @@ impl EniCounters {
 #[derive(Debug)]
 pub(super) struct Counters<'a> {
     enis: &'a mut [EniCounters],
+    rules: &'a mut [Traffic],
     drops: Drops,
 }
 
@@ -140,7 +142,28 @@ impl<'a> Counters<'a> {
         for eni in enis.iter_mut() {
             eni.flows = 0;
         }
-        Self { enis, drops: Drops::ZERO }
+        Self { enis, rules: &mut [], drops: Drops::ZERO }
+    }
+
+    pub(super) fn set_rules(&mut self, rules: &'a mut [Traffic]) {
+        self.rules = rules;
+    }
+
+    pub(super) const fn rules(&self) -> &[Traffic] {
+        self.rules
+    }
+
+    /// A rule of the ACL matched a frame of `received` bytes.
+    pub(super) fn matched(&mut self, rule: RuleCounterId, received: usize) {
+        if let Some(traffic) = self.rules.get_mut(rule.0 as usize) {
+            traffic.add(received);
+        }
+    }
+
+    pub(super) fn reset_rule(&mut self, rule: RuleCounterId) {
+        if let Some(traffic) = self.rules.get_mut(rule.0 as usize) {
+            *traffic = Traffic::ZERO;
+        }
     }
 
     pub(super) const fn drops(&self) -> &Drops {

@@ -137,7 +137,7 @@ impl Fields for Walked<'_> {
         let frame = Frame::new(self.bytes, self.layout.inner())?;
         *key = FlowKey::new(owner, direction, &frame.headers, entry);
         if let Some(fragment) = frame.fragment.filter(|fragment| fragment.offset != 0) {
-            *key = key.of_fragment(&fragment);
+            *key = key.of_fragment(fragment);
         }
         Ok(frame.fragment.is_some())
     }
@@ -190,7 +190,7 @@ impl Frame {
         // The parser does not look behind a customer's tag.
         let (source, destination) = customer.addresses(bytes).ok_or(DropReason::InnerNotIp)?;
         let fragment = customer.fragment(bytes);
-        if fragment.is_some_and(|fragment| hides_its_header(bytes, customer, &fragment)) {
+        if fragment.is_some_and(|fragment| hides_its_header(bytes, customer, fragment)) {
             return Err(DropReason::Fragment);
         }
         let (source_port, destination_port) = customer.ports(bytes);
@@ -208,7 +208,7 @@ impl Frame {
 }
 
 /// Whether a fragment is the first without the ports that policy asks for, or would change them.
-fn hides_its_header(bytes: &[u8], customer: &Layer, fragment: &Fragment) -> bool {
+fn hides_its_header(bytes: &[u8], customer: &Layer, fragment: Fragment) -> bool {
     match (customer.protocol, fragment.offset) {
         (ip::UDP, 0) => customer.udp(bytes).is_none(),
         (ip::TCP, 0) => customer.tcp(bytes).is_none(),

@@ -193,7 +193,7 @@ impl FlowKey {
 
     /// The temporary flow of the datagram of `fragment`, a frame of this flow or of any other between
     /// these addresses.
-    pub(super) const fn of_fragment(&self, fragment: &Fragment) -> Self {
+    pub(super) const fn of_fragment(&self, fragment: Fragment) -> Self {
         let Self([owner, facts, rest @ ..]) = *self;
         let facts = facts & !((1 << FLAGS) - 1)
             | fragment.id as u64

@@ -64,10 +64,10 @@ use self::{
     mapping::EniVni,
     memory::{Gate, Memory},
     outbound_routing::Target,
-    policy::{Direction, Eni, EniId, Policy, is_v6},
+    policy::{Direction, Eni, EniId, Policy, RuleCounterId, is_v6},
 };
 use crate::{
-    flow::{Egress, Flow, NewFlow, Timeouts, fragment::Piece},
+    flow::{Egress, Flow, FlowTable, NewFlow, Timeouts, fragment::Piece},
     packet::{Entering, Packet},
     pipeline::{
         Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict,
@@ -79,6 +79,9 @@ use crate::{
 
 // Three cache lines; what is in them is said at the head of `flow::Flow`'s file.
 const _: () = assert!(size_of::<Slot<FlowKey, Flow<FlowState>>>() == 192);
+
+// All in all, of a table that is full: each entry is in use, and 94 % of the places in its buckets.
+const _: () = assert!(FlowTable::<FlowKey, FlowState>::bytes_for(1 << 20) <= 201 << 20);
 
 /// What holds for all ENIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +141,28 @@ impl<'a> Vnet<'a> {
     /// Changes what holds for all ENIs, between bursts. Flows keep the time-outs that they have.
     pub const fn set(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// Counts, from here on, the frames that each rule of the ACL was the first of its group to
+    /// match; not those that hit a flow. A rule whose value is [`AclAction::counted`] counts in the
+    /// place of `rules` that it names.
+    ///
+    /// [`AclAction::counted`]: policy::AclAction::counted
+    #[must_use]
+    pub fn count_rules(mut self, rules: &'a mut [Traffic]) -> Self {
+        self.counters.set_rules(rules);
+        self
+    }
+
+    /// Counters of rules, by their numbers.
+    #[must_use]
+    pub const fn rule_counters(&self) -> &[Traffic] {
+        self.counters.rules()
+    }
+
+    /// Counts a rule from 0 again, for a number that a new rule takes over.
+    pub fn reset_rule_counter(&mut self, rule: RuleCounterId) {
+        self.counters.reset_rule(rule);
     }
 
     /// Drops of all frames, also of those without an ENI.
@@ -251,21 +276,23 @@ impl<'a> Vnet<'a> {
 
     /// The stages that only a miss passes, up to the header changes.
     fn decide<H: Hints>(
-        &self,
+        &mut self,
         (context, key): (Context, Option<&FlowKey>),
-        frame: &Frame,
+        (frame, length): (&Frame, usize),
         received: &Received,
         hints: &H,
         trace: &mut impl Trace<Self>,
     ) -> Result<Compiled, DropReason> {
-        let policy = &self.policy;
+        let Self { policy, counters, .. } = &mut *self;
+        let policy = &*policy;
         let eni = policy.eni(context.eni).ok_or(DropReason::EniMiss)?;
         // The number may have gone to another ENI since the frame's MAC address named it.
         if key.is_some_and(|key| key.eni() != eni.mac) {
             return Err(DropReason::EniMiss);
         }
         trusted_vni::check(policy, context.eni, received.vni, trace)?;
-        acl_stages::check(policy, &eni.acl, context.direction, &frame.headers, trace)?;
+        let count = |rule| counters.matched(rule, length);
+        acl_stages::check(policy, &eni.acl, context.direction, &frame.headers, count, trace)?;
         let compiled = match context.direction {
             Direction::Outbound => self.outbound(&eni, frame, received, hints, trace),
             Direction::Inbound => self.inbound((context.eni, &eni), frame, received, hints, trace),
@@ -407,8 +434,9 @@ impl Pipeline for Vnet<'_> {
             {
                 return Err(DropReason::TcpNotSyn);
             }
-            let compiled = self.decide((*context, cause.key()), &frame, &received, hints, trace)?;
-            let destination = underlay::destination(&compiled.rewrite, frame.headers.destination);
+            let (whose, frame) = ((*context, cause.key()), (&frame, bytes.len()));
+            let compiled = self.decide(whose, frame, &received, hints, trace)?;
+            let destination = underlay::destination(&compiled.rewrite, frame.0.headers.destination);
             let (egress, state) = underlay::find(&self.policy, context.eni, destination, trace)?;
             Ok((compiled, egress, state))
         });
@@ -482,7 +510,7 @@ impl Pipeline for Vnet<'_> {
         let fragment = layout.inner().fragment(bytes)?;
         let timeout = self.settings.fragment_timeout;
         Some(match (fragment.offset, fragment.more) {
-            (0, _) => Piece::First { later: key.of_fragment(&fragment), timeout },
+            (0, _) => Piece::First { later: key.of_fragment(fragment), timeout },
             (_, true) => Piece::Middle,
             (_, false) => Piece::Last,
         })

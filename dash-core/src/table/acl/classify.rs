@@ -15,6 +15,7 @@
 //! record for each rule whose prefix covers the address. Bounded by the number of rules.
 
 use super::{
+    super::atomic::{AtomicU32, Ordering::Relaxed},
     Headers,
     image::{
         DESTINATION, LEVEL_WORDS, MAX_LEVELS, PAGE_BITS, PORT_DIGIT, PROTOCOL_BITS, SOURCE, check,
@@ -22,10 +23,7 @@ use super::{
     },
     key::{Key, Window},
 };
-use core::{
-    hint::select_unpredictable,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use core::hint::select_unpredictable;
 use smoltcp::wire::IpAddress;
 
 /// Packets that are classified together.
@@ -82,10 +80,7 @@ impl<T: Fn(u32, IpAddress) -> bool> Classifier<'_, T> {
     }
 
     fn burst<K: Key, const N: usize>(&self, headers: &[Headers], best: &mut [u32; N]) -> bool {
-        let sides = [
-            self.numbers::<K, N>(SOURCE, headers, |headers| &headers.source),
-            self.numbers::<K, N>(DESTINATION, headers, |headers| &headers.destination),
-        ];
+        let sides = [SOURCE, DESTINATION].map(|side| self.numbers::<K, N>(side, headers));
         if self.word(header::LEVELS) > 0 {
             self.diagram(headers, [&sides[SOURCE].intervals, &sides[DESTINATION].intervals], best);
         }
@@ -97,13 +92,7 @@ impl<T: Fn(u32, IpAddress) -> bool> Classifier<'_, T> {
     }
 
     /// Numbers and intervals of one side.
-    #[inline]
-    fn numbers<K: Key, const N: usize>(
-        &self,
-        side: usize,
-        headers: &[Headers],
-        address: impl Fn(&Headers) -> &IpAddress,
-    ) -> Numbers<K, N> {
+    fn numbers<K: Key, const N: usize>(&self, side: usize, headers: &[Headers]) -> Numbers<K, N> {
         let count = self.side(side, side::COUNT);
         let keys = self.words.get(self.side(side, side::KEYS)..).unwrap_or_default();
         let keys = keys.get(..count * K::WORDS).unwrap_or_default();
@@ -118,21 +107,21 @@ impl<T: Fn(u32, IpAddress) -> bool> Classifier<'_, T> {
         };
         let mut all = Numbers { values: [K::default(); N], intervals: [0; N], inside: 0 };
         for (index, (headers, number)) in headers.iter().zip(&mut all.values).enumerate() {
-            if let Some(inside) = K::of(address(headers), &window) {
+            let address = if side == SOURCE { &headers.source } else { &headers.destination };
+            if let Some(inside) = K::of(address, &window) {
                 *number = inside;
                 all.inside |= 1 << index;
             }
         }
-        let turns = all.values.chunks(LANES).zip(all.intervals.chunks_mut(LANES));
-        for (numbers, intervals) in turns.take(headers.len().div_ceil(LANES)) {
-            let lanes: Result<&[K; LANES], _> = numbers.try_into();
-            let found: Result<&mut [u32; LANES], _> = intervals.try_into();
-            if let (Ok(numbers), Ok(intervals)) = (lanes, found) {
-                *intervals = search(keys, count, numbers);
-            } else {
-                for (number, interval) in numbers.iter().zip(intervals) {
-                    [*interval] = search(keys, count, &[*number]);
-                }
+        if N.is_multiple_of(LANES) {
+            let (numbers, intervals) = (all.values.as_chunks().0, all.intervals.as_chunks_mut().0);
+            let turns = numbers.iter().zip(intervals).take(headers.len().div_ceil(LANES));
+            for (numbers, intervals) in turns {
+                *intervals = search::<K, LANES>(keys, count, numbers);
+            }
+        } else {
+            for (number, interval) in all.values.iter().zip(&mut all.intervals) {
+                [*interval] = search(keys, count, &[*number]);
             }
         }
         if all.inside.count_ones() < headers.len() as u32 {

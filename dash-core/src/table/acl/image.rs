@@ -7,7 +7,7 @@
 //! Offsets are in words from the start of the run. Half words are packed two a word, the lower one
 //! first.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use super::super::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Sides of a packet.
 pub(super) const SOURCE: usize = 0;

@@ -4,8 +4,7 @@
 //! therefore compares only the words in between: its window. An address that differs from the
 //! prefixes before the window is outside: nothing but "any" matches it.
 
-use super::image::word;
-use core::sync::atomic::AtomicU32;
+use super::{super::atomic::AtomicU32, image::word};
 use smoltcp::wire::{IpAddress, IpVersion};
 
 /// Bits of an address, the first one highest, for both families.
@@ -31,7 +30,6 @@ pub(super) struct Window {
 
 impl Window {
     /// The number of an address, or `None` if it is outside or of the other family.
-    #[inline]
     pub(super) fn number(&self, address: &IpAddress) -> Option<u128> {
         if (address.version() == IpVersion::Ipv6) != self.v6 {
             return None;

@@ -10,13 +10,19 @@
 
 use super::super::{
     TableError,
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
     quiescence::{Readers, Snapshot},
 };
 use super::image::word;
-use core::{
-    iter,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use core::iter;
+
+/// A group's word when there is no group; the end of the writer's queue.
+pub(super) const NO_GROUP: u32 = u32::MAX;
+/// Set in the word of a group of IPv6; the rest is its block.
+pub(super) const GROUP_V6: u32 = 1 << 31;
 
 /// Words of a cache line; blocks and images begin at one.
 const LINE: usize = 16;
@@ -36,6 +42,13 @@ const RETIRED: u32 = 3;
 /// The image of the block at line `line`, and whatever follows it.
 pub(super) fn image(words: &[AtomicU32], line: u32) -> &[AtomicU32] {
     (line as usize).checked_mul(LINE).and_then(|at| words.get(at + LINE..)).unwrap_or_default()
+}
+
+/// The word of a group, to be read once for all that is asked of one version of it.
+#[inline]
+pub(super) fn published(group: &AtomicU32) -> u32 {
+    // Acquire: pairs with the store that published the group.
+    group.load(Acquire)
 }
 
 /// The blocks; belongs to the writer.
@@ -117,8 +130,18 @@ impl<'a> Store<'a> {
         self.set(line as usize * LINE, STATE, FREE);
     }
 
+    /// Changes a group's word, and gives up the block that it named.
+    pub(super) fn publish(&mut self, group: &AtomicU32, word: u32) {
+        let old = group.load(Relaxed);
+        // Release: who reads this word finds the image written.
+        group.store(word, Release);
+        if old != NO_GROUP {
+            self.retire(old & !GROUP_V6);
+        }
+    }
+
     /// Gives up a block that nothing leads to any more.
-    pub(super) fn retire(&mut self, line: u32) {
+    fn retire(&mut self, line: u32) {
         // What is free already must not wait with the block that comes now.
         self.poll();
         self.set(line as usize * LINE, STATE, RETIRED);

@@ -6,6 +6,8 @@ use smoltcp::wire::{IpAddress, IpCidr, IpVersion, Ipv4Address, Ipv6Address};
 pub trait Bits: Copy {
     /// The first bits, as the slot of a node.
     fn slot(self) -> u32;
+    /// The slot behind the first `depth` bits.
+    fn slot_at(self, depth: u32) -> u32;
     /// The bits behind those of [`Self::slot`].
     fn behind_slot(self) -> Self;
     /// The first `width` bits.
@@ -20,6 +22,11 @@ impl Bits for u32 {
     #[inline]
     fn slot(self) -> u32 {
         self >> (u32::BITS - STRIDE)
+    }
+
+    #[inline]
+    fn slot_at(self, depth: u32) -> u32 {
+        (self << (depth % u32::BITS)).slot()
     }
 
     #[inline]
@@ -47,6 +54,17 @@ impl Bits for u128 {
     #[inline]
     fn slot(self) -> u32 {
         (self >> (u128::BITS - STRIDE)) as u32
+    }
+
+    #[inline]
+    fn slot_at(self, depth: u32) -> u32 {
+        // Most ways end within the first half.
+        if depth <= u64::BITS - STRIDE {
+            let high = (self >> 64) as u64;
+            (high << depth >> (u64::BITS - STRIDE)) as u32
+        } else {
+            (self << (depth % u128::BITS)).slot()
+        }
     }
 
     #[inline]

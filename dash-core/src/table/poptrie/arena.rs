@@ -90,7 +90,7 @@ impl<'a> Arena<'a> {
     pub(super) fn take(&mut self, size: usize, end: End) -> Option<u32> {
         let start = self
             .listed(size, end)
-            .or_else(|| self.from_gap(size, end))
+            .or_else(|| self.in_gap(size, end))
             // The other end's leftovers, before the answer is no.
             .or_else(|| self.listed(size, if end == End::Low { End::High } else { End::Low }))?;
         self.free -= size;
@@ -126,7 +126,7 @@ impl<'a> Arena<'a> {
     /// region has such blocks.
     fn large(&self, side: usize, size: usize) -> Option<(u32, usize)> {
         let mut start = self.bin(side, 0)?.load(Relaxed);
-        for _ in 0..self.words.len() / GRANULE / BINS + 1 {
+        for _ in 0..=self.words.len() / GRANULE / BINS {
             let found = self.word(start, 2)?.load(Relaxed) as usize;
             if found >= size {
                 return Some((start, found));
@@ -136,7 +136,7 @@ impl<'a> Arena<'a> {
         None
     }
 
-    fn from_gap(&mut self, size: usize, end: End) -> Option<u32> {
+    fn in_gap(&mut self, size: usize, end: End) -> Option<u32> {
         if ((self.high - self.low) as usize) < size {
             return None;
         }

@@ -65,6 +65,12 @@ pub(super) const fn is_bucket(edge: u32) -> bool {
     edge.wrapping_add(1) > POINTER | BUCKET
 }
 
+/// The first word of the block behind an edge.
+#[inline]
+pub(super) const fn start_of(edge: u32) -> u32 {
+    (edge & START) * GRANULE as u32
+}
+
 pub(super) const fn node_edge(start: u32) -> u32 {
     POINTER | start
 }
@@ -136,7 +142,13 @@ impl<'a> Blocks<'a> {
     /// The edge of a slot of the node behind `edge`.
     #[inline]
     pub(super) fn step(self, edge: u32, slot: u32) -> u32 {
-        let start = (edge & START) as usize * GRANULE;
+        self.edge_at(start_of(edge), slot)
+    }
+
+    /// The edge of a slot of the node that starts with this word.
+    #[inline]
+    pub(super) fn edge_at(self, start: u32, slot: u32) -> u32 {
+        let start = start as usize;
         let node = self.words.get(start..start + PADDING).and_then(<[_]>::first_chunk::<PADDING>);
         let Some(node) = node else { return NONE };
         let [_, low, high, ..] = node;
@@ -271,11 +283,13 @@ impl<'a> Prefixes<'a> {
 
     /// The word of the value of a prefix.
     pub(super) fn value(self, number: u32) -> Option<&'a AtomicU32> {
-        if self.numbers >> (number % 128) & 1 == 0 {
+        let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
+        let (half, before) = if number < 64 { (low, 0) } else { (high, low.count_ones()) };
+        let bit = 1 << (number % 64);
+        if half & bit == 0 {
             return None;
         }
-        let before = self.numbers & ((1 << (number % 128)) - 1);
-        self.values.get(before.count_ones() as usize)
+        self.values.get((before + (half & (bit - 1)).count_ones()) as usize)
     }
 
     /// Numbers and values, in the order of the numbers.
@@ -319,7 +333,7 @@ pub(super) const fn number(bits: u32, length: u32) -> u32 {
 
 /// Bits and length of a prefix of a node.
 pub(super) const fn of_number(number: u32) -> (u32, u32) {
-    let length = 31 - (number | 1).leading_zeros();
+    let length = (number | 1).ilog2();
     (number ^ 1 << length, length)
 }
 

@@ -85,7 +85,7 @@ impl<'a> Bucket<'a> {
             let add = |bits, word: &AtomicU32| bits << 32 | u128::from(word.load(Relaxed));
             let width = width(self.form);
             let bits = self.words.get(at + 1..)?.get(..width)?.iter().fold(0, add);
-            let bits = bits << (128 - 32 * width as u32) % 128;
+            let bits = bits << ((128 - 32 * width as u32) % 128);
             return (length != NO_ENTRY).then_some(Found { length, bits, value: word(at)? });
         }
         if self.form == TWO && number >= 2 {
@@ -131,7 +131,8 @@ impl<'a> Bucket<'a> {
             let value = value.load(Acquire);
             // The bits above the last 1, which is behind those of the prefix.
             let mask = !(key ^ key.wrapping_sub(1));
-            let covers = ((key ^ bits) & mask == 0) & (key != 0) & (value != NONE);
+            let there = u32::from(key != 0) & u32::from(value != NONE);
+            let covers = u32::from((key ^ bits) & mask == 0) & there != 0;
             answer = select_unpredictable(covers, value, answer);
         }
         answer
@@ -140,7 +141,7 @@ impl<'a> Bucket<'a> {
 
 /// Words of the bits of an entry.
 const fn width(form: u32) -> usize {
-    1 << (form - WIDE) % 4
+    1 << ((form - WIDE) % 4)
 }
 
 /// The words of the value and of the key of an entry.
@@ -168,9 +169,9 @@ pub(super) fn write_bucket(
     entries: &[Entry],
 ) -> Result<u32, TableError> {
     let form = match entries.first().map_or(0, |entry| entry.length) {
-        ..=KEY_BITS if entries.len() <= 2 => TWO,
-        ..=KEY_BITS => FOUR,
-        ..=32 => WIDE,
+        0..=KEY_BITS if entries.len() <= 2 => TWO,
+        0..=KEY_BITS => FOUR,
+        16..=32 => WIDE,
         33..=64 => WIDE + 1,
         _ => WIDE + 2,
     };

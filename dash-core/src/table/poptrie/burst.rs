@@ -4,18 +4,17 @@ use super::{
     Address, Poptrie, Table,
     address::Bits,
     atomic::Ordering::Acquire,
-    block::{Blocks, LEVELS, NONE, is_bucket, is_node, is_pointer},
+    block::{Blocks, LEVELS, NONE, STRIDE, is_bucket, is_node, is_pointer, start_of},
 };
-use core::hint::select_unpredictable;
 
 /// Addresses that go together. A power of two: an index is cut to it instead of being checked.
 const TOGETHER: usize = 32;
 
-/// Some addresses of the same number.
+/// Addresses on their way.
 struct Burst<B> {
     /// Where each of them is.
     edges: [u32; TOGETHER],
-    /// Its bits behind that edge.
+    /// Its bits behind those that chose its first edge.
     bits: [B; TOGETHER],
 }
 
@@ -48,46 +47,77 @@ impl<B: Bits + Default> Burst<B> {
         Self { edges: [NONE; TOGETHER], bits: [B::default(); TOGETHER] }
     }
 
-    /// Follows the first `count` edges to their ends.
-    #[inline]
-    fn follow(&mut self, blocks: Blocks<'_>, count: usize) {
+    /// Follows all edges to their ends.
+    #[inline(never)]
+    fn follow(&mut self, blocks: Blocks<'_>) {
+        if !some(&self.edges, is_pointer) {
+            return;
+        }
+        // Only where there is no direct pointing.
+        if some(&self.edges, is_bucket) {
+            for (edge, bits) in self.edges.iter_mut().zip(&self.bits) {
+                if is_bucket(*edge) {
+                    *edge = blocks.answer(*edge, *bits);
+                }
+            }
+        }
+        // Most of a large table begins with a node, and ends behind it: one step for all, in loops
+        // that the compiler can make of vector instructions but for the loads.
+        let mut starts = [0; TOGETHER];
+        for (start, edge) in starts.iter_mut().zip(&self.edges) {
+            *start = if is_node(*edge) { start_of(*edge) } else { 0 };
+        }
+        let mut next = [NONE; TOGETHER];
+        for ((next, start), bits) in next.iter_mut().zip(&starts).zip(&self.bits) {
+            *next = blocks.edge_at(*start, bits.slot());
+        }
+        for (edge, next) in self.edges.iter_mut().zip(&next) {
+            *edge = if is_node(*edge) { *next } else { *edge };
+        }
+        if some(&self.edges, is_pointer) {
+            self.follow_on(blocks);
+        }
+    }
+
+    /// Follows the edges that still lead on behind the first node.
+    #[inline(never)]
+    fn follow_on(&mut self, blocks: Blocks<'_>) {
         let (mut rest, mut nodes, mut buckets) = (List::new(), List::new(), List::new());
-        // Most of a large table begins with a node: one step for all, needed or not.
-        let places = self.edges.iter_mut().zip(&mut self.bits).enumerate();
-        for (number, (edge, bits)) in places.take(count) {
-            let there = is_node(*edge);
-            let next = blocks.step(select_unpredictable(there, *edge, 0), bits.slot());
-            let next = select_unpredictable(there, next, *edge);
-            *bits = select_unpredictable(there, bits.behind_slot(), *bits);
-            *edge = next;
-            rest.add(number, is_pointer(next));
+        let mut depths = [STRIDE as u8; TOGETHER];
+        for (number, edge) in self.edges.iter().enumerate() {
+            rest.add(number, is_pointer(*edge));
+            nodes.add(number, is_node(*edge));
         }
-        for at in 0..rest.len {
-            let number = rest.get(at);
-            let edge = self.edges[number];
-            nodes.add(number, is_node(edge));
-            buckets.add(number, is_bucket(edge));
-        }
-        for _ in 0..LEVELS {
+        for level in 1..LEVELS as u32 {
             if nodes.len == 0 {
                 break;
             }
+            let depth = level * STRIDE;
             let steps = core::mem::replace(&mut nodes.len, 0);
             for at in 0..steps {
                 let number = nodes.get(at);
-                let bits = self.bits[number];
-                let edge = blocks.step(self.edges[number], bits.slot());
+                let edge = blocks.step(self.edges[number], self.bits[number].slot_at(depth));
                 self.edges[number] = edge;
-                self.bits[number] = bits.behind_slot();
+                depths[number] = (depth + STRIDE) as u8;
                 nodes.add(number, is_node(edge));
-                buckets.add(number, is_bucket(edge));
             }
+        }
+        for at in 0..rest.len {
+            let number = rest.get(at);
+            buckets.add(number, is_bucket(self.edges[number]));
         }
         for at in 0..buckets.len {
             let number = buckets.get(at);
-            self.edges[number] = blocks.answer(self.edges[number], self.bits[number]);
+            let bits = self.bits[number].behind(depths[number].into());
+            self.edges[number] = blocks.answer(self.edges[number], bits);
         }
     }
+}
+
+/// Whether one of the edges is such a one; asks of all, as one vector.
+#[inline]
+fn some(edges: &[u32; TOGETHER], is: impl Fn(u32) -> bool) -> bool {
+    edges.iter().fold(0, |some, edge| some | u32::from(is(*edge))) != 0
 }
 
 impl Poptrie<'_> {
@@ -120,12 +150,12 @@ impl Poptrie<'_> {
                     (*edge, *bits) = root.enter(address.bits());
                 }
             }
-            burst.follow(self.blocks, addresses.len());
+            burst.follow(self.blocks);
             let questions = tables.iter().zip(addresses);
             for ((answer, edge), (table, address)) in
-                answers.iter_mut().zip(burst.edges).zip(questions)
+                answers.iter_mut().zip(&burst.edges).zip(questions)
             {
-                let value = match edge {
+                let value = match *edge {
                     NONE => self.value(*table, A::VERSION, address.bits()),
                     value => value,
                 };
@@ -134,7 +164,7 @@ impl Poptrie<'_> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn lookup_chunk<A: Address>(&self, table: u32, addresses: &[A], answers: &mut [Option<u32>]) {
         let table_words = Table::new(self.tables, table);
         let Some(words) = table_words else { return answers.fill(None) };
@@ -144,16 +174,20 @@ impl Poptrie<'_> {
         for ((edge, bits), address) in burst.edges.iter_mut().zip(&mut burst.bits).zip(addresses) {
             (*edge, *bits) = root.enter(address.bits());
         }
-        burst.follow(self.blocks, addresses.len());
+        burst.follow(self.blocks);
         let default = root.default.load(Acquire);
-        // As in `lookup`: the route that was looked for may come and the default go.
-        let changed = words.changes.load(Acquire) != changes;
-        for ((answer, edge), address) in answers.iter_mut().zip(burst.edges).zip(addresses) {
-            let mut value = select_unpredictable(edge == NONE, default, edge);
-            if changed && edge == NONE {
-                value = self.value(table, A::VERSION, address.bits());
-            }
+        for (answer, edge) in answers.iter_mut().zip(&burst.edges).take(addresses.len()) {
+            let value = if *edge == NONE { default } else { *edge };
             *answer = (value != NONE).then_some(value);
+        }
+        // As in `lookup`: the route that was looked for may come and the default go.
+        if words.changes.load(Acquire) != changes {
+            for ((answer, edge), address) in answers.iter_mut().zip(&burst.edges).zip(addresses) {
+                if *edge == NONE {
+                    let value = self.value(table, A::VERSION, address.bits());
+                    *answer = (value != NONE).then_some(value);
+                }
+            }
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn write_entries(
             *entry = entry.behind_slot();
         }
     }
-    let mut edge = part(memory, inherited, &entries)?;
+    let mut edge = write_node(memory, inherited, &entries)?;
     for slot in shared.iter().rev() {
         let mut draft = Draft::new(inherited);
         draft.set_edge(*slot, edge);
@@ -107,8 +107,12 @@ fn shared_slot(entries: &[Entry]) -> Option<u32> {
     entries.iter().all(behind).then_some(slot)
 }
 
-/// Writes a node for entries that no slot has all of.
-fn part(memory: &mut Memory<'_>, inherited: u32, entries: &[Entry]) -> Result<u32, TableError> {
+/// Writes a node for entries of which no slot has more than fit into a bucket.
+pub(super) fn write_node(
+    memory: &mut Memory<'_>,
+    inherited: u32,
+    entries: &[Entry],
+) -> Result<u32, TableError> {
     let mut draft = Draft::new(inherited);
     for entry in entries.iter().rev().filter(|entry| entry.length <= STRIDE) {
         draft.add(entry.number(), entry.value);

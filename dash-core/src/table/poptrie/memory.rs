@@ -157,15 +157,11 @@ impl<'a> Memory<'a> {
     /// All blocks under an edge.
     pub(super) fn give_tree(&mut self, edge: u32) {
         let blocks = self.blocks();
-        blocks.visit(
-            edge,
-            |node| node.pointers(),
-            |block| {
-                for (start, words, end) in block.parts() {
-                    self.give(start, words, end);
-                }
-            },
-        );
+        blocks.visit(edge, super::block::Node::pointers, |block| {
+            for (start, words, end) in block.parts() {
+                self.give(start, words, end);
+            }
+        });
     }
 
     /// Ends a change: what was given up waits from now on.

@@ -7,7 +7,7 @@
 //! that a node is one block, changed by storing the edge above it. Up to four prefixes that no
 //! other one is near stand in a bucket instead of nodes. And the prefixes themselves are part of
 //! the tree, in blocks beside the nodes that look-ups do not read, in the form of the Tree Bitmap
-//! (Eatherton, Varghese and Dittia, CCR 2004). See [`block`] for the words.
+//! (Eatherton, Varghese and Dittia, CCR 2004). The file `block.rs` has the words.
 //!
 //! Memory: 7 to 20 bytes a prefix in tables of some thousands, all counted, more where IPv6
 //! prefixes share many bits (a node of about 24 bytes for each 6), and [`Direct`]. Cost: a look-up

@@ -13,7 +13,7 @@ use super::{
     },
     block::{Blocks, LEVELS, NONE, Node, STRIDE, Target, bits, is_pointer, number},
     bucket::{Bucket, Found, write_bucket},
-    draft::{Draft, Entry, add_entry, entries_of, slots, write_entries},
+    draft::{Draft, Entry, add_entry, entries_of, slots, write_entries, write_node},
     memory::Memory,
 };
 use heapless::Vec;
@@ -57,6 +57,12 @@ struct Way<'a> {
 }
 
 impl<'a> Trie<'a> {
+    /// Whether direct pointing leads to it: then a node is first, never a bucket, so that most
+    /// look-ups take the same steps.
+    const fn is_direct(&self) -> bool {
+        self.depth > 0
+    }
+
     /// Finds the place of `prefix`, which is longer than the trie is deep.
     fn way(&self, blocks: Blocks<'a>, prefix: Prefix) -> Option<Way<'a>> {
         let mut bits = prefix.address.behind(self.depth);
@@ -124,7 +130,12 @@ impl<'a> Trie<'a> {
             Place::Leaf => {
                 let inherited = edge.load(Relaxed);
                 let Some(above) = nodes.last() else {
-                    edge.store(write_bucket(memory, inherited, &[entry])?, Release);
+                    let new = if self.is_direct() {
+                        write_node(memory, inherited, &[entry])?
+                    } else {
+                        write_bucket(memory, inherited, &[entry])?
+                    };
+                    edge.store(new, Release);
                     return Ok(());
                 };
                 let Target::Node(node) = blocks.target(above.edge.load(Relaxed)) else {
@@ -262,32 +273,35 @@ impl<'a> Trie<'a> {
                 }
                 let mut draft = Draft::of(node, keep);
                 draft.remove(number);
-                if !shrink(memory, way.edge, way.inherited, node, &draft, keep) {
+                let first = self.is_direct() && way.nodes.is_empty();
+                if !shrink(memory, way.edge, way.inherited, node, &draft, [keep, first]) {
                     return;
                 }
             }
         }
-        for step in way.nodes.iter().rev() {
+        for (number, step) in way.nodes.iter().enumerate().rev() {
             let Target::Node(node) = blocks.target(step.edge.load(Relaxed)) else { return };
             let draft = Draft::of(node, keep);
-            if !shrink(memory, step.edge, step.inherited, node, &draft, keep) {
+            let first = self.is_direct() && number == 0;
+            if !shrink(memory, step.edge, step.inherited, node, &draft, [keep, first]) {
                 return;
             }
         }
     }
 }
 
-/// Replaces a node by its draft or, where few prefixes are left, by a bucket or nothing. Answers
-/// whether the node above may have too few now.
+/// Replaces a node by its draft or, where few prefixes are left, by a bucket, or nothing where none
+/// is left; the `first` one by nothing only. Answers whether the node above may have too few now.
 fn shrink<'a>(
     memory: &mut Memory<'a>,
     edge: &AtomicU32,
     inherited: u32,
     node: Node<'a>,
     draft: &Draft,
-    keep: bool,
+    [keep, first]: [bool; 2],
 ) -> bool {
-    let Some(entries) = draft.entries(memory, keep) else {
+    let entries = draft.entries(memory, keep).filter(|few| !first || few.is_empty());
+    let Some(entries) = entries else {
         if draft.runs() != node.runs() || draft.numbers() != node.prefixes().numbers {
             // Refused, the node stays as it is, which is right too.
             let _ = replace_node(memory, edge, node, draft);
@@ -342,7 +356,7 @@ fn retire_bucket(memory: &mut Memory<'_>, bucket: Bucket<'_>) {
 }
 
 /// Gives `edge` to all addresses behind `word` that no prefix from there on covers.
-pub(super) fn inherit<'a>(blocks: Blocks<'a>, word: &AtomicU32, edge: u32) {
+pub(super) fn inherit(blocks: Blocks<'_>, word: &AtomicU32, edge: u32) {
     let old = word.load(Relaxed);
     if !is_pointer(old) {
         // Release: as in `set`.

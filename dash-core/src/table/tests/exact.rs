@@ -3,7 +3,13 @@ use super::super::{
     exact::{ExactWriter, Words},
     quiescence::Readers,
 };
-use super::std::{collections::BTreeMap, vec, vec::Vec};
+use super::std::{
+    self,
+    collections::BTreeMap,
+    time::{Duration, Instant},
+    vec,
+    vec::Vec,
+};
 use super::{CHANGES, HASH, await_growth, compare, contend, persist, storage};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use proptest::prelude::*;
@@ -47,7 +53,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 #[test]
 fn equals_a_naive_map() {
     let run = (0..24_usize, 0..=3_usize, prop::collection::vec(operation(), 300..600));
-    compare("exact", 280, run, |(capacity, reader_count, operations)| {
+    compare("exact", 2_400, run, |(capacity, reader_count, operations)| {
         let counters: Vec<_> = (0..reader_count).map(|_| AtomicU32::new(u32::MAX - 20)).collect();
         let readers = Readers::new(&counters);
         let words = storage(Writer::words_for(capacity));
@@ -309,6 +315,81 @@ fn readers_see_old_or_new_and_always_what_stays() {
             }
         },
     );
+}
+
+/// 100,000 changes a second while readers look up bursts: of 1,000 keys, the first half stays.
+#[test]
+#[cfg(not(miri))]
+fn readers_beside_a_writer_of_100_000_changes_a_second() {
+    const CHANGES: u32 = 100_000;
+    const STAY: u32 = 500;
+    let counters = [const { AtomicU32::new(0) }; 2];
+    let readers = Readers::new(&counters);
+    let words = storage(Writer::words_for(2 * STAY as usize));
+    let mut writer = Writer::new(&words, 2 * STAY as usize, HASH, readers).unwrap();
+    for number in 0..STAY {
+        writer.insert(&key(number), &value(number, 0)).unwrap();
+    }
+    let table = writer.table();
+    let looked_up = [const { AtomicU32::new(0) }; 2];
+    contend(
+        readers,
+        |reader| {
+            let bursts = looked_up[reader].fetch_add(1, Relaxed);
+            for step in 0..32 {
+                let number = (32 * bursts + step) % (2 * STAY);
+                match table.get(&key(number)) {
+                    Some(found) => assert_eq!(found, value(number, found[0])),
+                    None => assert!(number >= STAY, "key {number} has gone"),
+                }
+            }
+        },
+        |pause| {
+            let start = Instant::now();
+            for change in 1..=CHANGES {
+                let number = change.wrapping_mul(2_654_435_761) % (2 * STAY);
+                if number >= STAY && change % 3 == 0 {
+                    writer.remove(&key(number));
+                } else {
+                    persist(pause, || writer.insert(&key(number), &value(number, change)));
+                }
+                while start.elapsed() < 10 * change * Duration::from_micros(1) {
+                    pause();
+                }
+            }
+            let bursts = looked_up.iter().map(|bursts| bursts.load(Relaxed)).sum::<u32>();
+            let seconds = start.elapsed();
+            std::println!("{CHANGES} changes in {seconds:?}, beside {bursts} bursts of 32");
+            assert!(looked_up.iter().all(|bursts| bursts.load(Relaxed) > 0));
+        },
+    );
+}
+
+/// An entry of one table names an entry of another by its index, as a mapping its second address.
+#[test]
+fn an_entry_of_one_word_stays_where_it_is() {
+    let counters = [AtomicU32::new(0)];
+    let readers = Readers::new(&counters);
+    let words = storage(WordWriter::words_for(8));
+    let mut writer = WordWriter::new(&words, 8, HASH, readers).unwrap();
+    let table = writer.table();
+    (0..8).for_each(|number| assert_eq!(writer.insert(&key(number), &0), Ok(None)));
+    let places: Vec<_> = (0..8).map(|number| table.index_of(&key(number)).unwrap()).collect();
+    (0..8).for_each(|number| assert_eq!(writer.insert(&key(number), &1), Ok(Some(0))));
+    for (number, place) in (0..8).zip(&places) {
+        assert_eq!(table.index_of(&key(number)), Some(*place));
+        assert_eq!(table.key_at(*place), Some(key(number)));
+    }
+    assert_eq!((table.index_of(&key(9)), table.key_at(u32::MAX)), (None, None));
+    // Also when it is gone, up to the reader's quiescent point.
+    writer.remove(&key(3));
+    while writer.insert(&key(9), &0).is_ok() {
+        assert_eq!(table.key_at(places[3]), Some(key(3)));
+        writer.remove(&key(9));
+    }
+    readers.quiescent(0);
+    assert_eq!(writer.insert(&key(10), &0), Ok(None));
+    assert_eq!(table.key_at(table.index_of(&key(10)).unwrap()), Some(key(10)));
 }
 
 /// As a route and its record: whoever reads the word finds the record that belongs to it.

@@ -349,7 +349,7 @@ fn flapping_time() -> Duration {
 }
 
 /// 1,000 routes of all places of a table change between two answers each while readers look them
-/// up by bursts and alone; see `.ci/loom` for the ten seconds.
+/// up by bursts and alone; see `.ci/routes` for the ten seconds.
 #[test]
 #[cfg(not(miri))]
 fn flapping_routes() {
@@ -409,12 +409,12 @@ fn flapping_routes() {
                         let value = 1 << 30 | (route % 1024) << 20 | version & 0xf_ffff;
                         persist(pause, || writer.insert(0, prefix(route), value));
                         last[route as usize].store(version, Release);
-                        if version % 3 != 0 {
+                        if !version.is_multiple_of(3) {
                             writer.remove(0, prefix(route)).unwrap();
                         }
                     }
                 }
-                for route in (0..ROUTES).filter(|_| version % 3 == 0) {
+                for route in (0..ROUTES).filter(|_| version.is_multiple_of(3)) {
                     writer.remove(0, prefix(route)).unwrap();
                 }
                 for each in &seen {

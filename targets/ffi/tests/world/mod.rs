@@ -310,6 +310,8 @@ impl Core {
             flows,
             seed: [3, 4],
             idle_timeout: 30_000,
+            fragment_timeout: 500,
+            flows_per_eni: 0,
             tcp_strict: 0,
             when_full: DASH_FULL_FORWARD,
             mtu: MTU.as_ptr(),
@@ -405,6 +407,34 @@ impl Core {
                 return flows;
             }
         }
+    }
+
+    /// The flows that `filters` let pass, at most `limit`, by `budget` places and two flows a call.
+    pub fn read_flows(
+        &self,
+        filters: &[dash_flow_filter_t],
+        limit: u64,
+        budget: usize,
+    ) -> Result<Vec<dash_flow_t>, dash_status_t> {
+        let filter_count = filters.len() as u32;
+        let mut reading = dash_flow_reading_t { filter_count, limit, ..Default::default() };
+        for (place, filter) in reading.filters.iter_mut().zip(filters) {
+            *place = *filter;
+        }
+        let mut flows = Vec::new();
+        while reading.finished == 0 {
+            let (mut some, mut found) = ([dash_flow_t::default(); 2], 0);
+            let places = some.as_mut_ptr();
+            // SAFETY: pointers to as many of the stated types.
+            let status = unsafe {
+                dash_core_read_flows(self.handle, &mut reading, budget, places, 2, &mut found)
+            };
+            if status != OK {
+                return Err(status);
+            }
+            flows.extend_from_slice(&some[..found]);
+        }
+        Ok(flows)
     }
 
     /// The stages of `frame`, and its end.

@@ -1,9 +1,11 @@
 //! The ACL, beside `rte_acl`: `acl.c`, with the same rules and headers; and the five stages of one
 //! direction, beside the machine's random reads.
 
+#[cfg(test)]
+mod tests;
 mod work;
 
-use std::{hint::black_box, sync::atomic::AtomicU32};
+use std::{hint::black_box, sync::atomic::AtomicU32, time::Duration};
 
 use dash_benches::CpuTime;
 use dash_core::table::{
@@ -20,49 +22,61 @@ const BURST: usize = 32;
 /// Words for images and for compiling them, 64 MB.
 const WORDS: usize = 16 << 20;
 
+/// Bytes of a packet, for the counters.
+const PACKET: u64 = 64;
+
 /// Groups that are compiled, in memory of their own.
 struct Groups {
     writer: AclWriter<'static>,
     acl: Acl<'static>,
+    /// Packets and bytes of each rule; the rule's value is its place.
+    hits: Vec<[u64; 2]>,
     /// Bytes of all images.
     bytes: u64,
 }
 
 impl Groups {
-    fn new(groups: usize) -> Result<Self, Failure> {
-        let capacity = Capacity { groups, words: WORDS, tags: 0, tag_prefixes: 0 };
+    fn new(groups: usize, words: usize) -> Result<Self, Failure> {
+        let capacity = Capacity { groups, words, tags: 0, tag_prefixes: 0 };
         let words: Vec<AtomicU32> =
             (0..AclWriter::words_for(&capacity)).map(|_| AtomicU32::new(0)).collect();
         // Nothing reads while a group is compiled.
         let readers = Readers::new(&[]);
         let writer = AclWriter::new(words.leak(), &capacity, readers)
             .map_err(|error| format!("{error:?}"))?;
-        Ok(Self { acl: writer.table(), writer, bytes: 0 })
+        Ok(Self { acl: writer.table(), writer, hits: Vec::new(), bytes: 0 })
     }
 
-    /// Compiles one; the CPU time and the bytes of the image.
+    /// Compiles one; the CPU time, and the bytes of the image and of the counters.
     fn set(&mut self, group: u32, set: &RuleSet) -> Result<(CpuTime, u64), Failure> {
         let version = if set.family == Family::V4 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-        let rules = set.rules();
+        let rules = set.rules(self.hits.len() as u32);
+        self.hits.resize(self.hits.len() + rules.len(), [0; 2]);
         let mut time = CpuTime::default();
         time.start();
         let size = self.writer.compile(version, &rules).map_err(|error| format!("{error:?}"))?;
         time.stop();
         self.writer.set_group(group, version, &rules).map_err(|error| format!("{error:?}"))?;
-        let bytes = 4 * size.compiled as u64;
+        let counters = size_of::<[u64; 2]>() * rules.len();
+        let bytes = (4 * size.compiled + counters) as u64;
         eprintln!("compiled {} rules: {bytes} bytes, scratch {}", rules.len(), 4 * size.scratch);
         Ok((time, bytes))
     }
 
-    /// The sum of the numbers of the rules that a group finds.
-    fn sum(&self, group: u32, headers: &[Headers]) -> u64 {
+    /// The sum of the numbers of the rules that a group finds, each of which counts.
+    fn sum(&mut self, group: u32, headers: &[Headers]) -> u64 {
         let mut found = [Match::NoGroup; BURST];
         let mut sum = 0;
         for headers in headers.chunks(BURST) {
             self.acl.classify_burst(group, headers, &mut found);
             for found in &found[..headers.len()] {
-                sum +=
-                    if let Match::Rule { priority, .. } = found { u64::from(*priority) } else { 0 };
+                if let Match::Rule { priority, value } = found {
+                    sum += u64::from(*priority);
+                    if let Some([packets, bytes]) = self.hits.get_mut(*value as usize) {
+                        *packets += 1;
+                        *bytes += PACKET;
+                    }
+                }
             }
         }
         sum
@@ -94,7 +108,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
             Ok((label.to_owned(), work::trace(path, family)?))
         })
         .collect::<Result<_, Failure>>()?;
-    let mut groups = Groups::new(1)?;
+    let mut groups = Groups::new(1, WORDS)?;
     (_, groups.bytes) = groups.set(0, &set)?;
     Ok(Box::new(OneGroup { groups, name: format!("{name}{}", family.label()), set, traces }))
 }
@@ -103,6 +117,7 @@ impl Part for OneGroup {
     fn round(&mut self, phase: &str) -> Result<(), Failure> {
         let entries = self.set.len() as u64;
         if phase == "compile" {
+            self.groups.hits.clear();
             let (time, bytes) = self.groups.set(0, &self.set)?;
             let work = format!("{} compile", self.name);
             let line = Line { program: "dash_acl", work, entries, bytes, queries: 1 };
@@ -117,7 +132,8 @@ impl Part for OneGroup {
                 bytes: self.groups.bytes,
                 queries: headers.len() as u64,
             };
-            line.measure(|| self.groups.sum(0, black_box(headers)))?;
+            let groups = &mut self.groups;
+            line.measure(|| groups.sum(0, black_box(headers)))?;
         }
         Ok(())
     }
@@ -126,44 +142,74 @@ impl Part for OneGroup {
 /// The groups of the stages of one direction, and headers drawn from all of them in equal parts.
 struct Stages {
     groups: Groups,
-    count: u32,
+    sets: Vec<RuleSet>,
     headers: Vec<Headers>,
 }
+
+/// Groups of all stages of both directions of the ENIs of one card.
+const ALL_GROUPS: u32 = 320;
+/// Words for them.
+const ALL_WORDS: usize = 240 << 20;
 
 /// `stages FOLDER NAME...`: every header is classified by all groups, no decision taken.
 pub(crate) fn start_stages(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
     let [folder, names @ ..] = arguments else {
         return Err("usage: peers stages FOLDER NAME...".into());
     };
-    let mut groups = Groups::new(names.len())?;
-    let mut parts = Vec::new();
+    let mut groups = Groups::new(names.len(), WORDS)?;
+    let (mut sets, mut parts) = (Vec::new(), Vec::new());
     for (group, name) in (0..).zip(names) {
         let set = RuleSet::load(&format!("{folder}/{name}.rules.gz"), Family::V4)?;
         groups.bytes += groups.set(group, &set)?.1;
+        sets.push(set);
         parts.push(work::trace(&format!("{folder}/{name}.uniform.trace.gz"), Family::V4)?);
     }
     // One of each in turn.
     let length = parts.iter().map(Vec::len).min().unwrap_or(0);
     let headers = (0..length).flat_map(|index| parts.iter().map(move |part| part[index])).collect();
-    Ok(Box::new(Stages { groups, count: names.len() as u32, headers }))
+    Ok(Box::new(Stages { groups, sets, headers }))
 }
 
 impl Part for Stages {
-    fn round(&mut self, _: &str) -> Result<(), Failure> {
+    fn round(&mut self, phase: &str) -> Result<(), Failure> {
+        if phase == "compile" {
+            return self.compile_all();
+        }
+        let Self { groups, sets, headers } = self;
         let line = Line {
             program: "dash_acl_burst32",
-            work: format!("{} stages", self.count),
-            entries: self.count.into(),
-            bytes: self.groups.bytes,
-            queries: self.headers.len() as u64,
+            work: format!("{} stages", sets.len()),
+            entries: sets.len() as u64,
+            bytes: groups.bytes,
+            queries: headers.len() as u64,
         };
         line.measure(|| {
-            let bursts = black_box(&self.headers).chunks(BURST);
+            let bursts = black_box(&*headers).chunks(BURST);
             bursts
                 .map(|headers| {
-                    (0..self.count).map(|group| self.groups.sum(group, headers)).sum::<u64>()
+                    let stages = 0..sets.len() as u32;
+                    stages.map(|group| groups.sum(group, headers)).sum::<u64>()
                 })
                 .sum()
         })
+    }
+}
+
+impl Stages {
+    /// All groups of a card; the time is that of one.
+    fn compile_all(&self) -> Result<(), Failure> {
+        let mut groups = Groups::new(ALL_GROUPS as usize, ALL_WORDS)?;
+        let mut all = Duration::ZERO;
+        for (group, set) in (0..ALL_GROUPS).zip(self.sets.iter().cycle()) {
+            let (time, bytes) = groups.set(group, set)?;
+            all += time.total();
+            groups.bytes += bytes;
+        }
+        let work = format!("{ALL_GROUPS} groups, compile");
+        let bytes = groups.bytes;
+        let entries = ALL_GROUPS.into();
+        let line = Line { program: "dash_acl", work, entries, bytes, queries: 1 };
+        line.print(all, ALL_GROUPS.into(), entries, "");
+        Ok(())
     }
 }

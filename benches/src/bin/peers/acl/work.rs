@@ -40,7 +40,7 @@ impl Family {
         }
     }
 
-    fn address(self, bits: u32) -> IpAddress {
+    pub(crate) fn address(self, bits: u32) -> IpAddress {
         match self {
             Self::V4 => IpAddress::Ipv4(Ipv4Addr::from_bits(bits)),
             Self::V6Behind => {
@@ -93,11 +93,14 @@ pub(crate) struct RuleSet {
 
 impl RuleSet {
     pub(crate) fn load(path: &str, family: Family) -> Result<Self, Failure> {
-        let text = unpacked(path)?;
+        Self::parse(&unpacked(path)?, family).map_err(|error| format!("{path}: {error}").into())
+    }
+
+    pub(crate) fn parse(text: &str, family: Family) -> Result<Self, Failure> {
         let lists = text.lines().map(|line| {
             let lists =
                 if line.starts_with('@') { class_bench(line, family) } else { dash(line, family) };
-            lists.ok_or_else(|| format!("{path}: {line}").into())
+            lists.ok_or_else(|| line.into())
         });
         Ok(Self { family, lists: lists.collect::<Result<_, Failure>>()? })
     }
@@ -106,15 +109,17 @@ impl RuleSet {
         self.lists.len()
     }
 
-    /// As rules of a group; the priority is the number, from 1.
-    pub(crate) fn rules(&self) -> Vec<Rule<'_>> {
-        fn rule((lists, priority): (&Lists, u32)) -> Rule<'_> {
-            let [sources, destinations] = &lists.prefixes;
-            let [source_ports, destination_ports] = &lists.ports;
+    /// As rules of a group; the priority is the number, from 1, and the value the place of the
+    /// counter, from `first`.
+    pub(crate) fn rules(&self, first: u32) -> Vec<Rule<'_>> {
+        let rule = |(lists, index): (_, u32)| {
+            let Lists { protocols, prefixes, ports }: &Lists = lists;
+            let [sources, destinations] = prefixes;
+            let [source_ports, destination_ports] = ports;
             Rule {
-                priority,
-                value: 0,
-                protocols: &lists.protocols,
+                priority: index + 1,
+                value: first + index,
+                protocols,
                 sources,
                 destinations,
                 source_tags: &[],
@@ -122,13 +127,20 @@ impl RuleSet {
                 source_ports,
                 destination_ports,
             }
-        }
-        self.lists.iter().zip(1..).map(rule).collect()
+        };
+        self.lists.iter().zip(0..).map(rule).collect()
     }
 }
 
 /// Headers in order, whole bursts.
 pub(crate) fn trace(path: &str, family: Family) -> Result<Vec<Headers>, Failure> {
+    let mut headers = all_headers(path, family)?;
+    headers.truncate(headers.len() / super::BURST * super::BURST);
+    Ok(headers)
+}
+
+/// Headers in order.
+pub(crate) fn all_headers(path: &str, family: Family) -> Result<Vec<Headers>, Failure> {
     let text = unpacked(path)?;
     let mut headers = Vec::new();
     for line in text.lines() {
@@ -144,7 +156,6 @@ pub(crate) fn trace(path: &str, family: Family) -> Result<Vec<Headers>, Failure>
             destination_port,
         });
     }
-    headers.truncate(headers.len() / super::BURST * super::BURST);
     Ok(headers)
 }
 

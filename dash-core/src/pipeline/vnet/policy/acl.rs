@@ -19,11 +19,37 @@ pub struct AclAction {
     pub terminating: bool,
 }
 
+/// A rule's counter: the number of a place in what each core
+/// [counts rules](crate::pipeline::vnet::Vnet::count_rules) with. Who makes the rules gives the
+/// numbers out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleCounterId(pub u32);
+
+/// Where the counter's number, plus 1, stands in a value.
+const COUNTER: u32 = 2;
+
+impl RuleCounterId {
+    /// From the `value` of a classifier's rule.
+    pub(in super::super) const fn from_value(value: u32) -> Option<Self> {
+        match (value >> COUNTER).checked_sub(1) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+}
+
 impl AclAction {
-    /// As the `value` of a classifier's rule.
+    /// As the `value` of a classifier's rule that is not counted.
     #[must_use]
     pub const fn value(self) -> u32 {
         self.permit as u32 | (self.terminating as u32) << 1
+    }
+
+    /// As the `value` of a classifier's rule that is counted, if the number is below 2³⁰ - 1.
+    #[must_use]
+    pub const fn counted(self, counter: RuleCounterId) -> u32 {
+        const NONE: u32 = (1 << (u32::BITS - COUNTER)) - 1;
+        if counter.0 < NONE { self.value() | (counter.0 + 1) << COUNTER } else { self.value() }
     }
 
     /// From the `value` of a classifier's rule.

@@ -52,6 +52,10 @@ impl VnetAddressKey {
     pub(super) const fn new(vnet: super::VnetId, address: IpAddress) -> Self {
         Self { octets: octets(address), vnet: vnet.0, v6: is_v6(address) as u16 }
     }
+
+    pub(super) const fn address(&self) -> IpAddress {
+        address(self.octets, self.v6 != 0)
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! CA-PA mappings, and which underlay addresses they make valid. DASH HLD,
 //! `DASH_VNET_MAPPING_TABLE`.
 //!
-//! 20 bytes of key and 36 of value for each mapping, and 24 for each distinct underlay address of
-//! a VNET, which counts the mappings that have it. A transaction holds the addresses that it will
+//! 20 bytes of key and 28 of value for each mapping, and 24 for each distinct underlay address of
+//! a VNET, which counts the mappings that have it. The second underlay address, which few mappings
+//! have, is named by the index of that count's entry. A transaction holds the addresses that it will
 //! need before its first change: one that is held stays without a mapping, and is not valid then.
 
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
-    Policy, PolicyError, PolicyWriter, RoutingTypeId, VnetId, address::VnetAddressKey,
-    admission::Demands, error::check_vni,
+    Policy, PolicyError, PolicyWriter, RoutingTypeId, VnetId,
+    address::{VnetAddressKey, address, octets},
+    admission::Demands,
+    error::check_vni,
 };
 use crate::table::TableError;
 
@@ -68,52 +71,50 @@ const HAS_V6: u16 = 2;
 const HAS_VNI: u16 = 4;
 const USE_DST_VNI: u16 = 8;
 
+/// A VNI; above it is the routing type.
+const VNI: u32 = (1 << 24) - 1;
+
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(super) struct MappingRecord {
-    v4: [u8; 4],
-    v6: [u8; 16],
+    /// The underlay address as [`octets`] has it, of both families the IPv4 one; then the first 4
+    /// bytes are the index of the other one's entry among the underlay addresses.
+    underlay: [u8; 16],
     mac: [u8; 6],
     flags: u16,
-    vni: u32,
-    routing_type: u32,
+    vni_and_routing_type: u32,
 }
 
-impl From<&Mapping> for MappingRecord {
-    fn from(mapping: &Mapping) -> Self {
-        let (v4, v6, family) = match mapping.underlay {
-            Underlay::V4(v4) => (v4.octets(), [0; 16], HAS_V4),
-            Underlay::V6(v6) => ([0; 4], v6.octets(), HAS_V6),
-            Underlay::Both(v4, v6) => (v4.octets(), v6.octets(), HAS_V4 | HAS_V6),
+/// Eight million of them are to fit.
+const _: () = assert!(size_of::<VnetAddressKey>() + size_of::<MappingRecord>() <= 48);
+
+impl MappingRecord {
+    /// `second`: the index of the second underlay address, which counts if there are two.
+    fn new(mapping: &Mapping, second: u32) -> Self {
+        let (underlay, family) = match mapping.underlay {
+            Underlay::V4(v4) => (octets(IpAddress::Ipv4(v4)), HAS_V4),
+            Underlay::V6(v6) => (octets(IpAddress::Ipv6(v6)), HAS_V6),
+            Underlay::Both(v4, _) => {
+                let mut words: [u32; 4] = zerocopy::transmute!(octets(IpAddress::Ipv4(v4)));
+                words[0] = second;
+                (zerocopy::transmute!(words), HAS_V4 | HAS_V6)
+            }
         };
         let own = if mapping.vni.is_some() { HAS_VNI } else { 0 };
         let destination = if mapping.use_dst_vni { USE_DST_VNI } else { 0 };
+        let vni = mapping.vni.unwrap_or(0) & VNI;
         Self {
-            v4,
-            v6,
+            underlay,
             mac: mapping.mac.0,
             flags: family | own | destination,
-            vni: mapping.vni.unwrap_or(0),
-            routing_type: mapping.routing_type.0.into(),
+            vni_and_routing_type: vni | u32::from(mapping.routing_type.0) << 24,
         }
     }
-}
 
-impl From<MappingRecord> for Mapping {
-    fn from(record: MappingRecord) -> Self {
-        let v4 = Ipv4Address::from_octets(record.v4);
-        let v6 = Ipv6Address::from_octets(record.v6);
-        Self {
-            underlay: match (record.flags & HAS_V4 != 0, record.flags & HAS_V6 != 0) {
-                (true, true) => Underlay::Both(v4, v6),
-                (false, true) => Underlay::V6(v6),
-                (_, false) => Underlay::V4(v4),
-            },
-            mac: EthernetAddress(record.mac),
-            vni: (record.flags & HAS_VNI != 0).then_some(record.vni),
-            routing_type: RoutingTypeId(record.routing_type as u8),
-            use_dst_vni: record.flags & USE_DST_VNI != 0,
-        }
+    /// The index of the second underlay address.
+    fn second(&self) -> u32 {
+        let [second, ..]: [u32; 4] = zerocopy::transmute!(self.underlay);
+        second
     }
 }
 
@@ -125,7 +126,29 @@ impl Policy<'_> {
     /// The mapping of `customer` in `vnet`.
     #[must_use]
     pub fn mapping(&self, vnet: VnetId, customer: IpAddress) -> Option<Mapping> {
-        self.mappings.get(&VnetAddressKey::new(vnet, customer)).map(Mapping::from)
+        let record = self.mappings.get(&VnetAddressKey::new(vnet, customer))?;
+        Some(self.mapping_of(&record))
+    }
+
+    /// What a record says, which this reader found since its last quiescent point.
+    fn mapping_of(&self, record: &MappingRecord) -> Mapping {
+        let both = HAS_V4 | HAS_V6;
+        let second = (record.flags & both == both)
+            .then(|| self.mapping_underlays.key_at(record.second()))
+            .flatten();
+        let first = address(record.underlay, record.flags & HAS_V4 == 0);
+        let underlay = match (first, second.map(|key| key.address())) {
+            (IpAddress::Ipv4(v4), Some(IpAddress::Ipv6(v6))) => Underlay::Both(v4, v6),
+            (IpAddress::Ipv4(v4), _) => Underlay::V4(v4),
+            (IpAddress::Ipv6(v6), _) => Underlay::V6(v6),
+        };
+        Mapping {
+            underlay,
+            mac: EthernetAddress(record.mac),
+            vni: (record.flags & HAS_VNI != 0).then_some(record.vni_and_routing_type & VNI),
+            routing_type: RoutingTypeId((record.vni_and_routing_type >> 24) as u8),
+            use_dst_vni: record.flags & USE_DST_VNI != 0,
+        }
     }
 
     /// Whether a mapping in `vnet` has this underlay address.
@@ -156,7 +179,10 @@ impl PolicyWriter<'_> {
         // gone: a core never sees a mapping whose address is not valid.
         self.count_underlays(vnet, mapping.underlay)?;
         let key = VnetAddressKey::new(vnet, customer);
-        if let Err(error) = self.mappings.insert(&key, &mapping.into()) {
+        let [_, second] = mapping.underlay.keys(vnet);
+        let second = second.and_then(|second| self.view.mapping_underlays.index_of(&second));
+        let record = MappingRecord::new(mapping, second.unwrap_or(0));
+        if let Err(error) = self.mappings.insert(&key, &record) {
             self.discount_underlays(vnet, mapping.underlay);
             return Err(error.into());
         }
@@ -189,7 +215,8 @@ impl PolicyWriter<'_> {
     pub fn remove_mapping(&mut self, vnet: VnetId, customer: IpAddress) -> Result<(), PolicyError> {
         if let Some(old) = self.mappings.remove(&VnetAddressKey::new(vnet, customer)) {
             self.changes.mark_all();
-            self.discount_underlays(vnet, Mapping::from(old).underlay);
+            let old = self.view.mapping_of(&old);
+            self.discount_underlays(vnet, old.underlay);
         }
         Ok(())
     }

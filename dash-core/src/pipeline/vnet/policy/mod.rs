@@ -37,7 +37,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use dash_hal::HashKey;
 
-pub use acl::AclAction;
+pub use acl::{AclAction, RuleCounterId};
 pub(super) use address::is_v6;
 pub use appliance::Appliance;
 pub use capacity::Capacity;

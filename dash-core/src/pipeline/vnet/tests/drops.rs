@@ -100,7 +100,7 @@ fn customer_frame() {
     expect(world, &later, DropReason::Fragment, true);
     let mut first = request();
     first[70] = 0x20;
-    expect(world, &first, DropReason::Fragment, true);
+    assert!(world.run(&first).end.is_ok());
     // An atomic fragment is none.
     world.writer.set_route(GROUP, cidr("fd00::/64"), &Route::Vnet(PEER_VNET)).unwrap();
     world.writer.set_mapping(PEER_VNET, ip("fd00::2"), &peer()).unwrap();

@@ -22,8 +22,8 @@ use super::{
     policy::{
         AclAction, AclBindings, AclGroupId, Appliance, ApplianceId, Capacity, DirectionEntry, Eni,
         InboundAction, InboundRule, MacOverride, Mapping, PolicyError, PolicyWriter, Route,
-        RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner, Underlay, UnderlayAction,
-        VnetId,
+        RouteGroup, RouteGroupId, RoutingTypeId, RuleCounterId, TagId, TrustedOwner, Underlay,
+        UnderlayAction, VnetId,
     },
     *,
 };

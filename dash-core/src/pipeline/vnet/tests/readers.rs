@@ -62,6 +62,10 @@ proptest! {
                 model.remove(&(vnet, host));
             }
             writer.commit();
+            for ((vnet, host), underlay) in &model {
+                let mapping = policy.mapping(VnetId(vnet.0), IpAddress::v4(10, 0, 0, *host));
+                prop_assert_eq!(mapping, Some(Mapping { underlay: *underlay, ..peer() }));
+            }
             for vnet in [VnetId(0), VnetId(1)] {
                 for address in ADDRESSES.into_iter().chain(ADDRESSES_V6).map(ip) {
                     let expected =

@@ -236,3 +236,86 @@ fn a_trace_tells_the_stages_in_their_order() {
     ];
     assert_eq!(names, expected);
 }
+
+/// The tables ACL1 to ACL3 of the seed "VNET to VNET", and its three rows.
+#[test]
+fn the_seeds_example_of_three_access_lists() {
+    let (tenth, eleventh) = ([cidr("10.1.2.10/32")], [cidr("10.1.2.11/32")]);
+    let block = |destinations| acl::Rule { destinations, ..any_rule(1, false, true) };
+    let allow = |terminating| any_rule(2, true, terminating);
+    let mut world = World::new();
+    let groups = [
+        vec![block(&tenth), allow(false)],
+        vec![block(&eleventh), allow(false)],
+        vec![allow(true)],
+    ];
+    for (group, rules) in (0..).zip(&groups) {
+        world.writer.set_acl_group(AclGroupId(group), IpVersion::Ipv4, rules).unwrap();
+    }
+    let bound = [0, 1, 2].map(|group| Some(AclGroupId(group)));
+    world.bind_outbound([bound[0], bound[1], bound[2], None, None]);
+    for (destination, stages, dropped) in [
+        ("10.1.2.10", vec![false], Some(DropReason::AclOut1)),
+        ("10.1.2.11", vec![true, false], Some(DropReason::AclOut2)),
+        ("10.1.2.50", vec![true, true, true], None),
+    ] {
+        let ran = world.run(&request_to(destination, 17, &customer_udp()));
+        assert_eq!(ran.end.err(), dropped, "{destination}");
+        // The rule of each stage is there for `explain`.
+        let said: Vec<_> = world
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Acl { answer: AclAnswer::Rule { priority, action }, .. } => {
+                    assert_eq!(*priority == 2, action.permit);
+                    Some(action.permit)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(said, stages, "{destination}");
+    }
+}
+
+#[test]
+fn rules_count_the_frames_that_they_are_the_first_to_match() {
+    let mut world = World::new();
+    world.vnet = {
+        let enis = Box::leak(vec![EniCounters::ZERO; CAPACITY.enis].into_boxed_slice());
+        let rules = Box::leak(vec![Traffic::ZERO; 3].into_boxed_slice());
+        Vnet::new(world.writer.policy(), enis, Settings::default()).count_rules(rules)
+    };
+    let counted = |rule: acl::Rule<'static>, counter| acl::Rule {
+        value: AclAction::from_value(rule.value).counted(RuleCounterId(counter)),
+        ..rule
+    };
+    let on = counted(any_rule(1, true, false), 0);
+    // What no packet reaches, and what names no counter.
+    let rules = [on, counted(any_rule(2, false, true), 1)];
+    world.writer.set_acl_group(AclGroupId(0), IpVersion::Ipv4, &rules).unwrap();
+    let rules = [counted(any_rule(1, true, true), 2)];
+    world.writer.set_acl_group(AclGroupId(1), IpVersion::Ipv4, &rules).unwrap();
+    let rules = [counted(any_rule(1, true, false), 3), any_rule(2, true, true)];
+    world.writer.set_acl_group(AclGroupId(2), IpVersion::Ipv4, &rules).unwrap();
+    let group = |number| Some(AclGroupId(number));
+    world.bind_outbound([group(0), group(2), group(1), None, None]);
+    let frame = request();
+    for _ in 0..2 {
+        assert!(world.run(&frame).end.is_ok());
+    }
+    let twice = Traffic { packets: 2, bytes: 2 * frame.len() as u64 };
+    assert_eq!(world.vnet.rule_counters(), [twice, Traffic::ZERO, twice]);
+    // A rule that denies counts too; one that is not asked does not.
+    let rules = [counted(any_rule(1, false, true), 1)];
+    world.writer.set_acl_group(AclGroupId(0), IpVersion::Ipv4, &rules).unwrap();
+    assert_eq!(world.run(&frame).dropped(), DropReason::AclOut1);
+    let once = Traffic { packets: 1, bytes: frame.len() as u64 };
+    world.vnet.reset_rule_counter(RuleCounterId(0));
+    assert_eq!(world.vnet.rule_counters(), [Traffic::ZERO, once, twice]);
+    // The largest number is no counter; the action is what it was.
+    let action = AclAction { permit: true, terminating: false };
+    for number in [0, (1 << 30) - 2, (1 << 30) - 1, u32::MAX] {
+        assert_eq!(AclAction::from_value(action.counted(RuleCounterId(number))), action);
+    }
+    assert_eq!(action.counted(RuleCounterId((1 << 30) - 1)), action.value());
+}

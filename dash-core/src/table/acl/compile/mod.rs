@@ -25,8 +25,7 @@ use super::{
     },
     key::Window,
 };
-use crate::table::TableError;
-use core::sync::atomic::AtomicU32;
+use crate::table::{TableError, atomic::AtomicU32};
 use diagram::Diagram;
 use records::Records;
 use rules::{Extent, addresses, coverage, matches_nothing, prefix, prefixes};
@@ -90,7 +89,7 @@ impl Trial {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and nothing to put it in a box")]
+#[allow(clippy::large_enum_variant, reason = "there is one, and nothing to put it in a box")]
 enum Phase {
     Order { sort: Option<Sort> },
     Examine { next: usize },
@@ -545,11 +544,10 @@ impl<'w> Compiler<'w> {
     }
 
     fn finish_side(&mut self) {
-        let Phase::Copy { side, .. } = self.phase else { return };
+        let Phase::Copy { side, sweep, .. } = &self.phase else { return };
+        let (side, needed) = (*side, sweep.needed());
+        self.space.release(if self.in_diagram == 0 { self.marks.1 } else { needed });
         if side == image::SOURCE {
-            if self.in_diagram == 0 {
-                self.space.release(self.marks.1);
-            }
             self.phase = Phase::Entries { side: image::DESTINATION, next: 0, count: 0 };
             return;
         }
@@ -559,9 +557,6 @@ impl<'w> Compiler<'w> {
             // Without a diagram this is what was too long before.
             Trial::Wide if !short || self.in_diagram == 0 => self.begin_trial(Trial::All),
             _ => {
-                if self.in_diagram == 0 {
-                    self.space.release(self.marks.1);
-                }
                 self.phase = Phase::Records(Records::new(
                     self.records,
                     self.version,

@@ -1,7 +1,10 @@
 //! The words that a compilation works in: the image grows from the front, scratch from the back.
 
-use crate::table::{TableError, acl::image::word};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::table::{
+    TableError,
+    acl::image::word,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 /// The image at the front, scratch at the back, free words between.
 #[derive(Clone, Copy, Debug)]

@@ -45,7 +45,8 @@ pub(super) struct Sweep {
     /// Intervals: first number, records, rules of the diagram.
     pub(super) intervals: usize,
     pub(super) count: usize,
-    /// End of the runs of rules of the diagram.
+    /// The runs of rules of the diagram, and their end.
+    runs: usize,
     runs_end: usize,
     /// What holds for addresses outside the window.
     outside: Lists,
@@ -77,6 +78,7 @@ impl Sweep {
             depth: 0,
             intervals,
             count: 0,
+            runs,
             runs_end: runs,
             outside: Lists::default(),
             own: 0,
@@ -93,6 +95,11 @@ impl Sweep {
 
     const fn frame_words(key_words: u32) -> usize {
         key_words as usize + 5
+    }
+
+    /// Start of the scratch that is needed when the intervals have been copied: the runs.
+    pub(super) const fn needed(&self) -> usize {
+        self.runs
     }
 
     /// Records and rules of the diagram outside the window.

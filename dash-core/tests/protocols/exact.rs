@@ -1,33 +1,15 @@
-//! The shared exact map under all interleavings of a writer and a reader, by loom.
-//!
-//! The map's own files are compiled here once more, over loom's atomics in place of the
-//! processor's: what is shown is shown of the shipped code. loom also tries the old values that a
-//! weak memory model lets a relaxed load see.
-//!
-//! `cargo test -p dash-core --test exact_protocol`
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "the files are those of the library")]
-
-#[path = "../../src/table"]
-mod table {
-    mod atomic {
-        pub(super) use loom::sync::atomic::{AtomicU32, Ordering, fence};
-    }
-    mod demand;
-    mod error;
-    pub mod exact;
-    mod pool;
-    pub mod quiescence;
-    pub use demand::Demand;
-    pub use error::TableError;
-}
-
-use dash_hal::HashKey;
-use loom::{model::Builder, sync::atomic::AtomicU32, thread};
-use table::{
-    TableError,
-    exact::{Exact, ExactWriter, Words},
-    quiescence::Readers,
+//! The exact map.
+use super::{
+    explore, one_reader,
+    table::{
+        TableError,
+        exact::{Exact, ExactWriter, WAYS, Words},
+        quiescence::Readers,
+    },
+    words,
 };
+use dash_hal::{HashKey, Hints, SoftwareHints};
+use loom::thread;
 
 type Key = u32;
 /// Its words belong together.
@@ -47,26 +29,23 @@ const fn value(version: u32) -> Value {
     [version, !version]
 }
 
-/// A map with [`STAYS`] in it, in memory that is never given back: loom checks each run anew.
+/// A map with [`STAYS`] in it.
 fn map_of<V: Words>(value: V) -> (Writer<V>, Readers<'static>) {
-    let words = Writer::<V>::words_for(CAPACITY);
-    let words: Vec<AtomicU32> = (0..words).map(|_| AtomicU32::new(0)).collect();
-    let readers = Readers::new(vec![AtomicU32::new(0)].leak());
-    let hash = HashKey::new([1, 2]);
-    let mut writer = Writer::new(words.leak(), CAPACITY, hash, readers).unwrap();
+    let readers = one_reader();
+    let mut writer = empty(CAPACITY, readers);
     writer.insert(&STAYS, &value).unwrap();
     (writer, readers)
 }
 
-fn map() -> (Writer<Value>, Readers<'static>) {
-    map_of(value(0))
+const SECRET: HashKey = HashKey::new([1, 2]);
+
+fn empty<V: Words>(capacity: usize, readers: Readers<'static>) -> Writer<V> {
+    let words = words(Writer::<V>::words_for(capacity));
+    Writer::new(words, capacity, SECRET, readers).unwrap()
 }
 
-/// All interleavings with at most so many times that a thread is stopped where it could go on.
-fn explore(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
-    let mut model = Builder::new();
-    model.preemption_bound = Some(preemptions);
-    model.check(run);
+fn map() -> (Writer<Value>, Readers<'static>) {
+    map_of(value(0))
 }
 
 /// What a reader may see of an entry that changes: nothing, or one whole value of those written.
@@ -143,6 +122,65 @@ fn an_iterator_gives_each_entry_that_stays_once() {
         });
         writer.insert(&CHANGES, &value(1)).unwrap();
         writer.insert(&STAYS, &value(1)).unwrap();
+        reader.join().unwrap();
+    });
+}
+
+/// Keys whose buckets, of two, are both the first: the highest bit of both halves of the hash is 0.
+fn of_the_first_bucket() -> impl Iterator<Item = Key> {
+    let halves = 1 << 63 | 1 << 31;
+    (0..).filter(move |key| SoftwareHints.keyed_hash(&SECRET, &[u64::from(*key)]) & halves == 0)
+}
+
+/// The bucket of all keys is full; the stash holds one that stays and one that comes and goes.
+#[test]
+fn a_key_in_the_stash_is_found_while_the_stash_changes() {
+    explore(3, || {
+        let mut keys = of_the_first_bucket();
+        let mut writer = empty(10, one_reader());
+        keys.by_ref().take(WAYS).for_each(|key| assert!(writer.insert(&key, &value(0)).is_ok()));
+        let (stays, changes) = (keys.next().unwrap(), keys.next().unwrap());
+        writer.insert(&stays, &value(0)).unwrap();
+        let table = writer.table();
+        let reader = thread::spawn(move || {
+            assert!(look(&table, changes).is_none_or(|version| version == 1));
+            assert_eq!(look(&table, stays), Some(0));
+        });
+        writer.insert(&changes, &value(1)).unwrap();
+        writer.remove(&changes).unwrap();
+        reader.join().unwrap();
+    });
+}
+
+/// As a mapping names its second address: what an entry names is there for a reader that found the
+/// entry, though the writer replaces the entry, removes what it named, and reuses that memory.
+#[test]
+fn an_entry_that_another_table_names_stays_for_its_reader() {
+    explore(2, || {
+        let readers = one_reader();
+        let mut named: Writer<u32> = empty(CAPACITY, readers);
+        let mut naming: Writer<Value> = empty(1, readers);
+        named.insert(&STAYS, &0).unwrap();
+        named.insert(&CHANGES, &0).unwrap();
+        let entries = named.table();
+        let name = move |key: Key| [entries.index_of(&key).unwrap(), key];
+        naming.insert(&1, &name(CHANGES)).unwrap();
+        let table = naming.table();
+        let reader = thread::spawn(move || {
+            for _ in 0..2 {
+                let [index, key] = table.get(&1).unwrap();
+                assert_eq!(entries.key_at(index), Some(key));
+                readers.quiescent(0);
+            }
+        });
+        naming.insert(&1, &name(STAYS)).unwrap();
+        named.remove(&CHANGES).unwrap();
+        for key in [LATER, LATER + 1] {
+            // The first takes the spare node, the second that of the removed entry.
+            if named.insert(&key, &0).is_ok() {
+                named.remove(&key).unwrap();
+            }
+        }
         reader.join().unwrap();
     });
 }
