@@ -56,7 +56,9 @@ impl<'a> Memory<'a> {
             return Err(TableError::CapacityTooLarge);
         }
         let places = if readers.is_empty() { 0 } else { Self::places(words.len()) };
-        let (ring, words) = words.split_at((PLACE * places).min(words.len() / 2));
+        let (ring, words) = words
+            .split_at_checked((PLACE * places).min(words.len() / 2))
+            .ok_or(TableError::StorageTooSmall)?;
         let now = readers.snapshot();
         Ok(Self {
             arena: Arena::new(words),

@@ -1,28 +1,8 @@
 //! Whether there is room for a transaction, before its first change is made.
 
-use super::{Change, PolicyError, PolicyWriter, appliance::VIPS, error::check_vni, inbound};
-use crate::table::Demand;
-
-/// What the changes looked at so far ask of each table.
-#[derive(Debug, Default)]
-pub(super) struct Demands {
-    pub(super) vips: Demand,
-    pub(super) appliances: Demand,
-    directions: Demand,
-    pub(super) eni_macs: Demand,
-    pub(super) enis: Demand,
-    vnets: Demand,
-    routing_types: Demand,
-    route_groups: Demand,
-    pub(super) overlays: Demand,
-    pub(super) mappings: Demand,
-    pub(super) mapping_underlays: Demand,
-    pub(super) inbound_sets: Demand,
-    pub(super) pa_sets: Demand,
-    pub(super) trusted: Demand,
-    pub(super) prefixes: Demand,
-    tag_prefixes: Demand,
-}
+use super::{
+    Change, PolicyError, PolicyWriter, appliance::VIPS, demands::Demands, error::check_vni, inbound,
+};
 
 impl PolicyWriter<'_> {
     /// Checks the fields of `change`, and that there is room for it behind those counted in

@@ -4,7 +4,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
-    ApplianceId, Policy, PolicyError, PolicyWriter, address::AddressKey, admission::Demands,
+    ApplianceId, Policy, PolicyError, PolicyWriter, address::AddressKey, demands::Demands,
     error::check_vni,
 };
 

@@ -5,7 +5,7 @@ use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use super::{
     AclGroupId, Appliance, ApplianceId, DirectionEntry, Eni, EniId, Mapping, PolicyError,
     PolicyWriter, Route, RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner,
-    UnderlayAction, VnetId, admission::Demands,
+    UnderlayAction, VnetId, demands::Demands,
 };
 use crate::table::{TableError, acl::Rule};
 

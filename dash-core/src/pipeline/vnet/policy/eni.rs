@@ -10,7 +10,7 @@ use super::{
     AclGroupId, ApplianceId, Direction, EniId, Policy, PolicyError, PolicyWriter, RouteGroupId,
     VnetId,
     address::{address, is_v6, octets},
-    admission::Demands,
+    demands::Demands,
     error::check_vni,
 };
 use crate::table::TableError;

@@ -8,9 +8,7 @@ use core::cmp::Ordering;
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{
-    EniId, Policy, PolicyError, PolicyWriter, VnetId, admission::Demands, error::check_vni,
-};
+use super::{EniId, Policy, PolicyError, PolicyWriter, VnetId, demands::Demands, error::check_vni};
 use crate::table::{
     TableError,
     acl::{Headers, Match, Rule},

@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::{
     Policy, PolicyError, PolicyWriter, RoutingTypeId, VnetId,
     address::{VnetAddressKey, address, octets},
-    admission::Demands,
+    demands::Demands,
     error::check_vni,
 };
 use crate::table::TableError;

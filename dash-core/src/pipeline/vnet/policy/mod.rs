@@ -20,6 +20,7 @@ mod appliance;
 mod bitmap;
 mod capacity;
 mod change;
+mod demands;
 mod direction;
 mod eni;
 mod error;

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use smoltcp::wire::{IpAddress, IpCidr};
 
-use super::{Policy, PolicyError, PolicyWriter, admission::Demands, error::check_vni};
+use super::{Policy, PolicyError, PolicyWriter, demands::Demands, error::check_vni};
 use crate::table::TableError;
 
 /// Set in the count of a set that a transaction holds; the other bits are its prefixes.

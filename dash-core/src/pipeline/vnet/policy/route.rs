@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::{
     Policy, PolicyError, PolicyWriter, RouteGroupId, VnetId,
     address::{address, is_v6, octets},
-    admission::Demands,
+    demands::Demands,
 };
 use crate::table::{TableError, poptrie::ATTEMPTS};
 

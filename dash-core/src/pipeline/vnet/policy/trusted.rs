@@ -10,7 +10,7 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{
-    ApplianceId, EniId, Policy, PolicyError, PolicyWriter, admission::Demands, error::check_vni,
+    ApplianceId, EniId, Policy, PolicyError, PolicyWriter, demands::Demands, error::check_vni,
 };
 use crate::table::TableError;
 
