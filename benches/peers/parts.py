@@ -69,8 +69,8 @@ HASH_BARS = [
       for size in ("64k", "1M", "8M")),
     bar("1M fill", "dash_cuckoo", ["rte_hash", "rte_hash_lf"], 0.8),
     bar("8M fill", "dash_cuckoo", ["rte_hash"], 0.8),
-    *(bar(f"{size} churn at {load} %", "dash_cuckoo", ["rte_hash"], 0.8)
-      for size in ("1M", "8M") for load in (90, 95)),
+    *(bar(f"{size} churn at {load} %", f"dash_cuckoo_{way}", ["rte_hash"], 0.8)
+      for size in ("1M", "8M") for load in (90, 95) for way in ("bulk16", "single")),
 ]
 
 
@@ -91,7 +91,7 @@ def packet_groups(quick):
 
 
 PACKET_BARS = [
-    Bar("whole packet, 1M conversations", "dash_engine", ["rte_hash_bulk32"], {"4k": 2.3, "2m": 2.3},
+    Bar("whole packet, 1M flows", "dash_engine", ["rte_hash_bulk32"], {"4k": 2.3, "2m": 2.3},
         "1M hit"),
     Bar("new connection", "dash_engine", ["rte_hash_bulk32"], {"4k": 1.2, "2m": 1.2},
         "1M connection"),

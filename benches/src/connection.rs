@@ -8,22 +8,21 @@ use dash_hal::Hints;
 use crate::{
     clock::CpuTime,
     device::RING,
-    frame::Segment,
-    world::{World, fields},
+    world::{OTHER_HALF, World, fields},
 };
 
 const SYN: u8 = 0x02;
 const FIN: u8 = 0x01;
 const ACK: u8 = 0x10;
 
-/// The six packets of a connection.
-const SEGMENTS: [Segment; 6] = [
-    Segment { flags: SYN, inbound: false },
-    Segment { flags: SYN | ACK, inbound: true },
-    Segment { flags: ACK, inbound: false },
-    Segment { flags: FIN | ACK, inbound: false },
-    Segment { flags: FIN | ACK, inbound: true },
-    Segment { flags: ACK, inbound: false },
+/// The six packets of a connection: whose they are, and their flags.
+const SEGMENTS: [(u64, u8); 6] = [
+    (0, SYN),
+    (OTHER_HALF, SYN | ACK),
+    (0, ACK),
+    (0, FIN | ACK),
+    (OTHER_HALF, FIN | ACK),
+    (0, ACK),
 ];
 /// Connections that are open at a time: one packet of each after the other fills the ring.
 const BATCH: u64 = (RING / SEGMENTS.len()) as u64;
@@ -37,9 +36,8 @@ const BUDGET: usize = 2048;
 impl<H: Hints + Copy> World<H> {
     /// Lets closed connections end soon.
     pub fn linger_shortly(&mut self) {
-        let flows = self.engine.flows_mut();
         let tcp = TcpTimeouts { closed: CLOSED, ..TcpTimeouts::default() };
-        flows.set(FlowSettings { tcp, ..*flows.settings() });
+        self.engine.set_flows(FlowSettings { tcp, ..*self.flows().settings() });
     }
 
     /// CPU time of at least `count` connections, and how many they were: six packets each, a pair of
@@ -52,12 +50,12 @@ impl<H: Hints + Copy> World<H> {
         let batches = count.div_ceil(BATCH);
         for _ in 0..batches {
             let numbers: Vec<u64> = (0..BATCH).map(|_| number()).collect();
-            let frames = SEGMENTS
-                .iter()
-                .flat_map(|segment| numbers.iter().map(|number| (*number, Some(*segment))));
+            let frames = SEGMENTS.iter().flat_map(|(half, flags)| {
+                numbers.iter().map(move |number| (number | half, *flags))
+            });
             let destinations = &self.destinations;
             self.device
-                .arrive(frames.map(|(number, segment)| fields(number, segment, destinations)));
+                .arrive(frames.map(|(number, flags)| fields(number, Some(flags), destinations)));
             clock.start();
             self.process();
             self.tick(PAUSE, BUDGET);

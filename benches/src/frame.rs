@@ -44,17 +44,10 @@ pub struct FlowFields {
     pub destination: Ipv4Address,
     /// Source port of the customer frame.
     pub source_port: u16,
-    /// What the frame is of a TCP connection; `None`: UDP.
-    pub segment: Option<Segment>,
-}
-
-/// One packet of a TCP connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment {
-    /// TCP flags.
-    pub flags: u8,
     /// To the VM.
     pub inbound: bool,
+    /// TCP flags; `None`: UDP.
+    pub flags: Option<u8>,
 }
 
 impl Buffer {
@@ -75,16 +68,16 @@ impl Buffer {
         frame[SOURCE_MAC..SOURCE_MAC + 6].copy_from_slice(&eni_mac(flow.eni).0);
         frame[DESTINATION..DESTINATION + 4].copy_from_slice(&flow.destination.octets());
         frame[SOURCE_PORT..SOURCE_PORT + 2].copy_from_slice(&flow.source_port.to_be_bytes());
-        if let Some(Segment { flags, inbound }) = flow.segment {
+        if let Some(flags) = flow.flags {
             frame[IP + 9] = 6;
             frame[TCP_OFFSET] = 5 << 4;
             frame[TCP_OFFSET + 1] = flags;
-            if inbound {
-                swap(frame, CUSTOMER, 6);
-                swap(frame, DESTINATION - 4, 4);
-                swap(frame, SOURCE_PORT, 2);
-                frame[VNI + 2] = PEER_VNI;
-            }
+        }
+        if flow.inbound {
+            swap(frame, CUSTOMER, 6);
+            swap(frame, DESTINATION - 4, 4);
+            swap(frame, SOURCE_PORT, 2);
+            frame[VNI + 2] = PEER_VNI;
         }
         write_checksum(&mut frame[IP..IP + 20]);
     }

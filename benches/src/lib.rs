@@ -14,7 +14,7 @@ mod world;
 
 pub use clock::{CpuTime, cpu_time};
 pub use device::{Device, Prefetch, RING};
-pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES, Segment};
+pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES};
 pub use policy::{DESTINATIONS, ENIS, Shape};
 pub use random::Random;
-pub use world::{World, entries_at_90_percent};
+pub use world::{OTHER_HALF, World, entries_at_90_percent};

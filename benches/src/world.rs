@@ -17,7 +17,7 @@ use smoltcp::wire::Ipv4Address;
 use crate::{
     clock::CpuTime,
     device::{Device, RING},
-    frame::{Buffer, FlowFields, Segment},
+    frame::{Buffer, FlowFields},
     policy::{DESTINATIONS, ENIS, Shape, build},
 };
 
@@ -123,6 +123,7 @@ impl<H: Hints + Copy> World<H> {
     }
 
     /// Lets `time` ns pass, and the engine look at `budget` flows.
+    #[inline(never)]
     pub fn tick(&mut self, time: u64, budget: usize) {
         self.pass(time);
         let (now, hints) = (self.device.clock().now(), self.device.hints());
@@ -142,25 +143,28 @@ impl<H: Hints + Copy> World<H> {
 
     /// Removes all flows.
     pub fn forget(&mut self, hints: &H) {
-        let flows = self.engine.flows_mut();
-        flows.sweep(0, flows.capacity(), |(), _| None, hints, &mut ());
+        for index in 0..self.flows().capacity() {
+            if let Some(handle) = self.flows().at(index) {
+                self.engine.remove(handle, 0, hints);
+            }
+        }
     }
 }
 
-/// Flow `number`: different numbers below 2²⁸ are different flows, neighbours have nothing in
-/// common.
-pub(crate) fn fields(
-    number: u64,
-    segment: Option<Segment>,
-    destinations: &[Ipv4Address],
-) -> FlowFields {
-    const BITS: u32 = 28;
+/// Added to a flow's number: the other half of its pair, to the VM.
+pub const OTHER_HALF: u64 = 1 << BITS;
+const BITS: u32 = 28;
+
+/// Flow `number`: different numbers below 2²⁸ are different flows from VMs, neighbours have nothing
+/// in common.
+pub(crate) fn fields(number: u64, flags: Option<u8>, destinations: &[Ipv4Address]) -> FlowFields {
     // An odd factor (Knuth, vol. 3, 6.4) permutes the numbers below 2²⁸.
     let scattered = number.wrapping_mul(0x9e37_79b1) & ((1 << BITS) - 1);
     let index = scattered as usize % DESTINATIONS;
     let source_port = (scattered as usize / DESTINATIONS) as u16;
     let eni = (source_port % u16::from(ENIS)) as u8;
-    FlowFields { eni, destination: destinations[index], source_port, segment }
+    let inbound = number & OTHER_HALF != 0;
+    FlowFields { eni, destination: destinations[index], source_port, inbound, flags }
 }
 
 #[cfg(test)]

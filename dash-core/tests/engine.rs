@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use dash_core::{
     engine::{Engine, REENTRIES},
-    flow::{Egress, Flow, FlowTable, NewFlow, Timeouts},
+    flow::{Egress, Flow, FlowTable, Install, NewFlow, Timeouts},
     packet::{Entering, Packet},
-    pipeline::{
-        self, Cause, Decision, End, Install, Lookup, Pipeline, Refusal, Step, Trace, Verdict,
-    },
+    pipeline::{self, Cause, Decision, End, Lookup, Pipeline, Refusal, Step, Trace, Verdict},
     rewrite::{Flags, Rewrite},
     table::{
         cuckoo::{Bucket, Key, Slot},

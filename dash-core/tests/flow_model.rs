@@ -9,8 +9,7 @@
 use std::{cell::Cell, collections::BTreeMap};
 
 use dash_core::{
-    flow::{Arrival, Egress, Flow, FlowTable, NewFlow, Removal, Timeouts},
-    pipeline::Install,
+    flow::{Arrival, Egress, Flow, FlowTable, Install, NewFlow, Removal, Timeouts},
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Key, Slot},
 };

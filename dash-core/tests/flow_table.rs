@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use dash_core::{
     flow::{
-        Arrival, Egress, Flow, FlowCounters, FlowFlags, FlowRemoved, FlowTable, NewFlow, Outside,
-        Removal, Timeouts,
+        Arrival, Egress, Flow, FlowCounters, FlowFlags, FlowRemoved, FlowTable, Install, NewFlow,
+        Outside, Removal, Timeouts,
     },
-    pipeline::Install,
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Handle, Key, Slot},
 };

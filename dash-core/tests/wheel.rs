@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use dash_core::{
     flow::{
-        Arrival, Egress, Flow, FlowRemoved, FlowTable, NewFlow, Outside, Removal, Timeouts, wheel,
+        Arrival, Egress, Flow, FlowRemoved, FlowTable, Install, NewFlow, Outside, Removal,
+        Timeouts, wheel,
     },
-    pipeline::Install,
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Key, Slot},
 };

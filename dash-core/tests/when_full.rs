@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use dash_core::{
     flow::{
-        Arrival, Egress, Flow, FlowSettings, FlowTable, NewFlow, Timeouts, WhenFull,
+        Arrival, Egress, Flow, FlowSettings, FlowTable, Install, NewFlow, Timeouts, WhenFull,
         full::CANDIDATES,
     },
-    pipeline::Install,
     rewrite::Rewrite,
     table::cuckoo::{Bucket, Key, Slot},
     wire::tcp::TcpFlags,

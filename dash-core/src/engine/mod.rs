@@ -32,7 +32,7 @@ use self::{
     transmit::TransmitQueue,
 };
 use crate::{
-    flow::{Flow, FlowRemoved, FlowTable, Removal},
+    flow::{Arrival, Flow, FlowRemoved, FlowSettings, FlowTable, Install, Removal, TableFull},
     pipeline::{Pipeline, Trace},
     table::{cuckoo::Handle, quiescence::Readers},
 };
@@ -137,10 +137,33 @@ where
         &self.shard.flows
     }
 
-    /// The flows, to be changed from outside. Where there is a hardware table, flows are removed
-    /// by [`remove`](Self::remove), and [`FlowFlags`](crate::flow::FlowFlags) says what else to do.
-    pub const fn flows_mut(&mut self) -> &mut FlowTable<'a, P::Key, P::State> {
-        &mut self.shard.flows
+    /// Changes what holds for all flows.
+    pub const fn set_flows(&mut self, settings: FlowSettings) {
+        self.shard.flows.set(settings);
+    }
+
+    /// Exchanges the pipeline and the flows, both at once: the pipeline counts whose flows they are.
+    pub const fn exchange(
+        &mut self,
+        pipeline: &mut P,
+        flows: &mut FlowTable<'a, P::Key, P::State>,
+    ) {
+        core::mem::swap(&mut self.shard.pipeline, pipeline);
+        core::mem::swap(&mut self.shard.flows, flows);
+    }
+
+    /// Installs flows on request, as for a frame that a slow path ran for.
+    ///
+    /// # Errors
+    /// [`TableFull`]: nothing was installed.
+    pub fn install<H: Hints>(
+        &mut self,
+        install: &Install<P::Key, P::State>,
+        frame: &Arrival,
+        hints: &H,
+    ) -> Result<Option<Handle>, TableFull> {
+        let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
+        flows.install(install, frame, hints, &mut Surroundings { pipeline, offload, events })
     }
 
     /// Removes a flow on request at `now` and, if it is half of a pair, the other half.

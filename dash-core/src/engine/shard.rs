@@ -6,13 +6,12 @@ use heapless::Deque;
 use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
     flow::{
-        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal, WhenFull,
+        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Install, Removal, WhenFull,
         fragment::Piece,
     },
     packet::{Entering, Packet},
     pipeline::{
-        Cause, Decision, End, Install, Lookup, Name, Pipeline, Refusal, Step, Trace, Uncached,
-        Verdict,
+        Cause, Decision, End, Lookup, Name, Pipeline, Refusal, Step, Trace, Uncached, Verdict,
     },
     rewrite::{Outcome, Rewrite},
     table::cuckoo::{Handle, Place},
@@ -173,7 +172,8 @@ where
         // A temporary flow may have lost its parent.
         if let Some(handle) = self.flows.find(&key, &hints) {
             let Self { pipeline, offload, events, flows, .. } = self;
-            flows.keep(handle, now, &hints, &mut Surroundings { pipeline, offload, events });
+            let outside = &mut Surroundings { pipeline, offload, events };
+            flows.keep(handle, None, now, &hints, outside);
         }
         match self.hit_again(buffer, lane, now, platform, trace) {
             Ok(()) => {}
@@ -269,21 +269,8 @@ where
     ) -> bool {
         let Self { pipeline, offload, events, flows, .. } = self;
         let outside = &mut Surroundings { pipeline, offload, events };
-        let Some(&mut Flow { tcp, .. }) = flows.keep(handle, now, hints, outside) else {
-            return false;
-        };
-        if P::TCP
-            && let Some(flags) = edges.tcp_flags(bytes)
-        {
-            if tcp.restarts(flags) {
-                flows.remove(handle, Removal::Closed, now, hints, outside);
-                return false;
-            }
-            if tcp.follows(flags) {
-                flows.follow(handle, flags);
-            }
-        }
-        true
+        let flags = if P::TCP { edges.tcp_flags(bytes) } else { None };
+        flows.keep(handle, flags, now, hints, outside)
     }
 
     /// [`hit`](Self::hit), for frames that enter again.
@@ -362,6 +349,9 @@ where
             Some(Lookup::Flow { context, epoch }) => {
                 // Before the pipeline may turn the frame into its answer.
                 let tcp = P::TCP.then(|| edges.tcp_flags(packet.buffer.bytes())).flatten();
+                // An insertion's lines are loaded while policy is evaluated.
+                let other = self.pipeline.other_half(key);
+                self.flows.prefetch_installation(&lane.place, other.as_ref(), &hints);
                 let cause = if old.is_some() { Cause::Again(key) } else { Cause::Miss(key) };
                 let decision = self.pipeline.slow(&mut packet, context, cause, now, &hints, trace);
                 let arrival = Arrival { epoch: *epoch, now, bytes, tcp };

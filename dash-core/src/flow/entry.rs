@@ -170,18 +170,3 @@ impl<S> Flow<S> {
         self.flags.contains(FlowFlags::FRAGMENTS)
     }
 }
-
-/// A flow that a slow path asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct NewFlow<K, S> {
-    /// The bytes that name it.
-    pub key: K,
-    /// The header change of each frame.
-    pub rewrite: Rewrite,
-    /// Where each frame leaves.
-    pub egress: Egress,
-    /// The pipeline's own.
-    pub state: S,
-    /// When it ends by itself.
-    pub timeouts: Timeouts,
-}

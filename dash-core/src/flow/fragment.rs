@@ -55,7 +55,9 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         };
         let timeouts = Timeouts { idle: 0, hard: timeout };
         let new = NewFlow { key: later, rewrite, egress, state, timeouts };
-        let Ok(handle) = self.put(&new, frame, (false, Some(parent)), hints, outside) else {
+        let place = self.flows.home(&later, hints);
+        let Ok(handle) = self.put((&new, &place), frame, (false, Some(parent)), hints, outside)
+        else {
             return;
         };
         if let Some(flow) = self.flows.get_mut(handle) {
@@ -73,10 +75,12 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
     }
 
     /// Adds what was counted on a temporary flow to its parent.
-    pub(super) fn add_to_parent(&mut self, flow: &Flow<S>) {
+    pub(super) fn add_to_parent(&mut self, handle: Handle) {
+        let Some((_, flow)) = self.flows.get(handle) else { return };
+        let (packets, bytes) = (flow.packets, flow.bytes);
         if let Some(parent) = flow.parent().and_then(|parent| self.flows.get_mut(parent)) {
-            parent.packets += flow.packets;
-            parent.bytes += flow.bytes;
+            parent.packets += packets;
+            parent.bytes += bytes;
         }
     }
 }

@@ -4,9 +4,11 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
+mod counters;
 mod entry;
 pub mod fragment;
 pub mod full;
+mod install;
 mod offload;
 mod outside;
 mod removed;
@@ -14,9 +16,11 @@ mod table;
 pub mod tcp;
 pub mod wheel;
 
-pub use entry::{Egress, Flow, FlowFlags, NewFlow, State, Timeouts};
-pub use full::WhenFull;
+pub use counters::FlowCounters;
+pub use entry::{Egress, Flow, FlowFlags, State, Timeouts};
+pub use full::{RECLAIM, WhenFull};
+pub use install::{Arrival, Install, NewFlow, TableFull};
 pub use outside::Outside;
 pub use removed::{FlowRemoved, Removal};
 use table::NANOSECONDS;
-pub use table::{Arrival, FlowCounters, FlowSettings, FlowStep, FlowTable, RECLAIM, TableFull};
+pub use table::{FlowSettings, FlowStep, FlowTable};

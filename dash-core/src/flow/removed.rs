@@ -48,10 +48,10 @@ pub struct FlowRemoved<K, S> {
     pub removed: u64,
 }
 
-impl<K, S> FlowRemoved<K, S> {
-    pub(super) fn new(key: K, flow: Flow<S>, why: Removal, now: u64) -> Self {
+impl<K: Copy, S: Copy> FlowRemoved<K, S> {
+    pub(super) const fn new(key: &K, flow: &Flow<S>, why: Removal, now: u64) -> Self {
         Self {
-            key,
+            key: *key,
             why,
             creator: flow.flags.contains(FlowFlags::CREATOR),
             packets: flow.packets,
@@ -62,7 +62,9 @@ impl<K, S> FlowRemoved<K, S> {
             state: flow.state,
         }
     }
+}
 
+impl<K, S> FlowRemoved<K, S> {
     /// How long it was in the table, ns. A flow that timed out was there until its removal was due
     /// and somebody came by: [`used`](Self::used) tells how long it had frames.
     #[must_use]

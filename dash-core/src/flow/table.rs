@@ -1,10 +1,9 @@
 //! The flows of one core.
 //!
 //! Memory: one [`Bucket`] line for eight entries and one [`Slot`] for each entry, both the caller's.
-//! Time: a look-up is that of the [cuckoo table](crate::table::cuckoo); installing a flow makes
-//! three attempts at most, and looks at no more than [`RECLAIM`] and [`full::CANDIDATES`] other
-//! entries after each; a [sweep](FlowTable::sweep), and the [wheel](super::wheel) that says when
-//! flows may be over, look at no more than they are told to.
+//! Time: a look-up is that of the [cuckoo table](crate::table::cuckoo); a
+//! [sweep](FlowTable::sweep), and the [wheel](super::wheel) that says when flows may be over, look
+//! at no more flows than they are told to.
 //!
 //! A flow that has timed out is a miss at once, whether or not a sweep has come by. The halves of
 //! a pair share their idle time: each half keeps its own last hit, and the younger one counts.
@@ -12,24 +11,23 @@
 use dash_hal::Hints;
 
 use super::{
-    Flow, FlowFlags, FlowRemoved, NewFlow, Outside, Removal, State, Timeouts, WhenFull, full,
+    Flow, FlowCounters, FlowRemoved, Outside, Removal, State, Timeouts, WhenFull,
     tcp::{Tcp, TcpTimeouts},
     wheel::Wheel,
 };
 use crate::{
-    pipeline::Install,
     table::{
         TableError,
-        cuckoo::{Bucket, Cuckoo, Handle, InsertError, Key, Place, Slot},
+        cuckoo::{Bucket, Cuckoo, Handle, Key, Place, Slot},
     },
     wire::tcp::TcpFlags,
 };
 
-/// Entries that an installation into a full table looks at, in search of one that has timed out.
-pub const RECLAIM: usize = 64;
-
 /// In a millisecond.
 pub(super) const NANOSECONDS: u64 = 1_000_000;
+
+/// Entries that a sweep starts to load before it looks at them.
+const SWEEP_AHEAD: usize = 8;
 
 /// What the flow table did for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,69 +46,6 @@ pub enum FlowStep {
     Removed,
     /// No place: the frame is forwarded, and not remembered.
     Uncached,
-}
-
-/// What happened in the table; each half of a pair counts, and each temporary flow of fragments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FlowCounters {
-    /// Installed.
-    pub created: u64,
-    /// Rewrite replaced after a change of policy.
-    pub replaced: u64,
-    /// Removed by the idle time-out.
-    pub idle: u64,
-    /// Removed by the hard time-out.
-    pub hard: u64,
-    /// Removed because TCP ended them.
-    pub closed: u64,
-    /// Removed because a new evaluation denies them.
-    pub denied: u64,
-    /// Removed because what they belonged to is gone, or their policy is too old.
-    pub orphaned: u64,
-    /// Removed because others took their place.
-    pub superseded: u64,
-    /// Removed on request.
-    pub deleted: u64,
-    /// Removed because the table was full.
-    pub evicted: u64,
-    /// Found no place.
-    pub full: u64,
-    /// Taken by the port's hardware.
-    pub offloaded: u64,
-    /// Refused by the port's hardware; a flow counts at each sweep.
-    pub refused: u64,
-    /// Taken back from the port's hardware.
-    pub withdrawn: u64,
-    /// Removed without an event: there was no place for it.
-    pub untold: u64,
-}
-
-impl FlowCounters {
-    const fn removed(&mut self, why: Removal) -> &mut u64 {
-        match why {
-            Removal::Idle => &mut self.idle,
-            Removal::Hard => &mut self.hard,
-            Removal::Closed => &mut self.closed,
-            Removal::Denied => &mut self.denied,
-            Removal::Orphaned => &mut self.orphaned,
-            Removal::Superseded => &mut self.superseded,
-            Removal::Deleted => &mut self.deleted,
-            Removal::Evicted => &mut self.evicted,
-        }
-    }
-}
-
-/// The frame that a slow path ran for.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// The policy that it was evaluated under.
-    pub epoch: u32,
-    /// When it came, ns.
-    pub now: u64,
-    /// Its bytes as received, without FCS.
-    pub bytes: usize,
-    /// Its flags, if its flow is a TCP conversation.
-    pub tcp: Option<TcpFlags>,
 }
 
 /// Whether more than `limit` milliseconds went by from `since` to `now`.
@@ -133,10 +68,6 @@ pub struct FlowSettings {
 const fn may_be_over(since: u64, limit: u32, now: u64) -> bool {
     now.wrapping_sub(since) > limit as u64 * NANOSECONDS
 }
-
-/// The table had no place; nothing was installed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableFull;
 
 /// The flows of one core, over storage that the caller gives.
 #[derive(Debug)]
@@ -229,6 +160,22 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         self.flows.home(key, hints)
     }
 
+    /// Starts to load what an installation changes: of a key that has missed, and of its other
+    /// half's.
+    #[inline]
+    pub(crate) fn prefetch_installation<H: Hints>(
+        &self,
+        missed: &Place,
+        other: Option<&K>,
+        hints: &H,
+    ) {
+        self.flows.prefetch_alternate(missed, hints);
+        if let Some(other) = other {
+            self.flows.prepare(other, hints);
+            self.flows.prefetch_second_free(hints);
+        }
+    }
+
     /// [`Cuckoo::candidates`].
     #[inline]
     pub fn candidates<H: Hints>(&self, places: &mut [impl AsMut<Place>], hints: &H) {
@@ -253,20 +200,21 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Some((handle, flow, !over))
     }
 
-    /// The flow if it lives, by the hits of the other half or of the hardware; if it has timed out
-    /// it is removed.
-    #[cold]
+    /// Whether the flow lives, by the hits of the other half or of the hardware, and goes on with a
+    /// frame that has `flags` if it is a segment of TCP; else it is removed.
+    #[inline(never)]
     pub(crate) fn keep<H: Hints, W: Outside<K, S>>(
         &mut self,
         handle: Handle,
+        flags: Option<TcpFlags>,
         now: u64,
         hints: &H,
         outside: &mut W,
-    ) -> Option<&mut Flow<S>> {
-        if let Some(why) = self.over(handle, now, outside) {
-            self.remove(handle, why, now, hints, outside);
-        }
-        self.flows.get_mut(handle)
+    ) -> bool {
+        let over = self.over(handle, now, outside);
+        let Some(why) = over.or_else(|| self.follow(handle, flags?)) else { return true };
+        self.remove(handle, why, now, hints, outside);
+        false
     }
 
     /// Key and flow of `handle`.
@@ -339,135 +287,36 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         hints: &H,
         outside: &mut W,
     ) {
-        let peer = self.remove_half(handle, (why, now), hints, outside);
-        if let Some(peer) = peer {
-            self.remove_half(peer, (why, now), hints, outside);
+        let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer());
+        // Both buckets are loaded before the first is needed.
+        let halves = [Some(handle), peer].map(|half| {
+            let (key, _) = self.flows.get(half?)?;
+            Some((half?, self.flows.home(key, hints)))
+        });
+        for (half, place) in halves.into_iter().flatten() {
+            self.remove_half((half, &place), (why, now), hints, outside);
         }
     }
 
-    /// Removes this flow alone; answers the other half.
+    /// Removes this flow alone.
     fn remove_half<H: Hints, W: Outside<K, S>>(
         &mut self,
-        handle: Handle,
+        (handle, place): (Handle, &Place),
         (why, now): (Removal, u64),
         hints: &H,
         outside: &mut W,
-    ) -> Option<Handle> {
+    ) {
         self.withdraw(handle, outside);
         self.unschedule(handle);
-        let (key, flow) = self.flows.remove(handle, hints)?;
+        let Some((key, flow)) = self.flows.get(handle) else { return };
         *self.counters.removed(why) += 1;
         outside.left(&flow.state);
         if flow.is_of_fragments() {
-            self.add_to_parent(&flow);
-            return None;
-        }
-        let peer = flow.peer();
-        if outside.removed(FlowRemoved::new(key, flow, why, now)).is_err() {
+            self.add_to_parent(handle);
+        } else if outside.removed(FlowRemoved::new(key, flow, why, now)).is_err() {
             self.counters.untold += 1;
         }
-        peer
-    }
-
-    /// Installs what a slow path asked for, and counts the frame that asked on the first
-    /// flow. Answers the handle of that flow.
-    ///
-    /// # Errors
-    /// [`TableFull`]: nothing was installed.
-    pub fn install<H: Hints, W: Outside<K, S>>(
-        &mut self,
-        install: &Install<K, S>,
-        frame: &Arrival,
-        hints: &H,
-        outside: &mut W,
-    ) -> Result<Option<Handle>, TableFull> {
-        let (first, second, apart) = match install {
-            Install::None => return Ok(None),
-            Install::One(flow) => (flow, None, true),
-            Install::Pair(first, second) => (first, Some(second), false),
-            Install::Two(first, second) => (first, Some(second), true),
-        };
-        // A conversation of one end with itself may have one name for both directions. Put after
-        // the first, the second would take its place.
-        let second = second.filter(|second| second.key != first.key);
-        let created = self.counters.created;
-        let handle = self.put(first, frame, (apart, None), hints, outside)?;
-        let fresh = self.counters.created != created;
-        // A flow that was there is hit by this frame; else room for the second might be made of it.
-        if let Some(flow) = self.flows.get_mut(handle) {
-            flow.used = frame.now;
-        }
-        if let Some(second) = second {
-            let keep = (apart, Some(handle));
-            let Ok(other) = self.put(second, frame, keep, hints, outside) else {
-                if fresh && let Some((_, flow)) = self.flows.remove(handle, hints) {
-                    outside.left(&flow.state);
-                    self.counters.created = created;
-                } else {
-                    self.reschedule(handle);
-                }
-                return Err(TableFull);
-            };
-            if apart {
-                self.reschedule(other);
-            } else {
-                self.link(handle, other, frame.tcp);
-            }
-        }
-        self.reschedule(handle);
-        if let Some(flow) = self.flows.get_mut(handle) {
-            flow.flags |= FlowFlags::CREATOR;
-            flow.packets += 1;
-            flow.bytes += frame.bytes as u64;
-        }
-        Ok(Some(handle))
-    }
-
-    /// Puts the outcome of a new evaluation into the flow `handle`, whose frame asked for it, and
-    /// into its other half, both at once; counters and age are kept. Answers the handle of the
-    /// frame's flow.
-    ///
-    /// # Errors
-    /// [`TableFull`]: the old flow is gone, nothing was installed.
-    pub fn replace<H: Hints, W: Outside<K, S>>(
-        &mut self,
-        handle: Handle,
-        install: &Install<K, S>,
-        frame: &Arrival,
-        hints: &H,
-        outside: &mut W,
-    ) -> Result<Option<Handle>, TableFull> {
-        let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer());
-        let has_key = |handle: Option<Handle>, key: &K| {
-            handle.and_then(|handle| self.flows.get(handle)).is_some_and(|(own, _)| own == key)
-        };
-        let same = match install {
-            Install::One(new) => has_key(Some(handle), &new.key) && peer.is_none(),
-            Install::Pair(new, other) => {
-                has_key(Some(handle), &new.key) && has_key(peer, &other.key)
-            }
-            Install::None | Install::Two(..) => false,
-        };
-        if !same {
-            self.remove(handle, Removal::Superseded, frame.now, hints, outside);
-            return self.install(install, frame, hints, outside);
-        }
-        if let Install::One(new) | Install::Pair(new, _) = install {
-            self.modify(handle, new, frame, outside);
-        }
-        if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
-            self.modify(peer, new, frame, outside);
-        }
-        if let Some(flags) = frame.tcp {
-            self.follow(handle, flags);
-        }
-        self.reschedule(handle);
-        if let Some(flow) = self.flows.get_mut(handle) {
-            flow.used = frame.now;
-            flow.packets += 1;
-            flow.bytes += frame.bytes as u64;
-        }
-        Ok(Some(handle))
+        self.flows.remove_at(place, handle, hints);
     }
 
     /// Looks at the next `budget` entries, removes those that [`expire`](Self::expire) would remove
@@ -484,177 +333,22 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ) {
         for _ in 0..budget.min(self.capacity()) {
             let index = self.advance();
+            self.flows.prefetch(index + SWEEP_AHEAD, hints);
             let Some(handle) = self.flows.at(index) else { continue };
             if let Some(why) = self.why_over(handle, now, &epoch, outside) {
                 self.remove(handle, why, now, hints, outside);
-            } else if let Some((key, flow)) = self.flows.get(handle) {
+            } else if W::HARDWARE
+                && let Some((key, flow)) = self.flows.get(handle)
+            {
                 let current = epoch(outside, key) == Some(flow.epoch);
                 self.tend(handle, current, outside);
             }
         }
     }
 
-    fn advance(&mut self) -> usize {
+    pub(super) fn advance(&mut self) -> usize {
         let index = self.hand;
         self.hand = if index + 1 < self.capacity() { index + 1 } else { 0 };
         index
-    }
-
-    /// Inserts one flow, without making room at the cost of `keep`. A flow that is there under the
-    /// same key is modified when flows live `apart`; else it is removed with its pair, which this
-    /// one replaces.
-    pub(super) fn put<H: Hints, W: Outside<K, S>>(
-        &mut self,
-        new: &NewFlow<K, S>,
-        frame: &Arrival,
-        (apart, keep): (bool, Option<Handle>),
-        hints: &H,
-        outside: &mut W,
-    ) -> Result<Handle, TableFull> {
-        let now = frame.now;
-        let flow = Flow {
-            rewrite: new.rewrite,
-            egress: new.egress,
-            state: new.state,
-            created: now,
-            used: now,
-            timeouts: new.timeouts,
-            epoch: frame.epoch,
-            ..Flow::EMPTY
-        };
-        // Three attempts: the key may be taken, and the table full.
-        for _ in 0..3 {
-            match self.flows.insert(&new.key, flow, hints) {
-                Ok(handle) => {
-                    self.counters.created += 1;
-                    outside.entered(&new.state);
-                    return Ok(handle);
-                }
-                Err(InsertError::Exists(handle)) => match self.over(handle, now, outside) {
-                    Some(why) => self.remove(handle, why, now, hints, outside),
-                    None if apart => {
-                        self.modify(handle, new, frame, outside);
-                        return Ok(handle);
-                    }
-                    None => self.remove(handle, Removal::Superseded, now, hints, outside),
-                },
-                Err(InsertError::Full) => {
-                    if !self.reclaim(keep, now, hints, outside)
-                        && !self.evict(keep, now, hints, outside)
-                    {
-                        break;
-                    }
-                }
-            }
-        }
-        self.counters.full += 1;
-        Err(TableFull)
-    }
-
-    /// Removes the next flow that has timed out, but `keep`; `false` when the next [`RECLAIM`] entries hold
-    /// none.
-    fn reclaim<H: Hints, W: Outside<K, S>>(
-        &mut self,
-        keep: Option<Handle>,
-        now: u64,
-        hints: &H,
-        outside: &mut W,
-    ) -> bool {
-        for _ in 0..RECLAIM.min(self.capacity()) {
-            let index = self.advance();
-            let Some(handle) = self.flows.at(index) else { continue };
-            if Some(handle) != keep
-                && let Some(why) = self.over(handle, now, outside)
-            {
-                self.remove(handle, why, now, hints, outside);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Removes the flow that is worth least of [`CANDIDATES`](full::CANDIDATES) entries, if
-    /// that is allowed and one of them may go.
-    fn evict<H: Hints, W: Outside<K, S>>(
-        &mut self,
-        keep: Option<Handle>,
-        now: u64,
-        hints: &H,
-        outside: &mut W,
-    ) -> bool {
-        if self.settings.when_full != WhenFull::Evict {
-            return false;
-        }
-        let (start, step) = (self.advance(), (self.capacity() / full::CANDIDATES).max(1));
-        let mut least = None;
-        for candidate in 0..full::CANDIDATES.min(self.capacity()) {
-            let Some(index) = (start + candidate * step).checked_rem(self.capacity()) else {
-                break;
-            };
-            let Some(handle) = self.flows.at(index) else { continue };
-            let Some((_, flow)) = self.flows.get(handle) else { continue };
-            if keep.is_some_and(|keep| handle == keep || flow.peer() == Some(keep)) {
-                continue;
-            }
-            let Some(worth) = full::worth(flow.tcp) else { continue };
-            let candidate = (worth, flow.used, handle);
-            if least.is_none_or(|least| candidate < least) {
-                least = Some(candidate);
-            }
-        }
-        let Some((_, _, handle)) = least else { return false };
-        self.remove(handle, Removal::Evicted, now, hints, outside);
-        true
-    }
-
-    fn modify<W: Outside<K, S>>(
-        &mut self,
-        handle: Handle,
-        new: &NewFlow<K, S>,
-        frame: &Arrival,
-        outside: &mut W,
-    ) {
-        self.withdraw(handle, outside);
-        let Some(flow) = self.flows.get_mut(handle) else { return };
-        outside.left(&flow.state);
-        outside.entered(&new.state);
-        flow.rewrite = new.rewrite;
-        flow.egress = new.egress;
-        flow.state = new.state;
-        flow.timeouts = new.timeouts;
-        flow.epoch = frame.epoch;
-        self.counters.replaced += 1;
-    }
-
-    /// Makes a pair of two flows, the first being that of the frame, whose TCP flags these are.
-    fn link(&mut self, one: Handle, other: Handle, tcp: Option<TcpFlags>) {
-        let (first, second) = tcp.map(Tcp::first).unwrap_or_default();
-        for (half, peer, tcp) in [(one, other, first), (other, one, second)] {
-            if let Some(flow) = self.flows.get_mut(half) {
-                (flow.related, flow.tcp) = (Some(peer), tcp);
-            }
-        }
-    }
-
-    /// A segment with `flags` came for half of a TCP conversation that it may
-    /// [change](Tcp::follows).
-    #[inline(never)]
-    pub(crate) fn follow(&mut self, handle: Handle, flags: TcpFlags) {
-        let Some((_, flow)) = self.flows.get(handle) else { return };
-        let (own, peer) = (flow.tcp, flow.peer());
-        if !own.contains(Tcp::TRACKED) {
-            return;
-        }
-        let of_peer = peer.and_then(|peer| self.flows.get(peer)).map(|(_, flow)| flow.tcp);
-        let (next, of_peer) = own.after(flags, of_peer.unwrap_or_default());
-        for (half, tcp) in [(Some(handle), next), (peer, of_peer)] {
-            if let Some(flow) = half.and_then(|half| self.flows.get_mut(half)) {
-                flow.tcp = tcp;
-            }
-        }
-        // Only a time-out that is shorter now has to be noticed before the old one is due.
-        if next.begins_a_phase_after(own) {
-            self.reschedule(handle);
-        }
     }
 }

@@ -16,7 +16,11 @@
 //! requirements (FIN both ways, linger after RST); RFC 9293 for the handshake; RFC 6298 for the
 //! opening time-out, which outlasts two repetitions of a SYN.
 
-use crate::wire::tcp::TcpFlags;
+use super::{FlowTable, Removal, State};
+use crate::{
+    table::cuckoo::{Handle, Key},
+    wire::tcp::TcpFlags,
+};
 
 bitflags::bitflags! {
     /// One half's part. The phase is the same in both halves; the other bits are its own.
@@ -90,12 +94,13 @@ impl Tcp {
 
     /// Whether a segment with `flags` may change anything.
     #[inline]
-    pub(crate) const fn follows(self, flags: TcpFlags) -> bool {
-        self.is_unsettled() || flags.intersects(TURNS)
+    const fn follows(self, flags: TcpFlags) -> bool {
+        let turns = flags.intersects(TURNS) && !self.contains(Self::CLOSED);
+        turns || self.contains(Self::OPENING)
     }
 
     /// Whether a segment with `flags` begins a new conversation in the place of this one.
-    pub(crate) const fn restarts(self, flags: TcpFlags) -> bool {
+    const fn restarts(self, flags: TcpFlags) -> bool {
         self.contains(Self::CLOSED)
             && TURNS.union(TcpFlags::ACK).intersection(flags).bits() == TcpFlags::SYN.bits()
     }
@@ -129,5 +134,32 @@ impl Tcp {
             Self::empty()
         };
         (own.difference(Self::PHASE) | phase, other.difference(Self::PHASE) | phase)
+    }
+}
+
+impl<K: Key, S: State> FlowTable<'_, K, S> {
+    /// A segment with `flags` came for half of a TCP conversation. Answers why the conversation is
+    /// to be removed, when the segment begins a new one.
+    pub(super) fn follow(&mut self, handle: Handle, flags: TcpFlags) -> Option<Removal> {
+        let (_, flow) = self.flows.get(handle)?;
+        let (own, peer) = (flow.tcp, flow.peer());
+        if own.restarts(flags) {
+            return Some(Removal::Closed);
+        }
+        if !own.contains(Tcp::TRACKED) || !own.follows(flags) {
+            return None;
+        }
+        let of_peer = peer.and_then(|peer| self.flows.get(peer)).map(|(_, flow)| flow.tcp);
+        let (next, of_peer) = own.after(flags, of_peer.unwrap_or_default());
+        for (half, tcp) in [(Some(handle), next), (peer, of_peer)] {
+            if let Some(flow) = half.and_then(|half| self.flows.get_mut(half)) {
+                flow.tcp = tcp;
+            }
+        }
+        // Only a time-out that is shorter now has to be noticed before the old one is due.
+        if next.begins_a_phase_after(own) {
+            self.reschedule(handle);
+        }
+        None
     }
 }

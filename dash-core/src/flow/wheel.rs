@@ -92,12 +92,16 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
                     return;
                 }
                 left -= 1;
-                if let Some(why) = self.why_over(handle, now, &epoch, outside) {
+                self.prefetch_behind(handle, hints);
+                let why = self.why_over(handle, now, &epoch, outside).or_else(|| {
+                    let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer())?;
+                    self.over(peer, now, outside)
+                });
+                if let Some(why) = why {
                     self.remove(handle, why, now, hints, outside);
                 } else {
-                    self.unschedule(handle);
                     let next_slot = (self.wheel.hand + 1) << SHIFT;
-                    self.schedule(handle, self.due_of(handle).max(next_slot));
+                    self.reschedule_from(handle, next_slot);
                 }
             }
             self.wheel.hand += 1;
@@ -109,7 +113,31 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         self.flows.at(first.checked_sub(1)? as usize)
     }
 
-    /// Why the flow, or its conversation, is to be removed.
+    /// Starts to load what the three flows behind this one in its slot need, a step of each: of the
+    /// third its own lines; of the second, which has them by now, its bucket and its other half; of
+    /// the next its other half's bucket.
+    #[inline]
+    fn prefetch_behind<H: Hints>(&self, handle: Handle, hints: &H) {
+        let behind = |index| (self.flows.link(index) as usize).checked_sub(1);
+        let entry = |index| self.flows.at(index).and_then(|handle| self.flows.get(handle));
+        let Some(next) = behind(handle.index()) else { return };
+        let peer = entry(next).and_then(|(_, flow)| self.flows.get(flow.peer()?));
+        if let Some((key, _)) = peer {
+            self.flows.home(key, hints);
+        }
+        let Some(second) = behind(next) else { return };
+        if let Some((key, flow)) = entry(second) {
+            self.flows.home(key, hints);
+            if let Some(peer) = flow.peer() {
+                self.flows.prefetch(peer.index(), hints);
+            }
+        }
+        if let Some(third) = behind(second) {
+            self.flows.prefetch(third, hints);
+        }
+    }
+
+    /// Why the flow is to be removed.
     pub(super) fn why_over<W: Outside<K, S>>(
         &mut self,
         handle: Handle,
@@ -117,35 +145,35 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         epoch: &impl Fn(&W, &K) -> Option<u32>,
         outside: &mut W,
     ) -> Option<Removal> {
+        let why = self.over(handle, now, outside);
+        if why.is_some() {
+            return why;
+        }
         let (key, flow) = self.flows.get(handle)?;
         let ahead = epoch(outside, key).map(|epoch| epoch.wrapping_sub(flow.epoch));
-        if ahead.is_none_or(|ahead| ahead > u32::MAX / 2) {
-            return Some(Removal::Orphaned);
-        }
-        let peer = flow.peer();
-        self.over(handle, now, outside).or_else(|| self.over(peer?, now, outside))
-    }
-
-    /// The last time at which the conversation of a flow lives if no further frame comes.
-    fn due_of(&self, handle: Handle) -> u64 {
-        let Some((_, flow)) = self.flows.get(handle) else { return 0 };
-        match flow.peer().and_then(|peer| self.flows.get(peer)) {
-            None => flow.due(flow.used, &self.settings.tcp),
-            Some((_, peer)) => {
-                let used = flow.used.max(peer.used);
-                flow.due(used, &self.settings.tcp).min(peer.due(used, &self.settings.tcp))
-            }
-        }
+        ahead.is_none_or(|ahead| ahead > u32::MAX / 2).then_some(Removal::Orphaned)
     }
 
     /// Puts a flow, for its pair too, into the slot of the time that is due now.
     pub(super) fn reschedule(&mut self, handle: Handle) {
+        self.reschedule_from(handle, 0);
+    }
+
+    /// [`reschedule`](Self::reschedule), for `earliest` or later.
+    fn reschedule_from(&mut self, handle: Handle, earliest: u64) {
         let Some((_, flow)) = self.flows.get(handle) else { return };
-        let is_in_wheel =
-            |half: &Handle| self.flows.get(*half).is_some_and(|(_, flow)| flow.wheel != Link::NONE);
-        let half = flow.peer().filter(is_in_wheel).unwrap_or(handle);
+        let tcp = &self.settings.tcp;
+        let peer = flow.peer().and_then(|peer| Some((peer, self.flows.get(peer)?.1)));
+        let (half, due) = match peer {
+            None => (handle, flow.due(flow.used, tcp)),
+            Some((other, peer)) => {
+                let used = flow.used.max(peer.used);
+                let half = if peer.wheel == Link::NONE { handle } else { other };
+                (half, flow.due(used, tcp).min(peer.due(used, tcp)))
+            }
+        };
         self.unschedule(half);
-        self.schedule(half, self.due_of(half));
+        self.schedule(half, due.max(earliest));
     }
 
     /// Puts a flow that is in no slot into that of `due`.

@@ -14,7 +14,7 @@ use dash_hal::{Hints, Hits, PacketBuffer, PortId};
 pub use self::trace::Trace;
 
 use crate::{
-    flow::{Egress, Flow, NewFlow, State, TableFull, fragment::Piece},
+    flow::{Egress, Flow, Install, State, TableFull, fragment::Piece},
     packet::{Entering, Packet},
     rewrite::Rewrite,
     table::cuckoo::Key,
@@ -83,6 +83,14 @@ pub trait Pipeline {
     ) -> Step<Self::Reason> {
         let _ = (packet, context, flow, now, trace);
         Step::Apply
+    }
+
+    /// The key that the other half of a pair will most likely have, where `key` alone tells: its
+    /// place is then loaded while policy is evaluated.
+    #[inline]
+    fn other_half(&self, key: &Self::Key) -> Option<Self::Key> {
+        let _ = key;
+        None
     }
 
     /// The epoch of the policy that flows under `key` belong to; `None` when what they belonged
@@ -248,20 +256,6 @@ pub enum Verdict<R> {
         /// The stage that it enters at.
         entry: u8,
     },
-}
-
-/// Which flows a slow path asks for. Of two with one key only the first is installed.
-#[derive(Debug)]
-pub enum Install<K, S> {
-    /// None.
-    None,
-    /// One that lives alone.
-    One(NewFlow<K, S>),
-    /// Two halves, both or none, removed together. The first is of the frame's own direction.
-    Pair(NewFlow<K, S>, NewFlow<K, S>),
-    /// Two flows, both or none, that live apart afterwards. The first is of the frame's own
-    /// direction.
-    Two(NewFlow<K, S>, NewFlow<K, S>),
 }
 
 /// What a slow path answers, and what it asks to remember.

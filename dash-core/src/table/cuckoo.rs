@@ -68,6 +68,10 @@ const VERSION_BITS: u32 = 6;
 const VERSION: u32 = (1 << VERSION_BITS) - 1;
 const LIVE: u32 = 1;
 
+/// Keys of a burst that are loaded ahead of the one that is hashed. Loading all at once delays the
+/// first buckets.
+const KEYS_AHEAD: usize = 8;
+
 /// A fixed-length key.
 pub trait Key: Copy + Eq {
     /// A value to fill empty slots with.
@@ -256,19 +260,18 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
 
     /// The entries of `keys`: the primary look-up; as many are looked up as both slices hold.
     ///
-    /// Memory latencies of up to [`BURST`] keys overlap, and of more keys those of the next burst's
-    /// buckets with this one's entries.
+    /// Memory latencies of up to [`BURST`] keys overlap.
     #[inline]
     pub fn find_burst<H: Hints>(&self, keys: &[K], found: &mut [Option<Handle>], hints: &H) {
-        let mut next = keys.chunks(BURST);
-        let mut places = self.homes(next.next().unwrap_or_default(), hints);
         for (keys, found) in keys.chunks(BURST).zip(found.chunks_mut(BURST)) {
-            self.candidates(&mut places, hints);
-            let now = places;
-            if let Some(next) = next.next() {
-                places = self.homes(next, hints);
+            let mut ahead = keys.iter().skip(KEYS_AHEAD);
+            let mut places = [Place::NONE; BURST];
+            for (place, key) in places.iter_mut().zip(keys) {
+                ahead.next().inspect(|key| hints.prefetch(*key));
+                *place = self.home(key, hints);
             }
-            for ((place, key), found) in now.iter().zip(keys).zip(found) {
+            self.candidates(&mut places, hints);
+            for ((place, key), found) in places.iter().zip(keys).zip(found) {
                 *found = match place.candidate {
                     Some(candidate) if !self.is_key(candidate, key) => {
                         self.look_up(place.home, key)
@@ -279,15 +282,6 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         }
     }
 
-    #[inline(always)]
-    fn homes<H: Hints>(&self, keys: &[K], hints: &H) -> [Place; BURST] {
-        let mut places = [Place::NONE; BURST];
-        for (place, key) in places.iter_mut().zip(keys) {
-            *place = self.home(key, hints);
-        }
-        places
-    }
-
     /// Where the table would have `key`, as a first step of many look-ups at a time: starts to
     /// load that bucket.
     #[inline]
@@ -295,6 +289,29 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         let home = self.hashed(key, hints);
         self.prefetch_bucket(home.primary, hints);
         Place { home, candidate: None }
+    }
+
+    /// Starts to load the other bucket where `place` may be, for an insertion.
+    #[inline]
+    pub fn prefetch_alternate<H: Hints>(&self, &Place { home, .. }: &Place, hints: &H) {
+        self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
+    }
+
+    /// Starts to load the entry at position `index`.
+    #[inline]
+    pub fn prefetch<H: Hints>(&self, index: usize, hints: &H) {
+        if let Some(slot) = self.slots.get(index) {
+            hints.prefetch(slot);
+        }
+    }
+
+    /// Starts to load the entry that the insertion after the next one takes: the next one's is on
+    /// its way since the last.
+    #[inline]
+    pub fn prefetch_second_free<H: Hints>(&self, hints: &H) {
+        if let Some(next) = self.slots.get(self.free as usize) {
+            self.prefetch((next.state >> VERSION_BITS) as usize, hints);
+        }
     }
 
     /// The second step: the entries that are likely those of the keys. Starts to load them; their
@@ -348,11 +365,21 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         value: V,
         hints: &H,
     ) -> Result<Handle, InsertError> {
-        let home = self.hashed(key, hints);
-        self.insert_at(&Place { home, candidate: None }, key, value, hints)
+        let place = self.prepare(key, hints);
+        self.insert_at(&place, key, value, hints)
     }
 
-    /// [`insert`](Self::insert), for a key whose [`home`](Self::home) is known, of this table.
+    /// The first step of an insert: starts to load all that it may change.
+    #[inline]
+    pub fn prepare<H: Hints>(&self, key: &K, hints: &H) -> Place {
+        let place = self.home(key, hints);
+        self.prefetch_alternate(&place, hints);
+        self.prefetch(self.free as usize, hints);
+        place
+    }
+
+    /// [`insert`](Self::insert), for a key of which this table has said by
+    /// [`prepare`](Self::prepare) where it would be. The table may have changed since.
     /// # Errors
     /// [`InsertError`]; the table is as it was.
     pub fn insert_at<H: Hints>(
@@ -362,10 +389,6 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         value: V,
         hints: &H,
     ) -> Result<Handle, InsertError> {
-        if let Some(slot) = self.slots.get(self.free as usize) {
-            hints.prefetch(slot);
-        }
-        self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
         if let Some(there) = self.look_up(home, key) {
             return Err(InsertError::Exists(there));
         }
@@ -384,29 +407,37 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         *slot = Slot { key: *key, state: live, link: 0, value };
         self.free = state >> VERSION_BITS;
         self.len += 1;
+        // The next insertion's.
+        self.prefetch(self.free as usize, hints);
         Ok(handle)
     }
 
     /// Removes the entry; returns it.
     pub fn remove<H: Hints>(&mut self, handle: Handle, hints: &H) -> Option<(K, V)> {
-        let (key, _) = self.get(handle)?;
-        self.remove_at(self.hashed(key, hints), handle, hints)
+        let (&key, &value) = self.get(handle)?;
+        self.remove_at(&Place { home: self.hashed(&key, hints), candidate: None }, handle, hints);
+        Some((key, value))
     }
 
     /// Removes the entry of `key`; returns its value.
     pub fn remove_key<H: Hints>(&mut self, key: &K, hints: &H) -> Option<V> {
         let home = self.hashed(key, hints);
         let handle = self.look_up(home, key)?;
-        self.remove_at(home, handle, hints).map(|(_, value)| value)
+        let (_, &value) = self.get(handle)?;
+        self.remove_at(&Place { home, candidate: None }, handle, hints);
+        Some(value)
     }
 
-    fn remove_at<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) -> Option<(K, V)> {
-        self.evict(home, handle, hints);
-        let slot = self.slots.get_mut(handle.index())?;
+    /// Removes a live entry whose key has its [`home`](Self::home) there, of this table.
+    pub fn remove_at<H: Hints>(&mut self, &Place { home, .. }: &Place, handle: Handle, hints: &H) {
+        let Some(slot) = self.slots.get_mut(handle.index()) else { return };
+        if slot.state != handle.0.get() {
+            return;
+        }
         slot.state = self.free << VERSION_BITS | handle.0.get().wrapping_add(1) & VERSION;
         self.free = handle.index() as u32;
         self.len = self.len.saturating_sub(1);
-        Some((slot.key, slot.value))
+        self.evict(home, handle, hints);
     }
 
     /// Key and value of a live entry.
@@ -434,6 +465,12 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// entry's first line.
     pub fn link_mut(&mut self, index: usize) -> Option<&mut u32> {
         self.slots.get_mut(index).map(|slot| &mut slot.link)
+    }
+
+    /// The same, to be read.
+    #[must_use]
+    pub fn link(&self, index: usize) -> u32 {
+        self.slots.get(index).map_or(0, |slot| slot.link)
     }
 
     /// The live entry at position `index`, if any: for sweeps that go on where they stopped.

@@ -34,16 +34,18 @@
 use super::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
-    fence,
 };
 use super::{
     Demand, TableError,
     pool::{Nodes, Pool},
     quiescence::Readers,
 };
+use compare::equal;
 use core::{hint, iter, marker::PhantomData};
 use dash_hal::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+mod compare;
 
 /// Entries that can be replaced before the readers have left the old ones, also in a small table.
 pub const REPLACED_AT_ONCE: usize = 64;
@@ -135,14 +137,16 @@ struct Choices<'a> {
 }
 
 impl Choices<'_> {
-    /// The empty slots of both buckets, without a branch: it would wait for memory to know its way.
-    fn empty(&self) -> [u32; 2] {
-        self.buckets.map(|bucket| {
-            let bits = bucket.iter().zip(0..);
-            bits.fold(0, |bits, (slot, at)| bits | u32::from(slot.load(Relaxed) == 0) << at)
-        })
+    /// What both buckets hold. They are read at once: where a branch stood between them, half of
+    /// the look-ups would wait for the first to know that they need the second.
+    #[inline(always)]
+    fn words(&self) -> Both {
+        self.buckets.map(|bucket| bucket.each_ref().map(|slot| slot.load(Relaxed)))
     }
 }
+
+/// The words of two buckets.
+type Both = [[u32; WAYS]; 2];
 
 /// An entry, and the slot that leads to it.
 struct Found<'a> {
@@ -277,9 +281,8 @@ impl<'a> Entries<'a> {
     /// Answers whether the key was there; then `old` is its value.
     fn insert(&mut self, key: &[u8], value: &[u8], old: &mut [u8]) -> Result<bool, TableError> {
         let choices = self.index.choices(key).ok_or(TableError::Full)?;
-        // First of all: so both buckets are on their way when the first of them is looked at.
-        let empty = choices.empty();
-        let found = self.index.find(&choices, key);
+        let words = choices.words();
+        let found = self.index.find(&choices, &words, key);
         let slot = if let Some(found) = &found {
             copy(found.value, old);
             if self.in_place {
@@ -293,7 +296,7 @@ impl<'a> Entries<'a> {
         } else if self.places() == 0 {
             return Err(TableError::Full);
         } else {
-            self.index.vacancy(&choices, empty).ok_or(TableError::Full)?
+            self.index.vacancy(&choices, &words).ok_or(TableError::Full)?
         };
         self.pool.reserve(1)?;
         let index = self.pool.take()?;
@@ -417,37 +420,38 @@ impl<'a> Index<'a> {
 
     #[inline(always)]
     fn get(&self, key: &[u8]) -> Option<Found<'a>> {
-        self.find(&self.choices(key)?, key)
+        let choices = self.choices(key)?;
+        self.find(&choices, &choices.words(), key)
     }
 
     #[inline(always)]
-    fn find(&self, choices: &Choices<'a>, key: &[u8]) -> Option<Found<'a>> {
-        let [first, second] = choices.buckets;
-        let found = self
-            .find_in(first, choices.tag, key)
-            .or_else(|| self.find_in(second, choices.tag, key));
-        match self.stashed.load(Relaxed) as usize {
-            used @ 1.. if found.is_none() => {
-                let stash = self.slots.get(self.in_buckets..)?;
-                self.find_in(stash.get(..used)?, choices.tag, key)
+    fn find(&self, choices: &Choices<'a>, words: &Both, key: &[u8]) -> Option<Found<'a>> {
+        let mask = u32::MAX << self.node_bits;
+        let [low, high] = words.map(|words| equal(words, mask, choices.tag));
+        let mut agree = low | high << WAYS;
+        while agree != 0 {
+            let at = agree.trailing_zeros() as usize;
+            let found = self.entry_of(key, choices.buckets.get(at / WAYS)?.get(at % WAYS)?);
+            if found.is_some() {
+                return found;
             }
-            _ => found,
+            agree &= agree - 1;
         }
+        let stash = self.slots.get(self.in_buckets..)?.iter();
+        stash.take(self.stashed.load(Relaxed) as usize).find_map(|slot| {
+            let agrees = slot.load(Relaxed) & mask == choices.tag;
+            agrees.then(|| self.entry_of(key, slot)).flatten()
+        })
     }
 
+    /// The node that `slot` leads to, if it is that of `key`. Once more the slot's word is read: it
+    /// may lead to another node by now, which is as good.
     #[inline(always)]
-    fn find_in(&self, slots: &'a [AtomicU32], tag: u32, key: &[u8]) -> Option<Found<'a>> {
-        slots.iter().find_map(|slot| {
-            let word = slot.load(Relaxed);
-            if (word ^ tag) >> self.node_bits != 0 {
-                return None;
-            }
-            // Acquire: pairs with the store that published the node.
-            fence(Acquire);
-            let found = self.entry(slot, word, key.len() / 4)?;
-            let mut words = found.key.iter().zip(words_of(key));
-            words.all(|(word, wanted)| word.load(Relaxed) == wanted).then_some(found)
-        })
+    fn entry_of(&self, key: &[u8], slot: &'a AtomicU32) -> Option<Found<'a>> {
+        // Acquire: pairs with the store that published the node.
+        let found = self.entry(slot, slot.load(Acquire), key.len() / 4)?;
+        let mut words = found.key.iter().zip(words_of(key));
+        words.all(|(word, wanted)| word.load(Relaxed) == wanted).then_some(found)
     }
 
     /// The node that `word` in `slot` leads to, if any.
@@ -459,8 +463,9 @@ impl<'a> Index<'a> {
     }
 
     /// An empty slot for a key: in the bucket that holds less, or in the stash.
-    fn vacancy(&self, choices: &Choices<'a>, empty: [u32; 2]) -> Option<&'a AtomicU32> {
-        let ([first, second], [of_first, of_second]) = (choices.buckets, empty);
+    fn vacancy(&self, choices: &Choices<'a>, words: &Both) -> Option<&'a AtomicU32> {
+        let [of_first, of_second] = words.map(|words| equal(words, u32::MAX, 0));
+        let [first, second] = choices.buckets;
         // Which it is cannot be foretold: a branch would be wrong half of the time.
         let (bucket, empty) = hint::select_unpredictable(
             of_second.count_ones() > of_first.count_ones(),

@@ -168,7 +168,7 @@ fn without_a_place_or_a_time_out_later_fragments_are_dropped() {
     let mut scene = Scene::new(&mut storage, SETTINGS, &policy());
     let bench = &mut scene.bench;
     let evict = FlowSettings { when_full: WhenFull::Evict, ..FlowSettings::default() };
-    bench.engine.flows_mut().set(evict);
+    bench.engine.set_flows(evict);
     let whole = request("10.0.0.2", Upper::Udp(1000, 53));
     let send = |bench: &mut crate::bench::Bench<'_>, offset| {
         let frame = piece(&whole, 7, offset, true);

@@ -15,7 +15,7 @@ use crate::{
 fn bench(storage: &mut Storage, when_full: WhenFull) -> Bench<'_> {
     let mut bench = Bench::new(storage, &SETTINGS);
     bench.change(&policy());
-    bench.engine.flows_mut().set(FlowSettings { when_full, ..FlowSettings::default() });
+    bench.engine.set_flows(FlowSettings { when_full, ..FlowSettings::default() });
     bench
 }
 

@@ -11,9 +11,9 @@ use core::{
 };
 
 use dash_core::{
-    flow::{Arrival, Flow, FlowFlags, FlowStep, FlowTable, NewFlow},
+    flow::{Arrival, Flow, FlowFlags, FlowStep, FlowTable, Install, NewFlow},
     pipeline::{
-        End, Install, Trace,
+        End, Trace,
         vnet::{DropReason, Event, FlowKey, FlowState, Vnet},
     },
     table::cuckoo::{Bucket, Slot},
@@ -157,12 +157,10 @@ impl Core {
         let Self { engine, device, .. } = self;
         let mut silent = Silent { device, mtu };
         let listener = mem::replace(engine.events_mut(), Listener::DEAF);
-        mem::swap(engine.pipeline_mut(), &mut vnet);
-        mem::swap(engine.flows_mut(), flows);
+        engine.exchange(&mut vnet, flows);
         engine.submit(buffer, ingress, 0, now, &mut silent, trace);
         engine.flush(&mut silent);
-        mem::swap(engine.flows_mut(), flows);
-        mem::swap(engine.pipeline_mut(), &mut vnet);
+        engine.exchange(&mut vnet, flows);
         *engine.events_mut() = listener;
     }
 

@@ -11,7 +11,7 @@ use std::{
 use dash_benches::{CpuTime, Prefetch, Random};
 use dash_core::{
     pipeline::vnet::FlowKey,
-    table::cuckoo::{Bucket, Cuckoo, Handle, Slot},
+    table::cuckoo::{Bucket, Cuckoo, Handle, Place, Slot},
 };
 use dash_hal::{BURST, Hints, SoftwareHints};
 use zerocopy::transmute;
@@ -28,6 +28,11 @@ const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 const ABSENT: u64 = 1 << 40;
 /// Operations that are prepared at a time, outside the clock.
 const CHUNK: usize = 1024;
+/// Flows that go and come together: half a burst.
+const TOGETHER: usize = BURST / 2;
+
+/// The key of a flow that goes, that of one that comes, and its number.
+type Exchange = (FlowKey, FlowKey, u32);
 
 /// The key of the flow that `hash.c` gives this number.
 fn key(number: u64) -> FlowKey {
@@ -259,21 +264,44 @@ impl<V: Value, H: Hints> Hash<V, H> {
 
     /// One key goes, one comes. What the new one needs is loaded meanwhile.
     #[inline]
-    fn replace(&mut self, old: &FlowKey, new: &FlowKey, number: u32) -> u64 {
-        let home = self.table.home(new, &self.hints);
+    fn replace(&mut self, (old, new, number): &Exchange) -> u64 {
+        let place = self.table.prepare(new, &self.hints);
         let removed = self.table.remove_key(old, &self.hints);
-        let inserted = self.table.insert_at(&home, new, V::new(number.into()), &self.hints);
+        let inserted = self.table.insert_at(&place, new, V::new((*number).into()), &self.hints);
         u64::from(removed.is_some()) + u64::from(inserted.is_ok())
     }
 
-    /// Steady state: a random key goes, a fresh one comes. Even chunks give the mean, odd ones the
-    /// latency of each pair.
+    /// The same for up to [`TOGETHER`] keys, as a burst of misses and a tick of the wheel do it:
+    /// all that they need is loaded first.
+    #[inline]
+    fn replace_burst(&mut self, exchanges: &[Exchange]) -> u64 {
+        let (mut old, mut new) = ([Place::NONE; TOGETHER], [Place::NONE; TOGETHER]);
+        for ((old, new), exchange) in old.iter_mut().zip(&mut new).zip(exchanges) {
+            *old = self.table.home(&exchange.0, &self.hints);
+            *new = self.table.prepare(&exchange.1, &self.hints);
+        }
+        self.table.candidates(&mut old, &self.hints);
+        let mut done = 0;
+        for ((old, new), (gone, key, number)) in old.iter().zip(&new).zip(exchanges) {
+            if let Some((handle, _)) = self.table.confirm(old, gone) {
+                self.table.remove_at(old, handle, &self.hints);
+                done += 1;
+            }
+            let inserted = self.table.insert_at(new, key, V::new((*number).into()), &self.hints);
+            done += u64::from(inserted.is_ok());
+        }
+        done
+    }
+
+    /// Steady state: a random key goes, a fresh one comes. Of four chunks the first gives the mean
+    /// of bursts, the third that of single exchanges, and the others the latency of each exchange.
     fn churn(&mut self, what: &str) -> Result<(), Failure> {
         let chunks = (self.shape.tenths * self.shape.size / 10 / CHUNK) & !1;
-        let (mut time, mut latency) = (CpuTime::default(), Latency::new());
+        let (mut bursts, mut single) = (CpuTime::default(), CpuTime::default());
+        let mut latency = Latency::new();
         let mut good = 0;
         for chunk in 0..chunks {
-            let pairs: Vec<_> = (0..CHUNK)
+            let exchanges: Vec<Exchange> = (0..CHUNK)
                 .map(|_| {
                     let place = self.random.below(self.live.len() as u64) as usize;
                     let (old, new) = (self.live[place], self.next);
@@ -282,39 +310,54 @@ impl<V: Value, H: Hints> Hash<V, H> {
                     (key(old.into()), key(new.into()), new)
                 })
                 .collect();
-            if chunk % 2 == 0 {
-                time.start();
-                for (old, new, number) in &pairs {
-                    good += self.replace(old, new, *number);
+            match chunk % 4 {
+                0 => {
+                    bursts.start();
+                    for burst in exchanges.chunks(TOGETHER) {
+                        good += self.replace_burst(burst);
+                    }
+                    bursts.stop();
                 }
-                time.stop();
-            } else {
-                latency.begin();
-                for (old, new, number) in &pairs {
-                    let before = Instant::now();
-                    good += self.replace(old, new, *number);
-                    latency.add(before.elapsed());
+                2 => {
+                    single.start();
+                    for exchange in &exchanges {
+                        good += self.replace(exchange);
+                    }
+                    single.stop();
+                }
+                _ => {
+                    latency.begin();
+                    for exchange in &exchanges {
+                        let before = Instant::now();
+                        good += self.replace(exchange);
+                        latency.add(before.elapsed());
+                    }
                 }
             }
         }
-        let (timed, all) = (chunks / 2 * CHUNK, chunks * CHUNK);
-        let line = self.line(&self.shape.name, what, all);
-        line.print(time.total(), timed as u64, good, &latency.members());
+        let all = chunks * CHUNK;
+        let timed = |first: usize| ((chunks + 3 - first) / 4 * CHUNK) as u64;
+        let [one, many] = ["single", "bulk16"].map(|way| format!("{}_{way}", self.shape.name));
+        self.line(&one, what, all).print(single.total(), timed(2), good, &latency.members());
+        self.line(&many, what, all).print(bursts.total(), timed(0), good, "");
         self.verify()
     }
 
     /// A random pair of keys goes, a fresh pair comes, and 6 frames of random flows hit, in bursts
     /// after each 16 connections.
     fn connection(&mut self) -> Result<(), Failure> {
-        const TOGETHER: usize = 16;
         let connections = (self.shape.size / 4).min(131_072) / TOGETHER * TOGETHER;
         let (mut time, mut sum) = (CpuTime::default(), 0);
         for _ in 0..connections / TOGETHER {
-            let mut pairs = Vec::with_capacity(2 * TOGETHER);
+            let mut exchanges: Vec<Exchange> = Vec::with_capacity(2 * TOGETHER);
             for _ in 0..TOGETHER {
                 let first = 2 * self.random.below(self.live.len() as u64 / 2) as usize;
                 for place in [first, first + 1] {
-                    pairs.push((key(self.live[place].into()), key(self.next.into()), self.next));
+                    exchanges.push((
+                        key(self.live[place].into()),
+                        key(self.next.into()),
+                        self.next,
+                    ));
                     self.live[place] = self.next;
                     self.next += 1;
                 }
@@ -328,7 +371,7 @@ impl<V: Value, H: Hints> Hash<V, H> {
             let frames: Vec<FlowKey> = (0..6 * TOGETHER).map(|_| frame()).collect();
             time.start();
             let changed: u64 =
-                pairs.iter().map(|(old, new, number)| self.replace(old, new, *number)).sum();
+                exchanges.chunks(TOGETHER).map(|burst| self.replace_burst(burst)).sum();
             let answers = self.bursts(&frames);
             time.stop();
             if answers != expected || changed != 4 * TOGETHER as u64 {

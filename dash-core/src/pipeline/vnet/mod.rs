@@ -67,11 +67,9 @@ use self::{
     policy::{Direction, Eni, EniId, Policy, RuleCounterId, is_v6},
 };
 use crate::{
-    flow::{Egress, Flow, FlowTable, NewFlow, Timeouts, fragment::Piece},
+    flow::{Egress, Flow, FlowTable, Install, NewFlow, Timeouts, fragment::Piece},
     packet::{Entering, Packet},
-    pipeline::{
-        Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict,
-    },
+    pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict},
     rewrite::Rewrite,
     table::cuckoo::Slot,
     wire::{UsualFrame, parse},
@@ -436,7 +434,8 @@ impl Pipeline for Vnet<'_> {
             }
             let (whose, frame) = ((*context, cause.key()), (&frame, bytes.len()));
             let compiled = self.decide(whose, frame, &received, hints, trace)?;
-            let destination = underlay::destination(&compiled.rewrite, frame.0.headers.destination);
+            let destination =
+                underlay::destination(&compiled.rewrite).unwrap_or(frame.0.headers.destination);
             let (egress, state) = underlay::find(&self.policy, context.eni, destination, trace)?;
             Ok((compiled, egress, state))
         });
@@ -466,6 +465,11 @@ impl Pipeline for Vnet<'_> {
             Ok(()) => Step::Apply,
             Err(reason) => Step::Drop(reason),
         }
+    }
+
+    #[inline]
+    fn other_half(&self, key: &FlowKey) -> Option<FlowKey> {
+        Some(key.reverse())
     }
 
     fn epoch(&self, key: &FlowKey) -> Option<u32> {

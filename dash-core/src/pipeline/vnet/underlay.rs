@@ -49,15 +49,12 @@ impl FlowState {
     }
 }
 
-/// Where a frame with `rewrite` goes: the outer destination, or without encapsulation `customer`.
-pub(super) fn destination(rewrite: &Rewrite, customer: IpAddress) -> IpAddress {
-    if !rewrite.flags.contains(Flags::PUSH_OUTER) {
-        return customer;
-    }
-    match rewrite.tunnel.endpoints() {
+/// Where a frame with `rewrite` goes: the outer destination; `None`: where the customer says.
+pub(super) fn destination(rewrite: &Rewrite) -> Option<IpAddress> {
+    rewrite.flags.contains(Flags::PUSH_OUTER).then(|| match rewrite.tunnel.endpoints() {
         Endpoints::V4 { destination, .. } => IpAddress::Ipv4(destination),
         Endpoints::V6 { destination, .. } => IpAddress::Ipv6(destination),
-    }
+    })
 }
 
 /// The egress towards `destination`, for a flow of `eni`.
@@ -110,10 +107,11 @@ fn ask<'a>(
     if flow.state.version == generation | DROPPED {
         return Err(DropReason::Underlay);
     }
-    let customer = customer().ok_or(DropReason::Underlay)?;
+    // Only the customer's is worth a look at the headers.
+    let destination = destination(&flow.rewrite).or_else(customer).ok_or(DropReason::Underlay)?;
     flow.flags.insert(FlowFlags::MODIFIED);
     let eni = flow.state.eni;
-    match find(policy, eni, destination(&flow.rewrite, customer), trace) {
+    match find(policy, eni, destination, trace) {
         Ok((egress, state)) => {
             flow.egress = egress;
             flow.state = state;
