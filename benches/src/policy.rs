@@ -36,7 +36,7 @@ const APPLIANCE: ApplianceId = ApplianceId(0);
 /// How big a policy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Rules of the one ACL group that outbound frames meet; they match the last.
+    /// Rules of the one ACL group that outbound frames meet; they match the last. 0: no group.
     pub rules: usize,
     /// Random prefixes of 16 to 28 bits in the one route group.
     pub routes: usize,
@@ -94,9 +94,11 @@ pub(crate) fn build(shape: Shape) -> Result<World, PolicyError> {
     writer.set_direction(VM_VNI, outbound)?;
     writer.add_trusted_vnis(TrustedOwner::Appliance(APPLIANCE), VM_VNI..=VM_VNI)?;
     writer.set_vnet(VNET, VNET_VNI)?;
-    set_rules(&mut writer, shape.rules, &mut random)?;
+    if shape.rules > 0 {
+        set_rules(&mut writer, shape.rules, &mut random)?;
+    }
     let destinations = set_routes(&mut writer, shape.routes, &mut random)?;
-    let bound = [Some(RULES), None, None, None, None];
+    let bound = [(shape.rules > 0).then_some(RULES), None, None, None, None];
     for number in 0..ENIS {
         let eni = Eni {
             mac: eni_mac(number),

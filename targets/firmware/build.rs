@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use dash_core::pipeline::vnet::policy::Capacity;
+use dash_core::{flow::WhenFull, pipeline::vnet::policy::Capacity};
 use dash_host::{
     cli::InputArgs,
     config::{difference::Difference, image::Image},
@@ -59,7 +59,10 @@ fn configure() -> Result<(), Box<dyn std::error::Error>> {
         inputs: ports.split('/').map(|port| (port.to_owned(), PathBuf::new())).collect(),
         at: (0..).zip(changes).collect(),
         flows: 0,
+        when_full: WhenFull::Forward,
+        flows_per_eni: 0,
         idle_timeout: 0,
+        fragment_timeout: 0,
         tcp_strict: false,
         mtu: 0,
     })?;

@@ -15,7 +15,7 @@ fn main() {
         eprintln!("usage: hot [FRAMES [PAIRS [CONNECTIONS]]]");
         std::process::exit(2);
     };
-    let shape = Shape { rules: 10, routes: 10 };
+    let shape = Shape { rules: 0, routes: 10 };
     // A connection that came leaves its place after 38 batches at most.
     let room = pairs.max(connections.min(1) * 600_000);
     let mut world = World::new(shape, entries_at_90_percent(room as usize), Prefetch);

@@ -7,11 +7,11 @@
 //! | frames that wait for a port | `QUEUE` | receive takes no more than it has places |
 //! | frames that wait for a controller | `PUNTS` | a full queue drops and counts |
 //!
-//! A burst is only a way to go faster: the keys of all its frames are made, then their buckets are
-//! looked at, then each frame goes on in its order. These steps only find a candidate, so the table
-//! may change until the frame's turn: then the candidate's key is compared, and the table asked
-//! again if it differs. Frames stay in the burst that the port filled until they end; what is known
-//! of each is written once, in its lane.
+//! A burst is only a way to go faster: the keys of all its frames are made, then all their buckets
+//! are loaded, then looked at, then each frame goes on in its order. These steps only find a
+//! candidate, so the table may change until the frame's turn: then the candidate's key is compared,
+//! and the table asked again if it differs. Frames stay in the burst that the port filled until they
+//! end; what is known of each is written once, in its lane.
 #![allow(
     clippy::inline_always,
     reason = "on the packet path what is known of a frame stays in registers"
@@ -152,7 +152,8 @@ where
         core::mem::swap(&mut self.shard.flows, flows);
     }
 
-    /// Installs flows on request, as for a frame that a slow path ran for.
+    /// Installs flows on request, as for a frame that a slow path ran for. They take the place of
+    /// those that have their keys.
     ///
     /// # Errors
     /// [`TableFull`]: nothing was installed.
@@ -233,7 +234,10 @@ where
         let lanes = self.lanes.get_mut(..count).unwrap_or_default();
         for (lane, buffer) in lanes.iter_mut().zip(burst.iter()) {
             let ingress = buffer.metadata().port;
-            self.shard.enter(buffer, lane, (ingress, 0), now, &hints, trace);
+            self.shard.enter(buffer, lane, (ingress, 0), now, trace);
+        }
+        for lane in lanes.iter_mut() {
+            self.shard.seek(lane, &hints);
         }
         self.shard.flows.candidates(lanes, &hints);
         let mut buffers = burst.drain(count);

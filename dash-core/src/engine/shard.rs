@@ -6,8 +6,8 @@ use heapless::Deque;
 use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
     flow::{
-        Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Install, Removal, WhenFull,
-        fragment::Piece,
+        Arrival, Egress, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Install, Removal,
+        WhenFull, fragment::Piece,
     },
     packet::{Entering, Packet},
     pipeline::{
@@ -75,7 +75,7 @@ where
     O: FlowOffload<P::Key, Flow<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
-    /// [`enter`](Self::enter), for the frames that do not enter with a burst.
+    /// [`enter`](Self::enter) and [`seek`](Self::seek), for a frame that does not enter with a burst.
     #[inline(never)]
     pub(super) fn enter_alone<H: Hints, T: Trace<P>>(
         &mut self,
@@ -86,24 +86,29 @@ where
         hints: &H,
         trace: &mut T,
     ) {
-        self.enter(buffer, lane, at, now, hints, trace);
+        self.enter(buffer, lane, at, now, trace);
+        self.seek(lane, hints);
     }
 
-    /// Asks for the name of the flow of a frame that enters at port `ingress` and stage `entry`, and
-    /// where the flow table would have it.
+    /// Asks for the name of the flow of a frame that enters at port `ingress` and stage `entry`.
     #[inline(always)]
-    pub(super) fn enter<H: Hints, T: Trace<P>>(
+    pub(super) fn enter<T: Trace<P>>(
         &mut self,
         buffer: &B,
         lane: &mut Lane<P>,
         (ingress, entry): (PortId, u8),
         now: u64,
-        hints: &H,
         trace: &mut T,
     ) {
         let frame = Entering { bytes: buffer.bytes(), metadata: buffer.metadata(), ingress, entry };
         (lane.ingress, lane.entry, lane.received) = (ingress, entry, frame.bytes.len());
         self.pipeline.key(frame, &mut lane.name, now, trace);
+    }
+
+    /// Asks where the flow table would have a frame's flow, and starts to load that place. Apart
+    /// from [`enter`](Self::enter), so that these loads are close to each other and overlap.
+    #[inline(always)]
+    pub(super) fn seek<H: Hints>(&self, lane: &mut Lane<P>, hints: &H) {
         lane.place = match lane.name.lookup {
             Some(Lookup::Flow { .. }) => self.flows.home(&lane.name.key, hints),
             _ => Place::NONE,
@@ -369,8 +374,8 @@ where
             Some(Lookup::Drop { reason, .. }) => return Some(Fate::Drop(*reason)),
             None => return None,
         };
-        let (rewrite, egress) = match decision.verdict {
-            Verdict::Forward { rewrite, egress } => (rewrite, egress),
+        let (rewrite, egress, again) = match decision.verdict {
+            Verdict::Forward { rewrite, egress } => (rewrite, egress, None),
             Verdict::Reply { egress } => {
                 let bytes = packet.buffer.bytes().len();
                 return Some(Fate::Send((egress.port(lane.ingress), bytes)));
@@ -378,18 +383,19 @@ where
             Verdict::Punt { reason } => return Some(Fate::Punt(reason)),
             Verdict::Drop(reason) => return Some(Fate::Drop(reason)),
             Verdict::Recirculate { rewrite, ingress, entry } => {
-                if let Err(refusal) = change(&rewrite, edges, packet.buffer, u16::MAX) {
-                    return Some(Fate::Drop(refusal.into()));
-                }
-                (lane.ingress, lane.entry) = (ingress, entry);
-                return None;
+                (rewrite, Egress::INGRESS, Some((ingress, entry)))
             }
         };
         let port = egress.port(lane.ingress);
-        Some(match change(&rewrite, edges, packet.buffer, platform.mtu(port)) {
-            Ok(bytes) => Fate::Send((port, bytes)),
-            Err(refusal) => Fate::Drop(refusal.into()),
-        })
+        let mtu = if again.is_none() { platform.mtu(port) } else { u16::MAX };
+        match (change(&rewrite, edges, packet.buffer, mtu), again) {
+            (Err(refusal), _) => Some(Fate::Drop(refusal.into())),
+            (Ok(bytes), None) => Some(Fate::Send((port, bytes))),
+            (Ok(_), Some(at)) => {
+                (lane.ingress, lane.entry) = at;
+                None
+            }
+        }
     }
 
     /// Puts what a slow path asked for into the flow table.

@@ -49,7 +49,7 @@ pub struct Arrival {
     pub epoch: u32,
     /// When it came, ns.
     pub now: u64,
-    /// Its bytes as received, without FCS.
+    /// Its bytes as received, without FCS; 0: there is none, the flows are created on request.
     pub bytes: usize,
     /// Its flags, if its flow is a TCP conversation.
     pub tcp: Option<TcpFlags>,
@@ -113,7 +113,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         self.reschedule(handle);
         if let Some(flow) = self.flows.get_mut(handle) {
             flow.flags |= FlowFlags::CREATOR;
-            flow.packets += 1;
+            flow.packets += u64::from(frame.bytes > 0);
             flow.bytes += frame.bytes as u64;
         }
         Ok(Some(handle))

@@ -1190,6 +1190,18 @@ typedef struct dash_flow_counters_t {
   uint64_t untold;
 } dash_flow_counters_t;
 
+// A flow that is to be. Its frames leave as the underlay routes say.
+typedef struct dash_new_flow_t {
+  // What names it.
+  struct dash_flow_key_t key;
+  // The header change of its frames.
+  struct dash_rewrite_t rewrite;
+  // It ends after so many milliseconds without a frame of its conversation; 0: never.
+  uint32_t idle_timeout;
+  // It ends so many milliseconds after this; 0: never.
+  uint32_t hard_timeout;
+} dash_new_flow_t;
+
 // What a flow must be to be read.
 typedef struct dash_flow_filter_t {
   // What is compared: `DASH_FLOW_ENI` to `DASH_FLOW_DESTINATION_PORT`.
@@ -1583,6 +1595,21 @@ enum dash_status_t dash_core_flows(struct dash_core_t *core,
                                    struct dash_flow_t *flows,
                                    size_t count,
                                    size_t *found);
+
+// Creates a conversation: the flow `flow`, and `answers` of its answers, which is removed with it;
+// both or none. `answers` may be NULL: then `flow` lives alone. Flows that have one of their keys go.
+//
+// They are like flows that policy made: a frame that hits one asks no policy, until the policy of the
+// ENI changes; then the next frame of `flow` does. A TCP conversation counts as open.
+//
+// Threads: that of the core.
+// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_VALUE` (a key, or no ENI of its VNET has its MAC
+// address; both keys are one, or of two ENIs; `changes`; outer addresses, or their versions, which
+// must be the same), `DASH_VNI_TOO_LARGE`, `DASH_FULL` (no place, or more flows than the ENI may have),
+// `DASH_BAD_HANDLE`, `DASH_REENTERED`.
+enum dash_status_t dash_core_create_flow(struct dash_core_t *core,
+                                         const struct dash_new_flow_t *flow,
+                                         const struct dash_new_flow_t *answers);
 
 // Removes the flow of `key` and that of the other direction, if they are there: their next frame
 // asks policy.

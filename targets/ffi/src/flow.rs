@@ -1,9 +1,9 @@
-//! A flow, as C reads it.
+//! A flow, as C reads and makes it.
 
 use dash_core::{
-    flow::{Flow, FlowFlags},
+    flow::{Egress, Flow, FlowFlags, NewFlow, Timeouts},
     pipeline::vnet::{
-        FlowKey, FlowState,
+        FlowKey, FlowOwner, FlowState, Vnet,
         policy::{Direction, VnetId},
     },
     table::acl::Headers,
@@ -64,6 +64,39 @@ pub struct dash_flow_t {
     pub idle_timeout: u32,
     /// It ends so many milliseconds after `created`; 0: never.
     pub hard_timeout: u32,
+}
+
+/// A flow that is to be. Its frames leave as the underlay routes say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct dash_new_flow_t {
+    /// What names it.
+    pub key: dash_flow_key_t,
+    /// The header change of its frames.
+    pub rewrite: dash_rewrite_t,
+    /// It ends after so many milliseconds without a frame of its conversation; 0: never.
+    pub idle_timeout: u32,
+    /// It ends so many milliseconds after this; 0: never.
+    pub hard_timeout: u32,
+}
+
+impl dash_new_flow_t {
+    /// As the packet path takes it, and whose it is.
+    pub(crate) fn compile(
+        &self,
+        pipeline: &Vnet<'_>,
+    ) -> Result<(NewFlow<FlowKey, FlowState>, FlowOwner), Status> {
+        let key = self.key.try_into()?;
+        let owner = pipeline.owner(&key).ok_or(Status::DASH_BAD_VALUE)?;
+        let flow = NewFlow {
+            key,
+            rewrite: self.rewrite.compile(&owner)?,
+            egress: Egress::INGRESS,
+            state: owner.state,
+            timeouts: Timeouts { idle: self.idle_timeout, hard: self.hard_timeout },
+        };
+        Ok((flow, owner))
+    }
 }
 
 impl From<&FlowKey> for dash_flow_key_t {

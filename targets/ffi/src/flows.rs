@@ -1,14 +1,19 @@
-//! A look at a core's flows.
+//! A look at a core's flows; flows created and removed on request.
 
+use dash_core::{
+    flow::{Arrival, Install},
+    pipeline::Pipeline,
+    wire::{protocol::ip::TCP, tcp::TcpFlags},
+};
 use dash_hal::{Clock, Platform};
 
 use crate::{
-    flow::{dash_flow_key_t, dash_flow_t},
+    flow::{dash_flow_key_t, dash_flow_t, dash_new_flow_t},
     foreign,
     handle::Place,
     hints::CoreHints,
     packet_core::{Core, dash_core_t},
-    status::{answer, dash_status_t},
+    status::{Status, answer, dash_status_t},
 };
 
 /// Copies the next flows that live into `flows`, at most `count`, and says in `*found` how many.
@@ -54,6 +59,53 @@ pub unsafe extern "C" fn dash_core_flows(
             foreign::write(cursor, at)?;
             foreign::write(found, copied)
         }
+    };
+    answer(result())
+}
+
+/// Creates a conversation: the flow `flow`, and `answers` of its answers, which is removed with it;
+/// both or none. `answers` may be NULL: then `flow` lives alone. Flows that have one of their keys go.
+///
+/// They are like flows that policy made: a frame that hits one asks no policy, until the policy of the
+/// ENI changes; then the next frame of `flow` does. A TCP conversation counts as open.
+///
+/// Threads: that of the core.
+/// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_BAD_VALUE` (a key, or no ENI of its VNET has its MAC
+/// address; both keys are one, or of two ENIs; `changes`; outer addresses, or their versions, which
+/// must be the same), `DASH_VNI_TOO_LARGE`, `DASH_FULL` (no place, or more flows than the ENI may have),
+/// `DASH_BAD_HANDLE`, `DASH_REENTERED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dash_core_create_flow(
+    core: *mut dash_core_t,
+    flow: *const dash_new_flow_t,
+    answers: *const dash_new_flow_t,
+) -> dash_status_t {
+    let result = || {
+        // SAFETY: the caller's promises of the header: a handle, and pointers to the stated type, or
+        // NULL for none.
+        let (mut core, flow, answers) = unsafe {
+            let answers = if answers.is_null() { None } else { Some(foreign::read(answers)?) };
+            (Place::<Core>::enter(core.cast())?, foreign::read(flow)?, answers)
+        };
+        let Core { engine, device, .. } = &mut *core;
+        let (flow, owner) = flow.compile(engine.pipeline())?;
+        let tcp = (flow.key.protocol() == TCP).then(TcpFlags::empty);
+        let (install, count) = match answers {
+            None => (Install::One(flow), 1),
+            Some(answers) => {
+                let (answers, other) = answers.compile(engine.pipeline())?;
+                if answers.key == flow.key || other.context.eni != owner.context.eni {
+                    return Err(Status::DASH_BAD_VALUE);
+                }
+                (Install::Pair(flow, answers), 2)
+            }
+        };
+        if !engine.pipeline().admits(&owner.context, count) {
+            return Err(Status::DASH_FULL);
+        }
+        let request = Arrival { epoch: owner.epoch, now: device.clock().now(), bytes: 0, tcp };
+        let created = engine.install(&install, &request, &CoreHints);
+        created.map(|_| ()).map_err(|_| Status::DASH_FULL)
     };
     answer(result())
 }

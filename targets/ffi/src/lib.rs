@@ -76,8 +76,8 @@ pub use change::*;
 pub use counters::*;
 pub use device::dash_callbacks_t;
 pub use explain::{DASH_DROPPED, DASH_SENT, DASH_STAGES, dash_core_explain, dash_explanation_t};
-pub use flow::{dash_flow_key_t, dash_flow_t};
-pub use flows::{dash_core_flows, dash_core_remove_flow};
+pub use flow::{dash_flow_key_t, dash_flow_t, dash_new_flow_t};
+pub use flows::{dash_core_create_flow, dash_core_flows, dash_core_remove_flow};
 pub use frame::*;
 pub use offload::{DASH_OFFER_AFTER, dash_flow_offload_t, dash_hits_t};
 pub use packet_core::{

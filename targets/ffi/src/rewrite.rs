@@ -1,9 +1,16 @@
-//! A header change, for who looks at flows and explanations.
+//! A header change, for who looks at flows and explanations, or creates flows.
 
-use dash_core::rewrite::{Endpoints, Flags, Rewrite};
+use dash_core::{
+    pipeline::vnet::FlowOwner,
+    rewrite::{Encapsulation, Endpoints, Flags, Rewrite, Tunnel},
+};
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
-use crate::address::{dash_address_t, dash_mac_t};
+use crate::{
+    address::{dash_address_t, dash_mac_t},
+    hints::CoreHints,
+    status::Status,
+};
 
 /// `changes`: the outermost encapsulation is taken off.
 pub const DASH_POP_OUTER: u16 = 1;
@@ -56,6 +63,39 @@ pub struct dash_rewrite_t {
     pub outer_destination: dash_address_t,
     /// VNI.
     pub outer_vni: u32,
+}
+
+impl dash_rewrite_t {
+    /// As the packet path takes it, for a flow of `owner`.
+    pub(crate) fn compile(&self, owner: &FlowOwner) -> Result<Rewrite, Status> {
+        let flags = Flags::from_bits(self.changes).ok_or(Status::DASH_BAD_VALUE)?;
+        let tunnel = if flags.contains(Flags::PUSH_OUTER) {
+            if self.outer_vni >> 24 != 0 {
+                return Err(Status::DASH_VNI_TOO_LARGE);
+            }
+            let ends = (self.outer_source.try_into()?, self.outer_destination.try_into()?);
+            let endpoints = match ends {
+                (IpAddress::Ipv4(source), IpAddress::Ipv4(destination)) => {
+                    Endpoints::V4 { source, destination }
+                }
+                (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
+                    Endpoints::V6 { source, destination }
+                }
+                _ => return Err(Status::DASH_BAD_VALUE),
+            };
+            let tunnel = Tunnel { endpoints, vni: self.outer_vni, ..owner.tunnel };
+            Encapsulation::new(&tunnel, &CoreHints)
+        } else {
+            Encapsulation::NONE
+        };
+        Ok(Rewrite {
+            tunnel,
+            destination_mac: EthernetAddress::from(self.destination_mac).into(),
+            source_mac: EthernetAddress::from(self.source_mac).into(),
+            vlan: self.vlan,
+            flags,
+        })
+    }
 }
 
 impl From<&Rewrite> for dash_rewrite_t {

@@ -7,9 +7,9 @@ use core::mem::MaybeUninit;
 
 use dash_core::{
     engine::Engine,
-    flow::FlowTable,
+    flow::{FlowSettings, FlowTable},
     pipeline::vnet::{
-        Settings, Vnet,
+        Vnet,
         policy::{PolicyWriter, Rejected},
     },
     table::quiescence::Readers,
@@ -87,14 +87,10 @@ impl<M: Machine> Session<M> {
         let seed = platform.entropy().seed();
         let slots = tables.flows.get_mut(..start.flows as usize);
         let slots = slots.ok_or(Denial::Refused(Refusal::TooMany))?;
-        let flows = FlowTable::new(&mut tables.buckets, slots, seed)
+        let mut flows = FlowTable::new(&mut tables.buckets, slots, seed)
             .map_err(|_| Denial::Refused(Refusal::Storage))?;
-        let settings = Settings {
-            tcp_strict: start.tcp_strict,
-            idle_timeout: start.idle_timeout,
-            ..Settings::default()
-        };
-        let pipeline = Vnet::new(writer.policy(), &mut tables.enis, settings);
+        flows.set(FlowSettings { when_full: start.when_full, ..*flows.settings() });
+        let pipeline = Vnet::new(writer.policy(), &mut tables.enis, start.settings);
         let transaction =
             Transaction { bytes: &mut tables.transaction, length: 0, rules: &mut tables.rules };
         apply(writer, FIRST, transaction.rules)?;
@@ -243,7 +239,13 @@ fn done(result: Result<(), Denial>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use dash_core::pipeline::vnet::policy::{Change, EniId, VnetId};
+    use dash_core::{
+        flow::WhenFull,
+        pipeline::vnet::{
+            Settings,
+            policy::{Change, EniId, VnetId},
+        },
+    };
     use dash_hal::SoftwareHints;
     use dash_protocol::{CHUNK, DecodeError};
 
@@ -275,8 +277,8 @@ mod tests {
     fn requests_are_carried_out_or_refused_whole() {
         let start = Start {
             clock: ClockMode::Capture,
-            tcp_strict: false,
-            idle_timeout: 30_000,
+            settings: Settings::default(),
+            when_full: WhenFull::Forward,
             mtu: 9100,
             flows: 10,
             seed: Some([1, 2]),

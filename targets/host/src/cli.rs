@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use dash_core::table::cuckoo::MAX_CAPACITY;
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use dash_core::{flow::WhenFull, pipeline::vnet::Settings, table::cuckoo::MAX_CAPACITY};
 
 use crate::{capture::SNAP_LENGTH, port::check_name};
 
@@ -42,9 +45,21 @@ pub struct InputArgs {
     #[arg(long, default_value_t = 65_536, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=MAX_CAPACITY as i64))]
     pub flows: u32,
+    /// What becomes of a frame whose flow finds no place. `forward`: it is forwarded, and its flow
+    /// not remembered; `drop`: it is dropped; `evict`: its flow takes the place of another one, but
+    /// of no open TCP conversation.
+    #[arg(long, default_value = "forward", value_name = "WHAT", value_parser = when_full())]
+    pub when_full: WhenFull,
+    /// Most flows of one ENI, two for each conversation; 0: as many as there are places.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub flows_per_eni: u32,
     /// Seconds without a frame after which a flow ends; 0: never.
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = idle_milliseconds)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = milliseconds)]
     pub idle_timeout: u32,
+    /// Seconds for which later fragments of a datagram pass after the first; 0: fragments are
+    /// dropped.
+    #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = milliseconds)]
+    pub fragment_timeout: u32,
     /// Drop TCP without a flow unless it opens a connection.
     #[arg(long)]
     pub tcp_strict: bool,
@@ -55,6 +70,19 @@ pub struct InputArgs {
     /// more after the first one.
     #[arg(long, num_args = 1.., value_name = "TIME=FILE", value_parser = time_and_file)]
     pub at: Vec<(u64, PathBuf)>,
+}
+
+impl InputArgs {
+    /// What holds for all ENIs.
+    #[must_use]
+    pub const fn settings(&self) -> Settings {
+        Settings {
+            tcp_strict: self.tcp_strict,
+            idle_timeout: self.idle_timeout,
+            fragment_timeout: self.fragment_timeout,
+            flows_per_eni: self.flows_per_eni,
+        }
+    }
 }
 
 /// Arguments of `run`.
@@ -82,8 +110,17 @@ pub struct ExplainArgs {
     pub frame: u64,
 }
 
+/// By name.
+fn when_full() -> impl TypedValueParser<Value = WhenFull> {
+    PossibleValuesParser::new(["forward", "drop", "evict"]).map(|name| match name.as_str() {
+        "drop" => WhenFull::Drop,
+        "evict" => WhenFull::Evict,
+        _ => WhenFull::Forward,
+    })
+}
+
 /// What a captured frame has room for.
-fn mtu() -> impl clap::builder::TypedValueParser<Value = u16> {
+fn mtu() -> impl TypedValueParser<Value = u16> {
     let most = i64::from(SNAP_LENGTH) - ETHERNET_HEADER;
     clap::value_parser!(u16).range(..=most)
 }
@@ -118,7 +155,7 @@ fn nanoseconds(text: &str) -> Result<u64, String> {
     number.parse().map_err(|_| format!("{text} seconds are too many"))
 }
 
-fn idle_milliseconds(text: &str) -> Result<u32, String> {
+fn milliseconds(text: &str) -> Result<u32, String> {
     let nanoseconds = nanoseconds(text)?;
     if nanoseconds % 1_000_000 != 0 {
         return Err("is finer than a millisecond".to_owned());
@@ -139,8 +176,8 @@ mod tests {
         for bad in ["", ".", "-1", "1e3", "1.0000000001", "x", "99999999999999999999"] {
             assert!(nanoseconds(bad).is_err(), "{bad}");
         }
-        assert_eq!(idle_milliseconds("0.25"), Ok(250));
-        assert!(idle_milliseconds("0.0001").is_err());
-        assert!(idle_milliseconds("5000000").is_err());
+        assert_eq!(milliseconds("0.25"), Ok(250));
+        assert!(milliseconds("0.0001").is_err());
+        assert!(milliseconds("5000000").is_err());
     }
 }

@@ -81,8 +81,10 @@ pub struct EniCounts {
     pub inbound_rx: Count,
     /// Of `tx`, to the VM.
     pub inbound_tx: Count,
-    /// Frames forwarded whose flow found no place.
+    /// Frames permitted whose flow found no place, or was more than the ENI may have.
     pub flow_create_failed: u64,
+    /// Of these, frames whose flow was more than the ENI may have.
+    pub flow_limit_reached: u64,
     /// Frames dropped once the ENI was known, by reason.
     pub drops: DropCounts,
 }
@@ -97,6 +99,7 @@ impl From<&EniCounters> for EniCounts {
             inbound_rx: counters.inbound.rx.into(),
             inbound_tx: counters.inbound.tx.into(),
             flow_create_failed: counters.flow_create_failed,
+            flow_limit_reached: counters.flow_limit_reached,
             drops: drop_counts(&counters.drops),
         }
     }

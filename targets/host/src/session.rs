@@ -4,11 +4,11 @@ use std::{collections::TryReserveError, sync::atomic::AtomicU32};
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowTable},
+    flow::{Flow, FlowSettings, FlowTable},
     pipeline::{
         Trace,
         vnet::{
-            EniCounters, FlowKey, FlowState, Settings, Vnet,
+            EniCounters, FlowKey, FlowState, Vnet,
             policy::{Capacity, EniId, PolicyWriter},
         },
     },
@@ -106,15 +106,11 @@ impl<'a> Session<'a> {
         let seed = platform.entropy().seed();
         let mut writer = PolicyWriter::new(&storage.words, &storage.capacity, seed, readers)
             .map_err(|error| Error::Input(format!("the configuration is too large: {error:?}")))?;
-        let settings = Settings {
-            tcp_strict: input.tcp_strict,
-            idle_timeout: input.idle_timeout,
-            ..Settings::default()
-        };
         let seed = platform.entropy().seed();
-        let flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
+        let mut flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
             .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows)))?;
-        let pipeline = Vnet::new(writer.policy(), &mut storage.enis, settings);
+        flows.set(FlowSettings { when_full: input.when_full, ..*flows.settings() });
+        let pipeline = Vnet::new(writer.policy(), &mut storage.enis, input.settings());
         let engine = Engine::new(pipeline, flows, readers, 0);
         apply(&mut writer, &Image::default(), &first)?;
         Ok(Self { engine, writer, platform, current: first, schedule: Schedule::new(later) })

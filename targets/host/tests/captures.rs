@@ -198,6 +198,26 @@ fn an_answer_passes_by_its_flow_also_after_a_change() {
 }
 
 #[test]
+fn flows_that_find_no_place_fare_as_the_options_say() {
+    let counted = |more: &[&str]| {
+        let (outcome, report) = internet(more);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let eni = &report["enis"]["02-00-00-00-00-01"];
+        let flows = report["flows"].as_array().unwrap().len();
+        let counts = ["flow_create_failed", "flow_limit_reached"].map(|name| eni[name].as_u64());
+        (counts.map(Option::unwrap), report["drops"].clone(), flows)
+    };
+    // Half a conversation is not remembered: answers meet the ACL.
+    let answers = json!({ "acl_in_drop.1": 4 });
+    assert_eq!(counted(&["--flows-per-eni", "1"]), ([5, 5], answers.clone(), 0));
+    assert_eq!(counted(&["--flows", "1", "--when-full", "evict"]), ([5, 0], answers, 0));
+    let all = json!({ "acl_in_drop.1": 4, "flow_table_full_drop": 5 });
+    assert_eq!(counted(&["--flows", "1", "--when-full", "drop"]), ([5, 0], all, 0));
+    let (_, none, flows) = counted(&["--flows-per-eni", "65536", "--fragment-timeout", "0"]);
+    assert_eq!((none, flows > 0), (json!({}), true));
+}
+
+#[test]
 fn an_eni_that_is_deleted_takes_its_flows_along() {
     let text = fs::read_to_string(example("internet.json")).unwrap();
     let objects: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&text).unwrap();
@@ -248,6 +268,9 @@ fn bad_arguments_end_with_2() {
         &["--at", "1"],
         &["--flows", "-1"],
         &["--idle-timeout", "-1"],
+        &["--when-full", "wait"],
+        &["--flows-per-eni", "-1"],
+        &["--fragment-timeout", "x"],
         &["--mtu", "65522"],
         &["--in", "../x=y"],
         &["--in", "y"],

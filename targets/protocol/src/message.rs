@@ -1,9 +1,9 @@
 //! Requests of the host, answers of the firmware.
 
 use dash_core::{
-    flow::Flow,
+    flow::{Flow, WhenFull},
     pipeline::vnet::{
-        DropReason, Drops, EniCounters, FlowKey, FlowState, Traffic,
+        DropReason, Drops, EniCounters, FlowKey, FlowState, Settings, Traffic,
         policy::{EniId, PolicyError, Rejected},
     },
 };
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Version of all that this crate says; the first thing in a [`Hello`] and a [`Start`].
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Most bytes of a [`Request::Chunk`].
 pub const CHUNK: usize = 1400;
@@ -105,10 +105,10 @@ pub struct Hello {
 pub struct Start {
     /// Where time comes from.
     pub clock: ClockMode,
-    /// Whether TCP without a flow is dropped unless it opens a connection.
-    pub tcp_strict: bool,
-    /// A flow without hits ends after so many milliseconds; 0: never.
-    pub idle_timeout: u32,
+    /// What holds for all ENIs.
+    pub settings: Settings,
+    /// What becomes of new flows when the table is full.
+    pub when_full: WhenFull,
     /// Most bytes after the Ethernet header that a port sends.
     pub mtu: u16,
     /// Most flows; 0: remember none.
@@ -175,6 +175,8 @@ pub struct EniStatistics {
     pub inbound_tx: Traffic,
     /// See [`EniCounters::flow_create_failed`].
     pub flow_create_failed: u64,
+    /// See [`EniCounters::flow_limit_reached`].
+    pub flow_limit_reached: u64,
     /// See [`EniCounters::drops`].
     pub drops: DropCounts,
 }
@@ -189,6 +191,7 @@ impl From<&EniCounters> for EniStatistics {
             inbound_rx: counters.inbound.rx,
             inbound_tx: counters.inbound.tx,
             flow_create_failed: counters.flow_create_failed,
+            flow_limit_reached: counters.flow_limit_reached,
             drops: drop_counts(&counters.drops),
         }
     }
@@ -304,6 +307,7 @@ choices! {
         7 => Refused(refusal),
     }
     ClockMode { 0 => Capture, 1 => Live, }
+    WhenFull { 0 => Forward, 1 => Drop, 2 => Evict, }
     Refusal {
         0 => Damaged(error),
         1 => Order,
@@ -326,8 +330,10 @@ choices! {
 records! {
     DropCount { reason, frames }
     PortProgress { received, sent }
+    Settings { tcp_strict, idle_timeout, fragment_timeout, flows_per_eni }
     EniStatistics {
-        rx, tx, outbound_rx, outbound_tx, inbound_rx, inbound_tx, flow_create_failed, drops,
+        rx, tx, outbound_rx, outbound_tx, inbound_rx, inbound_tx, flow_create_failed,
+        flow_limit_reached, drops,
     }
     FlowEntry { key, packets, bytes }
 }
@@ -355,5 +361,5 @@ macro_rules! versioned {
 
 versioned! {
     Hello { frame, flows, transaction, rules }
-    Start { clock, tcp_strict, idle_timeout, mtu, flows, seed }
+    Start { clock, settings, when_full, mtu, flows, seed }
 }

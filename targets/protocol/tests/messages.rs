@@ -1,8 +1,9 @@
 //! Messages come back as they were sent, fit their frame, and damaged ones are refused.
 
 use dash_core::{
+    flow::WhenFull,
     pipeline::vnet::{
-        DropReason, EniCounters, FlowKey, Traffic,
+        DropReason, EniCounters, FlowKey, Settings, Traffic,
         policy::{EniId, PolicyError},
     },
     table::TableError,
@@ -17,8 +18,13 @@ use zerocopy::FromBytes;
 fn start(seed: Option<[u64; 2]>) -> Start {
     Start {
         clock: ClockMode::Capture,
-        tcp_strict: true,
-        idle_timeout: u32::MAX,
+        settings: Settings {
+            tcp_strict: true,
+            idle_timeout: u32::MAX,
+            fragment_timeout: 500,
+            flows_per_eni: 1 << 25,
+        },
+        when_full: WhenFull::Evict,
         mtu: 9100,
         flows: 65_536,
         seed,
@@ -56,6 +62,7 @@ fn answers() -> Vec<Answer> {
         inbound_rx: traffic,
         inbound_tx: traffic,
         flow_create_failed: 9,
+        flow_limit_reached: 8,
         drops: drops.clone(),
     };
     let key = FlowKey::read_from_bytes(&[0x5a; size_of::<FlowKey>()]).unwrap();

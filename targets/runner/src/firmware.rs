@@ -444,6 +444,7 @@ fn eni_counts(statistics: &EniStatistics) -> EniCounts {
         inbound_rx: statistics.inbound_rx.into(),
         inbound_tx: statistics.inbound_tx.into(),
         flow_create_failed: statistics.flow_create_failed,
+        flow_limit_reached: statistics.flow_limit_reached,
         drops: drop_counts(&statistics.drops),
     }
 }

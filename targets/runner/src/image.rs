@@ -91,6 +91,8 @@ fn executable(messages: &[u8], package: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use dash_core::flow::WhenFull;
+
     use super::*;
 
     #[test]
@@ -111,7 +113,10 @@ mod tests {
             config: vec!["a.json".into(), "/b.json".into()],
             inputs: vec![("0".to_owned(), "x".into()), ("up".to_owned(), "y".into())],
             flows: 0,
+            when_full: WhenFull::Forward,
+            flows_per_eni: 0,
             idle_timeout: 0,
+            fragment_timeout: 0,
             tcp_strict: false,
             mtu: 0,
             at: vec![(2, "/later.json".into()), (1, "/sooner.json".into())],

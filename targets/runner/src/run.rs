@@ -166,8 +166,8 @@ fn start(args: &Args, hello: &Hello) -> Result<Start, Error> {
     }
     Ok(Start {
         clock: ClockMode::Capture,
-        tcp_strict: input.tcp_strict,
-        idle_timeout: input.idle_timeout,
+        settings: input.settings(),
+        when_full: input.when_full,
         mtu: input.mtu,
         flows: input.flows,
         seed: None,

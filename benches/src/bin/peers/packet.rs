@@ -2,8 +2,9 @@
 //!
 //! Both have 2^20 flows, the halves of 2^19 conversations, as the peer has 0.9 × 2^20 keys.
 //! `look-up`: a frame of a random one of them, from receive to transmit; the world and what is inside
-//! the clock are those of the benchmark `whole_packet`. `connection`: six packets, policy and a pair
-//! installed for the first, closed by FINs, removed by ticks, while the others live.
+//! the clock are those of the benchmark `whole_packet`. `connection`: six packets, policy (a route, a
+//! mapping, no ACL group) and a pair installed for the first, closed by FINs, removed by ticks, while
+//! the others live.
 #![allow(clippy::cast_precision_loss, reason = "numbers of operations are below 2⁵²")]
 
 use dash_benches::{OTHER_HALF, Prefetch, Random, Shape, World, entries_at_90_percent};
@@ -43,7 +44,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
     let buckets = filled(Flows::buckets_for(entries), Bucket::EMPTY)?;
     let slots = filled(entries, Slot::<FlowKey, Flow<FlowState>>::empty(Flow::EMPTY))?;
     let bytes = (size_of_val(buckets) + size_of_val(slots)) as u64;
-    let shape = Shape { rules: 10, routes: 10 };
+    let shape = Shape { rules: 0, routes: 10 };
     let mut world = World::over(shape, (buckets, slots), Prefetch);
     world.linger_shortly();
     world.install(PAIRS);

@@ -45,22 +45,24 @@ impl Sender {
         }
     }
 
+    /// What all its tunnels share.
+    pub(super) fn tunnel(self) -> Tunnel {
+        Tunnel {
+            source_mac: self.own_mac,
+            destination_mac: self.neighbor_mac,
+            identification: IDENTIFICATION,
+            ttl: TTL,
+            ..Tunnel::NONE
+        }
+    }
+
     /// `None` when no VIP is of the destination's IP version.
     fn encap<H: Hints>(self, destination: IpAddress, vni: u32, hints: &H) -> Option<Rewrite> {
         let endpoints = match destination {
             IpAddress::Ipv4(destination) => Endpoints::V4 { source: self.v4?, destination },
             IpAddress::Ipv6(destination) => Endpoints::V6 { source: self.v6?, destination },
         };
-        let tunnel = Tunnel {
-            endpoints,
-            source_mac: self.own_mac,
-            destination_mac: self.neighbor_mac,
-            vni,
-            source_port: 0,
-            identification: IDENTIFICATION,
-            ttl: TTL,
-            tos: 0,
-        };
+        let tunnel = Tunnel { endpoints, vni, ..self.tunnel() };
         let flags = DECAP.flags | Flags::PUSH_OUTER | Flags::COPY_DSCP;
         Some(Rewrite { flags, tunnel: Encapsulation::new(&tunnel, hints), ..DECAP })
     }

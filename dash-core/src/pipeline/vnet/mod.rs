@@ -38,6 +38,7 @@ mod key;
 mod mapping;
 mod memory;
 mod outbound_routing;
+mod owner;
 mod pa_validation;
 pub mod policy;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use counters::{Directed, Drops, EniCounters, Traffic};
 pub use drop_reason::DropReason;
 pub use event::{AclAnswer, Event, TrustedBy, ValidBy, VniOrigin};
 pub use key::FlowKey;
+pub use owner::FlowOwner;
 pub use underlay::FlowState;
 
 use self::{

@@ -32,9 +32,14 @@ impl State for FlowState {
 const DROPPED: u32 = 1 << 31;
 
 impl FlowState {
-    /// Of the other half of a pair, whose egress is not looked up yet: 0 is no version.
+    /// Of a flow of `eni` whose egress is not looked up yet: 0 is no version.
+    pub(super) const fn of(eni: EniId) -> Self {
+        Self { version: 0, eni }
+    }
+
+    /// Of the other half of a pair, whose egress is not looked up yet.
     pub(super) const fn of_other_half(self) -> Self {
-        Self { version: 0, ..self }
+        Self::of(self.eni)
     }
 
     /// The ENI that the flow was made for.

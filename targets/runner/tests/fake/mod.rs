@@ -17,9 +17,9 @@ use std::{
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowTable},
+    flow::{Flow, FlowSettings, FlowTable},
     pipeline::vnet::{
-        EniCounters, FlowKey, FlowState, Settings, Vnet,
+        EniCounters, FlowKey, FlowState, Vnet,
         policy::{PolicyError, PolicyWriter},
     },
     table::{
@@ -221,13 +221,9 @@ impl<'a> Session<'a> {
     fn new(memory: &'a mut Memory, plan: &Plan, start: &Start, fault: Fault) -> Self {
         let readers = Readers::new(&[]);
         let mut writer = PolicyWriter::new(&memory.words, &plan.capacity, [1, 2], readers).unwrap();
-        let flows = FlowTable::new(&mut memory.buckets, &mut memory.slots, [3, 4]).unwrap();
-        let settings = Settings {
-            tcp_strict: start.tcp_strict,
-            idle_timeout: start.idle_timeout,
-            ..Settings::default()
-        };
-        let pipeline = Vnet::new(writer.policy(), &mut memory.enis, settings);
+        let mut flows = FlowTable::new(&mut memory.buckets, &mut memory.slots, [3, 4]).unwrap();
+        flows.set(FlowSettings { when_full: start.when_full, ..*flows.settings() });
+        let pipeline = Vnet::new(writer.policy(), &mut memory.enis, start.settings);
         let mut first = Vec::new();
         encode(Difference::new(&Image::default(), &plan.first).changes(), &mut first);
         let started = apply(&mut writer, &first);
