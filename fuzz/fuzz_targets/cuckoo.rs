@@ -31,14 +31,14 @@ const MASKS: [u64; 4] = [!0, 0, 0xffff_ffff_0000_0003, 0x3800_0000_0000_0007];
 
 type Table<'a> = Cuckoo<'a, Name, u32>;
 
-fuzz_target!(|input: (u8, u8, u8, Vec<(u8, u8)>)| {
-    let (capacity, seed, mask, operations) = input;
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&[capacity, seed, mask], operations)) = bytes.split_first_chunk() else { return };
     let hints = Weak(MASKS[usize::from(mask) % MASKS.len()]);
     let mut buckets = vec![Bucket::EMPTY; Table::buckets_for(capacity.into())];
     let mut slots = vec![Slot::empty(0); capacity.into()];
     let mut table = Table::new(&mut buckets, &mut slots, [seed.into(), 1]).unwrap();
     let mut model: HashMap<Name, (Handle, u32)> = HashMap::new();
-    for (number, (operation, name)) in (0_u32..).zip(operations) {
+    for (number, &[operation, name]) in (0_u32..).zip(operations.as_chunks().0) {
         let name = Name(name);
         let known = model.get(&name).map(|(handle, _)| *handle);
         match operation % 5 {

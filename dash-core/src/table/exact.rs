@@ -32,7 +32,7 @@
     reason = "a look-up is small where the lengths of key and value are known, and only there"
 )]
 use super::atomic::{
-    AtomicU32,
+    AtomicU32, Ordering,
     Ordering::{Acquire, Relaxed, Release},
 };
 use super::{
@@ -41,7 +41,7 @@ use super::{
     quiescence::Readers,
 };
 use compare::equal;
-use core::{hint, iter, marker::PhantomData};
+use core::{hint, marker::PhantomData};
 use dash_hal::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -92,15 +92,13 @@ struct Index<'a> {
     hash: HashKey,
 }
 
-/// What writes them. It takes bytes, so that all tables share its code.
+/// What writes them, whatever the key and the value are, so that all tables share its code.
 #[derive(Debug)]
 struct Entries<'a> {
     index: Index<'a>,
     pool: Pool<'a>,
     capacity: usize,
     len: usize,
-    /// Whether a replacement is one store and takes no node.
-    in_place: bool,
 }
 
 /// What the capacity and the types of key and value say of slots and nodes.
@@ -110,7 +108,6 @@ struct Shape {
     nodes: usize,
     /// Words of a node: key and value.
     stride: usize,
-    in_place: bool,
 }
 
 impl Shape {
@@ -127,6 +124,14 @@ impl Shape {
     const fn index_words(self) -> usize {
         1_usize.saturating_add(self.in_buckets()).saturating_add(self.stash())
     }
+}
+
+/// A key that is looked for. Only here its type is known, so here it is hashed: a loop over words
+/// of an unknown number would pass them through memory.
+#[derive(Clone, Copy)]
+struct Wanted<'k> {
+    hash: u64,
+    key: &'k [u8],
 }
 
 /// Where a key may be.
@@ -149,6 +154,7 @@ impl Choices<'_> {
 type Both = [[u32; WAYS]; 2];
 
 /// An entry, and the slot that leads to it.
+#[derive(Clone, Copy)]
 struct Found<'a> {
     slot: &'a AtomicU32,
     index: u32,
@@ -156,15 +162,25 @@ struct Found<'a> {
     value: &'a [AtomicU32],
 }
 
+/// Where an entry goes.
+struct Place<'a> {
+    slot: &'a AtomicU32,
+    tag: u32,
+    /// What is there under its key.
+    old: Option<Found<'a>>,
+}
+
 impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
+    /// Whether a replacement is one store and takes no node.
+    const IN_PLACE: bool = size_of::<V>() == 4;
+
     const fn shape(capacity: usize) -> Shape {
         const {
             assert!(size_of::<K>().is_multiple_of(4) && size_of::<V>().is_multiple_of(4));
             assert!(size_of::<K>() <= 8 * HASH_KEY_WORDS, "the hash reads no more of a key");
         }
-        let in_place = size_of::<V>() == 4;
         let eighth = capacity / 8;
-        let spare = if in_place || eighth > REPLACED_AT_ONCE {
+        let spare = if Self::IN_PLACE || eighth > REPLACED_AT_ONCE {
             eighth
         } else if capacity < REPLACED_AT_ONCE {
             capacity
@@ -172,7 +188,7 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
             REPLACED_AT_ONCE
         };
         let stride = (size_of::<K>() + size_of::<V>()) / 4;
-        Shape { capacity, nodes: capacity.saturating_add(spare + 1), stride, in_place }
+        Shape { capacity, nodes: capacity.saturating_add(spare + 1), stride }
     }
 
     /// 32-bit words of storage that `capacity` entries take.
@@ -206,16 +222,25 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
     /// # Errors
     /// `Full`, `Busy`.
     pub fn insert(&mut self, key: &K, value: &V) -> Result<Option<V>, TableError> {
-        let mut old = V::new_zeroed();
-        let was_there =
-            self.entries.insert(key.as_bytes(), value.as_bytes(), old.as_mut_bytes())?;
-        Ok(was_there.then_some(old))
+        let place = self.entries.place(self.entries.index.wanted(key))?;
+        let old = place.old.map(|old| read(old.value));
+        if let (true, Some(old)) = (Self::IN_PLACE, place.old) {
+            // Release: who reads this value sees what was written before it.
+            write(value, old.value, Release);
+        } else {
+            let (index, node) = self.entries.take()?;
+            let parts = node.split_at_checked(size_of::<K>() / 4);
+            let (to_key, to_value) = parts.ok_or(TableError::Full)?;
+            write(key, to_key, Relaxed);
+            write(value, to_value, Relaxed);
+            self.entries.publish(&place, index);
+        }
+        Ok(old)
     }
 
     /// Removes; returns the value that was there. Never refused: it takes no node.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let mut old = V::new_zeroed();
-        self.entries.remove(key.as_bytes(), old.as_mut_bytes()).then_some(old)
+        self.entries.remove(self.entries.index.wanted(key)).map(read)
     }
 
     /// Counts an insert of `key` in `demand`. When this is not refused, neither is any of the
@@ -223,7 +248,7 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
     /// # Errors
     /// `Full`: not in one transaction; `Busy`: not before the readers have passed.
     pub fn admit(&mut self, key: &K, demand: &mut Demand) -> Result<(), TableError> {
-        self.entries.admit(key.as_bytes(), demand)
+        self.entries.admit(self.entries.index.wanted(key), demand, Self::IN_PLACE)
     }
 
     /// As [`Self::admit`], for a key that many changes insert: when this is not refused, no insert
@@ -232,7 +257,7 @@ impl<'a, K: Words + Eq, V: Words> ExactWriter<'a, K, V> {
     /// # Errors
     /// `Busy`.
     pub fn admit_shared(&mut self, key: &K, demand: &mut Demand) -> Result<(), TableError> {
-        self.entries.admit_shared(key.as_bytes(), demand)
+        self.entries.admit_shared(self.entries.index.wanted(key), demand)
     }
 
     /// Entries.
@@ -262,7 +287,7 @@ impl<'a> Entries<'a> {
         hash: HashKey,
         readers: Readers<'a>,
     ) -> Result<Self, TableError> {
-        let Shape { capacity, nodes, stride, in_place } = shape;
+        let Shape { capacity, nodes, stride } = shape;
         let (index, words) =
             words.split_at_checked(shape.index_words()).ok_or(TableError::StorageTooSmall)?;
         let (pool, nodes) = Pool::new(words, nodes, stride, readers)?;
@@ -275,69 +300,71 @@ impl<'a> Entries<'a> {
         let node_bits = u32::BITS - (nodes.count() as u32).leading_zeros();
         let in_buckets = shape.in_buckets();
         let index = Index { slots, in_buckets, stashed, nodes, node_bits, hash };
-        Ok(Self { index, pool, capacity, len: 0, in_place })
+        Ok(Self { index, pool, capacity, len: 0 })
     }
 
-    /// Answers whether the key was there; then `old` is its value.
-    fn insert(&mut self, key: &[u8], value: &[u8], old: &mut [u8]) -> Result<bool, TableError> {
-        let choices = self.index.choices(key).ok_or(TableError::Full)?;
+    /// Where the entry of a key is, or would be.
+    #[inline(never)]
+    fn place(&self, wanted: Wanted<'_>) -> Result<Place<'a>, TableError> {
+        let choices = self.index.choices(wanted.hash).ok_or(TableError::Full)?;
         let words = choices.words();
-        let found = self.index.find(&choices, &words, key);
-        let slot = if let Some(found) = &found {
-            copy(found.value, old);
-            if self.in_place {
-                for (to, from) in found.value.iter().zip(words_of(value)) {
-                    // Release: who reads this value sees what was written before it.
-                    to.store(from, Release);
-                }
-                return Ok(true);
-            }
-            found.slot
-        } else if self.places() == 0 {
-            return Err(TableError::Full);
-        } else {
-            self.index.vacancy(&choices, &words).ok_or(TableError::Full)?
+        let old = self.index.find(&choices, &words, wanted.key);
+        let slot = match &old {
+            Some(old) => old.slot,
+            None if self.places() == 0 => return Err(TableError::Full),
+            None => self.index.vacancy(&choices, &words).ok_or(TableError::Full)?,
         };
+        Ok(Place { slot, tag: choices.tag, old })
+    }
+
+    /// A node to write an entry in.
+    #[inline(never)]
+    fn take(&mut self) -> Result<(u32, &'a [AtomicU32]), TableError> {
         self.pool.reserve(1)?;
         let index = self.pool.take()?;
-        let node = self.index.nodes.get(index).ok_or(TableError::Full)?;
-        let (to_key, to_value) = node.split_at_checked(key.len() / 4).ok_or(TableError::Full)?;
-        for (to, bytes) in [(to_key, key), (to_value, value)] {
-            to.iter().zip(words_of(bytes)).for_each(|(to, word)| to.store(word, Relaxed));
-        }
+        Ok((index, self.index.nodes.get(index).ok_or(TableError::Full)?))
+    }
+
+    /// Lets the slot lead to the node `index`, which is written.
+    #[inline(never)]
+    fn publish(&mut self, place: &Place<'a>, index: u32) {
         // Release: who follows this index finds the node written.
-        slot.store(choices.tag | index.wrapping_add(1), Release);
-        match &found {
-            Some(old) => self.pool.retire(iter::once(old.index)),
+        place.slot.store(place.tag | index.wrapping_add(1), Release);
+        match &place.old {
+            Some(old) => self.pool.retire(old.index),
             None => self.len += 1,
         }
-        Ok(found.is_some())
     }
 
-    /// Answers whether the key was there; then `old` is its value.
-    fn remove(&mut self, key: &[u8], old: &mut [u8]) -> bool {
-        let Some(found) = self.index.get(key) else { return false };
-        copy(found.value, old);
+    /// The value that was there; it stays readable until the next insert.
+    #[inline(never)]
+    fn remove(&mut self, wanted: Wanted<'_>) -> Option<&'a [AtomicU32]> {
+        let found = self.index.get(wanted)?;
         found.slot.store(0, Release);
-        self.pool.retire(iter::once(found.index));
+        self.pool.retire(found.index);
         self.len -= 1;
-        true
+        Some(found.value)
     }
 
-    fn admit(&mut self, key: &[u8], demand: &mut Demand) -> Result<(), TableError> {
-        demand.insert(self.index.get(key).is_some());
+    fn admit(
+        &mut self,
+        wanted: Wanted<'_>,
+        demand: &mut Demand,
+        in_place: bool,
+    ) -> Result<(), TableError> {
+        demand.insert(self.index.get(wanted).is_some());
         if demand.new > self.places() {
             return Err(TableError::Full);
         }
         if self.pool.recycles_at_once() {
             return Ok(());
         }
-        let again = if self.in_place { demand.brought_back() } else { demand.replaced };
+        let again = if in_place { demand.brought_back() } else { demand.replaced };
         self.pool.reserve(demand.new.saturating_add(again))
     }
 
-    fn admit_shared(&mut self, key: &[u8], demand: &mut Demand) -> Result<(), TableError> {
-        demand.insert(self.index.get(key).is_some());
+    fn admit_shared(&mut self, wanted: Wanted<'_>, demand: &mut Demand) -> Result<(), TableError> {
+        demand.insert(self.index.get(wanted).is_some());
         // Each key is inserted once, so the count may be far too high. With all nodes free that
         // are not in use, it does not matter: then only `Full` is left.
         match self.pool.reserve(demand.new) {
@@ -356,7 +383,7 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     /// The value of `key`. Keys are equal when their bytes are.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        self.index.get(key.as_bytes()).map(|found| read(found.value))
+        self.index.get(self.index.wanted(key)).map(|found| read(found.value))
     }
 
     /// Where the entry of `key` lies for as long as it is there, whatever its value: for entries of
@@ -364,7 +391,7 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     #[must_use]
     pub fn index_of(&self, key: &K) -> Option<u32> {
         const { assert!(size_of::<V>() == 4, "a longer value is replaced with its entry") };
-        self.index.get(key.as_bytes()).map(|found| found.index)
+        self.index.get(self.index.wanted(key)).map(|found| found.index)
     }
 
     /// The key of the entry at `index`. Who found `index` in another table's entry gets the key
@@ -375,12 +402,15 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
         self.index.nodes.get(index)?.get(..size_of::<K>() / 4).map(read)
     }
 
-    /// Starts to load what a look-up or an insert of `key` reads first: for a few keys ahead, where
-    /// many are at hand.
+    /// Loads what a look-up or an insert of `key` reads first. Where many keys are at hand, some are
+    /// touched one after the other before they are used: then their latencies overlap, as the core
+    /// that calls goes on before the words are there.
     #[inline]
-    pub fn prefetch<H: Hints>(&self, key: &K, hints: &H) {
-        if let Some(choices) = self.index.choices(key.as_bytes()) {
-            choices.buckets.iter().for_each(|bucket| hints.prefetch(*bucket));
+    pub fn touch(&self, key: &K) {
+        if let Some(choices) = self.index.choices(self.index.wanted(key).hash) {
+            for [first, ..] in choices.buckets {
+                hint::black_box(first.load(Relaxed));
+            }
         }
     }
 
@@ -400,14 +430,20 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
 }
 
 impl<'a> Index<'a> {
-    /// The buckets of `key`, which are one at times. `None`: there is no bucket.
     #[inline(always)]
-    fn choices(&self, key: &[u8]) -> Option<Choices<'a>> {
+    fn wanted<'k, K: Words>(&self, key: &'k K) -> Wanted<'k> {
+        let key = key.as_bytes();
         let mut words = [0; HASH_KEY_WORDS];
         for (word, pair) in words.iter_mut().zip(key.chunks(8)) {
             *word = words_of(pair).fold(0, |word, half| word << 32 | u64::from(half));
         }
-        let hash = SoftwareHints.keyed_hash(&self.hash, words.get(..key.len().div_ceil(8))?);
+        let words = words.get(..key.len().div_ceil(8)).unwrap_or_default();
+        Wanted { hash: SoftwareHints.keyed_hash(&self.hash, words), key }
+    }
+
+    /// The buckets of a key of this hash, which are one at times. `None`: there is no bucket.
+    #[inline(always)]
+    fn choices(&self, hash: u64) -> Option<Choices<'a>> {
         let (buckets, _) = self.slots.get(..self.in_buckets)?.as_chunks();
         let bucket = |half: u64| {
             // A half of the hash, scaled to the number of buckets without a division.
@@ -419,9 +455,9 @@ impl<'a> Index<'a> {
     }
 
     #[inline(always)]
-    fn get(&self, key: &[u8]) -> Option<Found<'a>> {
-        let choices = self.choices(key)?;
-        self.find(&choices, &choices.words(), key)
+    fn get(&self, wanted: Wanted<'_>) -> Option<Found<'a>> {
+        let choices = self.choices(wanted.hash)?;
+        self.find(&choices, &choices.words(), wanted.key)
     }
 
     #[inline(always)]
@@ -488,17 +524,29 @@ fn words_of(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.as_chunks().0.iter().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
+/// The data in the first of `words`.
+#[inline]
 fn read<T: Words>(words: &[AtomicU32]) -> T {
     let mut data = T::new_zeroed();
-    copy(words, data.as_mut_bytes());
+    let (to, _) = data.as_mut_bytes().as_chunks_mut();
+    // Acquire: pairs with the store that replaced a value of one word.
+    let order = if to.len() == 1 { Acquire } else { Relaxed };
+    // As many as are needed, which is known: no loop.
+    if let Some(words) = words.get(..to.len()) {
+        for (to, word) in to.iter_mut().zip(words) {
+            *to = word.load(order).to_ne_bytes();
+        }
+    }
     data
 }
 
+/// Writes `data` to the first of `words`.
 #[inline]
-fn copy(words: &[AtomicU32], bytes: &mut [u8]) {
-    // Acquire: pairs with the store that replaced a value of one word.
-    let order = if bytes.len() == 4 { Acquire } else { Relaxed };
-    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
-        *bytes = word.load(order).to_ne_bytes();
+fn write<T: Words>(data: &T, words: &[AtomicU32], order: Ordering) {
+    let (from, _) = data.as_bytes().as_chunks();
+    if let Some(words) = words.get(..from.len()) {
+        for (from, word) in from.iter().zip(words) {
+            word.store(u32::from_ne_bytes(*from), order);
+        }
     }
 }

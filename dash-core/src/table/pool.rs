@@ -106,7 +106,9 @@ impl<'a> Pool<'a> {
 
     /// Sees to it that `count` nodes can be taken.
     pub(super) fn reserve(&mut self, count: usize) -> Result<(), TableError> {
-        self.poll();
+        if count > self.free.len {
+            self.poll();
+        }
         if count <= self.free.len {
             Ok(())
         } else if count <= self.free.len + self.waiting.len + self.retired.len {
@@ -138,20 +140,20 @@ impl<'a> Pool<'a> {
         Ok(index)
     }
 
-    /// Gives up nodes that no link leads to any more.
-    pub(super) fn retire(&mut self, nodes: impl Iterator<Item = u32>) {
-        // What is free already must not wait with the nodes that come now.
-        self.poll();
-        for index in nodes {
-            push(self.links, &mut self.retired, index);
+    /// Gives up a node that no link leads to any more.
+    pub(super) fn retire(&mut self, index: u32) {
+        if self.readers.is_empty() {
+            return push(self.links, &mut self.free, index);
         }
-        self.retired_since = self.readers.snapshot();
+        // What is free already must not wait with the node that comes now.
         self.poll();
+        push(self.links, &mut self.retired, index);
+        self.readers.renew(&mut self.retired_since);
     }
 
     /// Nodes that can be taken now.
     pub(super) fn room(&self) -> usize {
-        let waiting = self.readers.passed(&self.waiting_since);
+        let waiting = self.waiting.len == 0 || self.readers.passed(&self.waiting_since);
         let retired = waiting && self.readers.passed(&self.retired_since);
         self.free.len
             + if waiting { self.waiting.len } else { 0 }

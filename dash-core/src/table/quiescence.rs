@@ -59,12 +59,17 @@ impl<'a> Readers<'a> {
 
     /// The counters now, for nodes that were unlinked before this call.
     pub(super) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot { counts: [0; MAX_READERS] };
+        self.renew(&mut snapshot);
+        snapshot
+    }
+
+    /// [`Self::snapshot`] in place of an older one.
+    pub(super) fn renew(&self, snapshot: &mut Snapshot) {
         fence(Ordering::SeqCst);
-        let mut counts = [0; MAX_READERS];
-        for (count, counter) in counts.iter_mut().zip(self.counters) {
+        for (count, counter) in snapshot.counts.iter_mut().zip(self.counters) {
             *count = counter.load(Ordering::Relaxed);
         }
-        Snapshot { counts }
     }
 
     /// Whether each reader has passed a quiescent point since `snapshot`.

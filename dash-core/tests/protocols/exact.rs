@@ -17,6 +17,9 @@ type Value = [u32; 2];
 type Writer<V> = ExactWriter<'static, Key, V>;
 type Reader = Exact<'static, Key, Value>;
 
+/// Times that a thread is stopped where it could go on: more than any of these runs has.
+const ALL: usize = 255;
+
 const CAPACITY: usize = 2;
 /// Stays.
 const STAYS: Key = 7;
@@ -57,7 +60,7 @@ fn look(table: &Reader, key: Key) -> Option<u32> {
 
 #[test]
 fn a_key_that_stays_is_found_while_others_come_and_go() {
-    explore(3, || {
+    explore(ALL, || {
         let (mut writer, _) = map();
         let table = writer.table();
         let reader = thread::spawn(move || {
@@ -72,7 +75,7 @@ fn a_key_that_stays_is_found_while_others_come_and_go() {
 
 #[test]
 fn a_replaced_entry_is_old_or_new_and_never_goes_back() {
-    explore(3, || {
+    explore(ALL, || {
         let (mut writer, _) = map();
         let table = writer.table();
         let reader = thread::spawn(move || {
@@ -89,7 +92,7 @@ fn a_replaced_entry_is_old_or_new_and_never_goes_back() {
 /// soon as it may. A value of one word, so that there is one spare node.
 #[test]
 fn memory_is_reused_only_after_a_quiescent_point() {
-    explore(3, || {
+    explore(4, || {
         let (mut writer, readers) = map_of::<u32>(0);
         writer.insert(&CHANGES, &1).unwrap();
         let table = writer.table();
@@ -113,7 +116,7 @@ fn memory_is_reused_only_after_a_quiescent_point() {
 
 #[test]
 fn an_iterator_gives_each_entry_that_stays_once() {
-    explore(2, || {
+    explore(ALL, || {
         let (mut writer, _) = map();
         let table = writer.table();
         let reader = thread::spawn(move || {
@@ -135,7 +138,7 @@ fn of_the_first_bucket() -> impl Iterator<Item = Key> {
 /// The bucket of all keys is full; the stash holds one that stays and one that comes and goes.
 #[test]
 fn a_key_in_the_stash_is_found_while_the_stash_changes() {
-    explore(3, || {
+    explore(ALL, || {
         let mut keys = of_the_first_bucket();
         let mut writer = empty(10, one_reader());
         keys.by_ref().take(WAYS).for_each(|key| assert!(writer.insert(&key, &value(0)).is_ok()));
@@ -156,7 +159,7 @@ fn a_key_in_the_stash_is_found_while_the_stash_changes() {
 /// entry, though the writer replaces the entry, removes what it named, and reuses that memory.
 #[test]
 fn an_entry_that_another_table_names_stays_for_its_reader() {
-    explore(2, || {
+    explore(ALL, || {
         let readers = one_reader();
         let mut named: Writer<u32> = empty(CAPACITY, readers);
         let mut naming: Writer<Value> = empty(1, readers);

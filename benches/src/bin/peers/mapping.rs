@@ -2,7 +2,7 @@
 //! `--mapping`, the same keys in the same order.
 //!
 //! Key and value have the sizes of the pipeline's. Entries are inserted one by one; and once more
-//! with the buckets of a few keys ahead prefetched, as an update of many may do. The last phase
+//! with a few keys touched before they are inserted, as transactions of the policy do. The last phase
 //! replaces every entry while a reader on another core looks up and passes a quiescent point after
 //! each burst.
 
@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use dash_benches::{CpuTime, Prefetch, Random};
+use dash_benches::{CpuTime, Random};
 use dash_core::table::{
     TableError,
     exact::{Exact, ExactWriter},
@@ -34,9 +34,9 @@ type Value = [u32; 7];
 
 /// Numbers from here on are of keys that are never inserted.
 const ABSENT: u64 = 1 << 40;
-/// Keys that an update of many loads ahead.
-const AHEAD: usize = 8;
-/// Each update alone, or with the buckets of later ones prefetched.
+/// Keys that an update of many touches before it inserts them.
+const AHEAD: usize = 16;
+/// Each update alone, or after the keys of some are touched.
 const WAYS: [(&str, bool); 2] = [("dash_exact", false), ("dash_exact_ahead", true)];
 
 fn key(number: u64) -> Key {
@@ -104,7 +104,7 @@ impl Mapping {
     }
 
     /// Inserts or replaces all entries; answers how often an update had to wait for the reader.
-    fn write(&mut self, time: &mut CpuTime, prefetch: bool) -> Result<u64, Failure> {
+    fn write(&mut self, time: &mut CpuTime, touch: bool) -> Result<u64, Failure> {
         let (mut first, mut busy) = (0, 0);
         let table = self.writer.table();
         while first < self.count() as u32 {
@@ -112,8 +112,9 @@ impl Mapping {
             let keys: Vec<Key> = (first..next).map(|number| key(number.into())).collect();
             time.start();
             for (number, key) in (first..).zip(&keys) {
-                if prefetch && let Some(ahead) = keys.get((number - first) as usize + AHEAD) {
-                    table.prefetch(ahead, &Prefetch);
+                let at = (number - first) as usize;
+                if touch && at.is_multiple_of(AHEAD) {
+                    keys.iter().skip(at).take(AHEAD).for_each(|key| table.touch(key));
                 }
                 let value = value(number, self.version);
                 while let Err(error) = self.writer.insert(key, &value) {
@@ -132,10 +133,10 @@ impl Mapping {
 
     fn fill(&mut self) -> Result<(), Failure> {
         let count = self.count();
-        for (program, prefetch) in WAYS {
+        for (program, touch) in WAYS {
             self.writer = empty(self.words, self.size, self.readers)?;
             let mut time = CpuTime::default();
-            self.write(&mut time, prefetch)?;
+            self.write(&mut time, touch)?;
             self.line(program, "fill", count).print(time.total(), count as u64, count as u64, "");
         }
         let mut random = Random::new(1);
@@ -159,8 +160,8 @@ impl Mapping {
     /// Replaces all while a reader looks up, twice.
     fn replace(&mut self) -> Result<(), Failure> {
         let hits = std::mem::take(&mut self.hits);
-        for (program, prefetch) in WAYS {
-            self.replace_beside_a_reader(program, prefetch, &hits)?;
+        for (program, touch) in WAYS {
+            self.replace_beside_a_reader(program, touch, &hits)?;
         }
         self.hits = hits;
         Ok(())
@@ -169,7 +170,7 @@ impl Mapping {
     fn replace_beside_a_reader(
         &mut self,
         program: &'static str,
-        prefetch: bool,
+        touch: bool,
         hits: &[Key],
     ) -> Result<(), Failure> {
         let (table, readers) = (self.writer.table(), self.readers);
@@ -190,7 +191,7 @@ impl Mapping {
                     }
                 }
             });
-            let busy = self.write(&mut time, prefetch);
+            let busy = self.write(&mut time, touch);
             done.store(true, Relaxed);
             busy
         })?;

@@ -82,6 +82,9 @@ pub struct Rejected {
     pub error: PolicyError,
 }
 
+/// Changes whose latencies overlap: about as many as a core sees at once.
+const AHEAD: usize = 16;
+
 impl PolicyWriter<'_> {
     /// Makes all `changes` in their order and [commits](Self::commit), or makes none of them.
     ///
@@ -97,7 +100,7 @@ impl PolicyWriter<'_> {
     /// [`REPLACED_AT_ONCE`](crate::table::exact::REPLACED_AT_ONCE) or, if that is more, an eighth
     /// of the capacity. What is too large for one transaction may fit into several.
     ///
-    /// `changes` is walked four times and must yield the same each time; an iterator that does not
+    /// `changes` is walked five times and must yield the same each time; an iterator that does not
     /// may end in part of its changes, which are then committed.
     ///
     /// # Errors
@@ -119,7 +122,16 @@ impl PolicyWriter<'_> {
         changes: impl Iterator<Item = Change<'r>> + Clone,
     ) -> Result<(), Rejected> {
         let mut demands = Demands::default();
-        let admitted = walk(changes.clone(), |change| self.admit(change, &mut demands));
+        let mut ahead = changes.clone();
+        let mut touched = 0;
+        let admitted = walk(changes.clone(), |change| {
+            if touched == 0 {
+                touched = AHEAD;
+                ahead.by_ref().take(AHEAD).for_each(|change| self.touch(&change));
+            }
+            touched -= 1;
+            self.admit(change, &mut demands)
+        });
         let count = match admitted {
             Ok(()) => usize::MAX,
             // Nothing was taken, so that whoever repeats this does not keep the readers busy.
@@ -133,6 +145,15 @@ impl PolicyWriter<'_> {
             changes.take(index.saturating_add(1)).for_each(|change| self.release(&change));
         }
         refused
+    }
+
+    /// Loads what a change of the one table reads that is too large for the caches.
+    fn touch(&self, change: &Change<'_>) {
+        if let Change::SetMapping(vnet, customer, _) | Change::RemoveMapping(vnet, customer) =
+            *change
+        {
+            self.touch_mapping(vnet, customer);
+        }
     }
 
     fn carry_out(&mut self, change: &Change<'_>) -> Result<(), PolicyError> {

@@ -193,6 +193,11 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
+    /// Loads what [`Self::admit_mapping`] reads first.
+    pub(super) fn touch_mapping(&self, vnet: VnetId, customer: IpAddress) {
+        self.view.mappings.touch(&VnetAddressKey::new(vnet, customer));
+    }
+
     /// What [`Self::set_mapping`] asks for, but room for its underlay addresses.
     pub(super) fn admit_mapping(
         &mut self,
