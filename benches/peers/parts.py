@@ -161,8 +161,8 @@ LPM_BARS = [
     bar("bgp6 in-prefix", "dash_poptrie_bulk32", ["rte_fib6_scalar_bulk32"], 0.8),
     bar("bgp4 update", "dash_poptrie", ["rte_fib"], 0.5),
     bar("bgp4 build", "dash_poptrie", ["rte_fib"], 3.0),
-    *(bar(f"{work}", "dash_poptrie_bulk32", ["dash_poptrie_single"], 1.05)
-      for work in ("bgp4 in-prefix", "bgp4 uniform", "bgp4 hot1k", "bgp6 in-prefix", "bgp6 uniform", "bgp6 hot1k")),
+    *(bar(work, f"dash_poptrie_bulk{size}", ["dash_poptrie_single"], 1.05)
+      for size in (1, 2, 3, 8, 31, 32) for work in ("bgp4 in-prefix", "bgp4 uniform", "bgp4 hot1k", "bgp6 in-prefix", "bgp6 uniform", "bgp6 hot1k")),
     *(Bar(f"32 tables, {what}", "dash_poptrie_bulk32", ["baseline"], {"4k": 6.0, "2m": 6.0},
           "independent reads in 32 MiB") for what in ("subsets", "disjoint")),
 ]

@@ -7,11 +7,11 @@
 use std::{net::Ipv4Addr, net::Ipv6Addr, path::Path, sync::atomic::AtomicU32};
 
 use dash_benches::{
-    Random,
+    Prefetch, Random,
     routes::{BinaryTrie, Route, WORKS, load},
 };
 use dash_core::table::{
-    poptrie::{Address, Direct, Poptrie, PoptrieWriter, Shape},
+    poptrie::{Address, Direct, Poptrie, PoptrieWriter, Shape, Value},
     quiescence::Readers,
 };
 use smoltcp::wire::IpAddress;
@@ -50,12 +50,12 @@ fn compare<A: Address + Into<IpAddress>>(
     let mut answers = [None; 32];
     for (number, chunk) in work.chunks(32).enumerate() {
         let burst: Vec<A> = chunk.iter().map(|bits| address(*bits)).collect();
-        table.lookup_burst(0, &burst, &mut answers[..burst.len()]);
+        table.lookup_burst(&Prefetch, 0, &burst, &mut answers[..burst.len()]);
         for ((bits, one), answer) in chunk.iter().zip(burst).zip(answers) {
             let wanted = trie.lookup(*bits);
             let longest = table.longest(0, one.into()).map_or(0, |longest| longest.value);
             let single = table.lookup(0, one.into()).unwrap_or(0);
-            let found = [answer.unwrap_or(0), single, longest];
+            let found = [answer.map_or(0, Value::get), single, longest];
             assert_eq!(found, [wanted; 3], "burst {number}, {bits:#x}");
         }
     }

@@ -10,12 +10,12 @@ use std::{
 };
 
 use dash_benches::{
-    CpuTime, Random,
+    CpuTime, Prefetch, Random,
     routes::{BinaryTrie, Route, WORKS, in_prefix, load},
 };
 use dash_core::table::{
     TableError,
-    poptrie::{Direct, Poptrie, PoptrieWriter, Shape},
+    poptrie::{Address, Direct, Poptrie, PoptrieWriter, Shape, Value},
     quiescence::Readers,
 };
 use smoltcp::wire::{IpCidr, Ipv4Address, Ipv6Address};
@@ -136,8 +136,8 @@ impl Full {
         for ((name, addresses), wanted) in self.works.iter().zip(&self.wanted) {
             let mut answers = vec![None; wanted.len()];
             match addresses {
-                Addresses::V4(all) => table.lookup_burst(0, all, &mut answers),
-                Addresses::V6(all) => table.lookup_burst(0, all, &mut answers),
+                Addresses::V4(all) => table.lookup_burst(&Prefetch, 0, all, &mut answers),
+                Addresses::V6(all) => table.lookup_burst(&Prefetch, 0, all, &mut answers),
             }
             for (index, (wanted, answer)) in wanted.iter().zip(answers).enumerate() {
                 let address = match addresses {
@@ -147,7 +147,7 @@ impl Full {
                 let wanted = if *wanted == 0 { default } else { *wanted };
                 let single = table.lookup(0, address).unwrap_or(0);
                 let longest = table.longest(0, address).map_or(0, |longest| longest.value);
-                if [single, longest, answer.unwrap_or(0)] != [wanted; 3] {
+                if [single, longest, answer.map_or(0, Value::get)] != [wanted; 3] {
                     return Err(format!("{name} #{index}: {answer:?}, not {wanted}").into());
                 }
             }
@@ -171,25 +171,9 @@ impl Full {
                     .iter()
                     .fold(0, |sum, address| single(sum, table.lookup(0, (*address).into()))),
             })?;
-            self.line("dash_poptrie_bulk32", name, queries).measure(|| {
-                let mut answers = [None; BULK];
-                let mut sum = 0;
-                match addresses {
-                    Addresses::V4(all) => {
-                        for burst in black_box(all).chunks(BULK) {
-                            table.lookup_burst(0, burst, &mut answers);
-                            sum = answers.iter().fold(sum, |sum, answer| single(sum, *answer));
-                        }
-                    }
-                    Addresses::V6(all) => {
-                        for burst in black_box(all).chunks(BULK) {
-                            table.lookup_burst(0, burst, &mut answers);
-                            sum = answers.iter().fold(sum, |sum, answer| single(sum, *answer));
-                        }
-                    }
-                }
-                sum
-            })?;
+            for (program, bursts) in BURSTS {
+                self.line(program, name, queries).measure(|| bursts(&table, addresses))?;
+            }
         }
         Ok(())
     }
@@ -246,6 +230,42 @@ impl Full {
     }
 }
 
+/// The sum of the answers to all addresses in bursts of one size.
+type Bursts = fn(&Poptrie<'_>, &Addresses) -> u64;
+
+/// The programs of all sizes.
+const BURSTS: [(&str, Bursts); 6] = [
+    ("dash_poptrie_bulk1", bursts::<1>),
+    ("dash_poptrie_bulk2", bursts::<2>),
+    ("dash_poptrie_bulk3", bursts::<3>),
+    ("dash_poptrie_bulk8", bursts::<8>),
+    ("dash_poptrie_bulk31", bursts::<31>),
+    ("dash_poptrie_bulk32", bursts::<BULK>),
+];
+
+fn bursts<const SIZE: usize>(table: &Poptrie<'_>, addresses: &Addresses) -> u64 {
+    match addresses {
+        Addresses::V4(all) => bursts_of::<_, SIZE>(table, all),
+        Addresses::V6(all) => bursts_of::<_, SIZE>(table, all),
+    }
+}
+
+fn bursts_of<A: Address, const SIZE: usize>(table: &Poptrie<'_>, all: &[A]) -> u64 {
+    let mut answers = [None; SIZE];
+    let (bursts, rest) = black_box(all).as_chunks::<SIZE>();
+    let mut sum = 0;
+    for burst in bursts {
+        table.lookup_burst(&Prefetch, 0, burst, &mut answers);
+        sum += total(&answers);
+    }
+    table.lookup_burst(&Prefetch, 0, rest, &mut answers[..rest.len()]);
+    sum + total(&answers[..rest.len()])
+}
+
+fn total(answers: &[Option<Value>]) -> u64 {
+    answers.iter().map(|answer| u64::from(answer.map_or(0, Value::get))).sum()
+}
+
 /// Looks addresses up in bursts until it is `done`, on another core than the writer's if there is
 /// one.
 fn read(table: &Poptrie<'_>, readers: Readers<'_>, addresses: &Addresses, done: &AtomicBool) {
@@ -260,10 +280,20 @@ fn read(table: &Poptrie<'_>, readers: Readers<'_>, addresses: &Addresses, done: 
     for burst in (0..).take_while(|_| !done.load(Relaxed)) {
         match addresses {
             Addresses::V4(all) => {
-                table.lookup_burst(0, &all[bursts(burst % (all.len() / BULK))], &mut answers);
+                table.lookup_burst(
+                    &Prefetch,
+                    0,
+                    &all[bursts(burst % (all.len() / BULK))],
+                    &mut answers,
+                );
             }
             Addresses::V6(all) => {
-                table.lookup_burst(0, &all[bursts(burst % (all.len() / BULK))], &mut answers);
+                table.lookup_burst(
+                    &Prefetch,
+                    0,
+                    &all[bursts(burst % (all.len() / BULK))],
+                    &mut answers,
+                );
             }
         }
         black_box(&answers);
@@ -352,8 +382,8 @@ impl Part for Many {
             let mut sum = 0;
             let bursts = self.tables.chunks(BULK).zip(black_box(&self.addresses).chunks(BULK));
             for (tables, addresses) in bursts {
-                self.poptrie.lookup_burst_in(tables, addresses, &mut answers);
-                sum = answers.iter().fold(sum, |sum, answer| sum + u64::from(answer.unwrap_or(0)));
+                self.poptrie.lookup_burst_in(&Prefetch, tables, addresses, &mut answers);
+                sum += total(&answers);
             }
             sum
         })

@@ -8,6 +8,8 @@ pub trait Bits: Copy {
     fn slot(self) -> u32;
     /// The slot behind the first `depth` bits.
     fn slot_at(self, depth: u32) -> u32;
+    /// The 64 bits behind the first `depth`, or those that there are.
+    fn window(self, depth: u32) -> u64;
     /// The bits behind those of [`Self::slot`].
     fn behind_slot(self) -> Self;
     /// The first `width` bits.
@@ -27,6 +29,11 @@ impl Bits for u32 {
     #[inline]
     fn slot_at(self, depth: u32) -> u32 {
         (self << (depth % u32::BITS)).slot()
+    }
+
+    #[inline]
+    fn window(self, depth: u32) -> u64 {
+        u64::from(self) << 32 << (depth % u64::BITS)
     }
 
     #[inline]
@@ -65,6 +72,11 @@ impl Bits for u128 {
         } else {
             (self << (depth % u128::BITS)).slot()
         }
+    }
+
+    #[inline]
+    fn window(self, depth: u32) -> u64 {
+        (self << (depth % u128::BITS) >> 64) as u64
     }
 
     #[inline]
@@ -141,12 +153,15 @@ pub(super) mod sealed {
 
     pub trait Bits: Copy {
         const VERSION: IpVersion;
+        /// Bursts of fewer addresses are as slow as one look-up after the other, as measured.
+        const FEW: usize;
         type Bits: super::Bits + Default;
         fn bits(self) -> Self::Bits;
     }
 
     impl Bits for Ipv4Address {
         const VERSION: IpVersion = IpVersion::Ipv4;
+        const FEW: usize = 3;
         type Bits = u32;
         fn bits(self) -> u32 {
             self.to_bits()
@@ -155,6 +170,7 @@ pub(super) mod sealed {
 
     impl Bits for Ipv6Address {
         const VERSION: IpVersion = IpVersion::Ipv6;
+        const FEW: usize = 12;
         type Bits = u128;
         fn bits(self) -> u128 {
             self.to_bits()

@@ -124,18 +124,18 @@ impl<'a> Bucket<'a> {
         let keys = keys.load(Relaxed);
         let more = select_unpredictable(self.form == FOUR, more.load(Relaxed), 0);
         let bits = bits.head(16) as u32;
-        let entries = [(more >> 16, value3), (more & 0xffff, value2)];
-        for (key, value) in
-            entries.into_iter().chain([(keys >> 16, value1), (keys & 0xffff, value0)])
-        {
+        let or = |answer, key: u32, value: &AtomicU32| {
             let value = value.load(Acquire);
             // The bits above the last 1, which is behind those of the prefix.
             let mask = !(key ^ key.wrapping_sub(1));
             let there = u32::from(key != 0) & u32::from(value != NONE);
             let covers = u32::from((key ^ bits) & mask == 0) & there != 0;
-            answer = select_unpredictable(covers, value, answer);
-        }
-        answer
+            select_unpredictable(covers, value, answer)
+        };
+        answer = or(answer, more >> 16, value3);
+        answer = or(answer, more & 0xffff, value2);
+        answer = or(answer, keys >> 16, value1);
+        or(answer, keys & 0xffff, value0)
     }
 }
 

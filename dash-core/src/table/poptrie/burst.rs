@@ -1,22 +1,42 @@
-//! Look-ups of a burst: all of them one step at a time, so that their loads overlap, and without
-//! branches on what an edge is, which cannot be foreseen.
+//! Look-ups of a burst: all of them one step at a time, so that their loads overlap.
+//!
+//! In one table the first steps are two straight loops of 10 and 30 instructions an address, the
+//! word of direct pointing and the node behind it; in many tables, which are larger than the caches,
+//! each word is prefetched for all addresses before it is read.
 use super::{
-    Address, Poptrie, Table,
+    Address, Direct, Poptrie, Table,
     address::Bits,
-    atomic::Ordering::Acquire,
-    block::{Blocks, LEVELS, NONE, STRIDE, is_bucket, is_node, is_pointer, start_of},
+    atomic::{AtomicU32, Ordering::Acquire},
+    block::{Blocks, LEVELS, NONE, POINTER, STRIDE, is_bucket, is_node, is_pointer},
 };
+use core::num::NonZeroU32;
+use dash_hal::{Hints, SoftwareHints};
+
+/// A value as the answers of a burst have it: an `Option` of it takes four bytes, as fast to write as
+/// a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value(NonZeroU32);
+
+impl Value {
+    /// [`NONE`], the last number of all, becomes 0, which is `None`.
+    #[inline]
+    const fn new(edge: u32) -> Option<Self> {
+        match NonZeroU32::new(edge.wrapping_add(1)) {
+            Some(value) => Some(Self(value)),
+            None => None,
+        }
+    }
+
+    /// The value.
+    #[inline]
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// Addresses that go together. A power of two: an index is cut to it instead of being checked.
 const TOGETHER: usize = 32;
-
-/// Addresses on their way.
-struct Burst<B> {
-    /// Where each of them is.
-    edges: [u32; TOGETHER],
-    /// Its bits behind those that chose its first edge.
-    bits: [B; TOGETHER],
-}
 
 /// Numbers of addresses of a burst.
 struct List {
@@ -42,152 +62,238 @@ impl List {
     }
 }
 
-impl<B: Bits + Default> Burst<B> {
-    fn new() -> Self {
-        Self { edges: [NONE; TOGETHER], bits: [B::default(); TOGETHER] }
-    }
+/// Levels that a window of 64 bits lasts for, and then has a bucket's 16 bits left.
+const WINDOW: usize = 8;
 
-    /// Follows all edges to their ends.
+/// Addresses of a burst that are still on their ways.
+struct Rest<'a, A> {
+    blocks: Blocks<'a>,
+    addresses: &'a [A],
+    /// Where each address is.
+    edges: [u32; TOGETHER],
+    /// Bits of each address that led there.
+    depths: [u8; TOGETHER],
+}
+
+impl<A: Address> Rest<'_, A> {
+    /// Follows all edges to their ends; with `AHEAD` each word is prefetched before any is read,
+    /// which pays where the tables do not fit into the caches.
     #[inline(never)]
-    fn follow(&mut self, blocks: Blocks<'_>) {
-        if !some(&self.edges, is_pointer) {
-            return;
-        }
-        // Only where there is no direct pointing.
-        if some(&self.edges, is_bucket) {
-            for (edge, bits) in self.edges.iter_mut().zip(&self.bits) {
-                if is_bucket(*edge) {
-                    *edge = blocks.answer(*edge, *bits);
-                }
+    fn follow<const AHEAD: bool>(&mut self, hints: &impl Hints) {
+        let Self { blocks, addresses, edges, depths } = self;
+        let (blocks, addresses) = (*blocks, *addresses);
+        let bits = |number: usize| addresses.get(number).map(|address| address.bits());
+        let mut nodes = List::new();
+        for (number, edge) in edges.iter().enumerate().take(addresses.len()) {
+            if AHEAD {
+                blocks.prefetch(hints, *edge);
             }
-        }
-        // Most of a large table begins with a node, and ends behind it: one step for all, in loops
-        // that the compiler can make of vector instructions but for the loads.
-        let mut starts = [0; TOGETHER];
-        for (start, edge) in starts.iter_mut().zip(&self.edges) {
-            *start = if is_node(*edge) { start_of(*edge) } else { 0 };
-        }
-        let mut next = [NONE; TOGETHER];
-        for ((next, start), bits) in next.iter_mut().zip(&starts).zip(&self.bits) {
-            *next = blocks.edge_at(*start, bits.slot());
-        }
-        for (edge, next) in self.edges.iter_mut().zip(&next) {
-            *edge = if is_node(*edge) { *next } else { *edge };
-        }
-        if some(&self.edges, is_pointer) {
-            self.follow_on(blocks);
-        }
-    }
-
-    /// Follows the edges that still lead on behind the first node.
-    #[inline(never)]
-    fn follow_on(&mut self, blocks: Blocks<'_>) {
-        let (mut rest, mut nodes, mut buckets) = (List::new(), List::new(), List::new());
-        let mut depths = [STRIDE as u8; TOGETHER];
-        for (number, edge) in self.edges.iter().enumerate() {
-            rest.add(number, is_pointer(*edge));
             nodes.add(number, is_node(*edge));
         }
-        for level in 1..LEVELS as u32 {
-            if nodes.len == 0 {
+        let mut windows = [0_u64; TOGETHER];
+        let slot = |window: u64| (window >> (u64::BITS - STRIDE)) as u32;
+        for level in 0..LEVELS {
+            let steps = core::mem::replace(&mut nodes.len, 0);
+            if steps == 0 {
                 break;
             }
-            let depth = level * STRIDE;
-            let steps = core::mem::replace(&mut nodes.len, 0);
+            if level % WINDOW == 0 {
+                for at in 0..steps {
+                    let number = nodes.get(at);
+                    let depth = depths[number].into();
+                    windows[number] = bits(number).map_or(0, |bits| bits.window(depth));
+                }
+            }
+            if AHEAD {
+                for at in 0..steps {
+                    let number = nodes.get(at);
+                    let place = blocks.place(edges[number], slot(windows[number]));
+                    blocks.prefetch_word(hints, place);
+                }
+            }
             for at in 0..steps {
                 let number = nodes.get(at);
-                let edge = blocks.step(self.edges[number], self.bits[number].slot_at(depth));
-                self.edges[number] = edge;
-                depths[number] = (depth + STRIDE) as u8;
+                let edge = blocks.step(edges[number], slot(windows[number]));
+                windows[number] <<= STRIDE;
+                if AHEAD {
+                    blocks.prefetch(hints, edge);
+                }
+                edges[number] = edge;
+                depths[number] = depths[number].wrapping_add(STRIDE as u8);
                 nodes.add(number, is_node(edge));
             }
         }
-        for at in 0..rest.len {
-            let number = rest.get(at);
-            buckets.add(number, is_bucket(self.edges[number]));
+        let mut buckets = List::new();
+        for (number, edge) in edges.iter().enumerate().take(addresses.len()) {
+            buckets.add(number, is_bucket(*edge));
         }
         for at in 0..buckets.len {
             let number = buckets.get(at);
-            let bits = self.bits[number].behind(depths[number].into());
-            self.edges[number] = blocks.answer(self.edges[number], bits);
+            let depth = depths[number].into();
+            let answer = |bits: A::Bits| blocks.answer(edges[number], bits.behind(depth));
+            edges[number] = bits(number).map_or(NONE, answer);
         }
     }
 }
 
-/// Whether one of the edges is such a one; asks of all, as one vector.
-#[inline]
-fn some(edges: &[u32; TOGETHER], is: impl Fn(u32) -> bool) -> bool {
-    edges.iter().fold(0, |some, edge| some | u32::from(is(*edge))) != 0
-}
-
 impl Poptrie<'_> {
-    /// [`Self::lookup`] for each address of a burst; `answers` is as long as `addresses`.
+    /// [`Self::lookup`] for each address of a burst; `answers` is as long as `addresses`. `hints`
+    /// prefetches.
+    #[inline]
     pub fn lookup_burst<A: Address>(
         &self,
+        hints: &impl Hints,
         table: u32,
         addresses: &[A],
-        answers: &mut [Option<u32>],
+        answers: &mut [Option<Value>],
     ) {
+        if addresses.len() < A::FEW {
+            for (answer, address) in answers.iter_mut().zip(addresses) {
+                *answer = Value::new(self.value(table, A::VERSION, address.bits()));
+            }
+            return;
+        }
         for (addresses, answers) in addresses.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
-            self.lookup_chunk(table, addresses, answers);
+            self.lookup_chunk(hints, table, addresses, answers);
         }
     }
 
     /// [`Self::lookup_burst`] with a table for each address; all three slices are of one length.
     pub fn lookup_burst_in<A: Address>(
         &self,
+        hints: &impl Hints,
         tables: &[u32],
         addresses: &[A],
-        answers: &mut [Option<u32>],
+        answers: &mut [Option<Value>],
     ) {
         let chunks = tables.chunks(TOGETHER).zip(addresses.chunks(TOGETHER));
         for ((tables, addresses), answers) in chunks.zip(answers.chunks_mut(TOGETHER)) {
-            let mut burst = Burst::new();
-            let places = burst.edges.iter_mut().zip(&mut burst.bits);
-            for ((edge, bits), (table, address)) in places.zip(tables.iter().zip(addresses)) {
-                let table = Table::new(self.tables, *table);
-                if let Some(root) = table.and_then(|table| self.root(&table, A::VERSION)) {
-                    (*edge, *bits) = root.enter(address.bits());
+            let (mut places, mut depths) = ([NONE; TOGETHER], [0; TOGETHER]);
+            let mut changes = [0; TOGETHER];
+            // First all places of direct pointing, then what stands there.
+            let questions = tables.iter().zip(addresses);
+            let ways = places.iter_mut().zip(depths.iter_mut().zip(&mut changes));
+            for ((place, (depth, changes)), (table, address)) in ways.zip(questions.clone()) {
+                let Some(table) = Table::new(self.tables, *table) else { continue };
+                *changes = table.changes.load(Acquire);
+                if let Some(root) = self.root(&table, A::VERSION) {
+                    *place = root.place(address.bits());
+                    *depth = root.direct.bits() as u8;
+                    self.blocks.prefetch_word(hints, *place);
                 }
             }
-            burst.follow(self.blocks);
-            let questions = tables.iter().zip(addresses);
-            for ((answer, edge), (table, address)) in
-                answers.iter_mut().zip(&burst.edges).zip(questions)
-            {
-                let value = match *edge {
-                    NONE => self.value(*table, A::VERSION, address.bits()),
+            let edges = places.map(|place| self.blocks.edge(place));
+            let mut rest = Rest { blocks: self.blocks, addresses, edges, depths };
+            rest.follow::<true>(hints);
+            let ends = answers.iter_mut().zip(rest.edges.iter().zip(changes));
+            for ((answer, (edge, changes)), (table, address)) in ends.zip(questions) {
+                *answer = Value::new(match *edge {
+                    NONE => self.default(*table, address, changes),
                     value => value,
-                };
-                *answer = (value != NONE).then_some(value);
+                });
             }
         }
     }
 
+    /// What an address gets that found no prefix: the default route, as in [`Self::lookup`] unless
+    /// the table has had other `changes` meanwhile.
+    fn default<A: Address>(&self, table: u32, address: &A, changes: u32) -> u32 {
+        let Some(words) = Table::new(self.tables, table) else { return NONE };
+        let root = self.root(&words, A::VERSION);
+        let default = root.map_or(NONE, |root| root.default.load(Acquire));
+        if words.changes.load(Acquire) == changes {
+            default
+        } else {
+            self.value(table, A::VERSION, address.bits())
+        }
+    }
+
     #[inline(never)]
-    fn lookup_chunk<A: Address>(&self, table: u32, addresses: &[A], answers: &mut [Option<u32>]) {
-        let table_words = Table::new(self.tables, table);
-        let Some(words) = table_words else { return answers.fill(None) };
+    fn lookup_chunk<A: Address>(
+        &self,
+        hints: &impl Hints,
+        table: u32,
+        addresses: &[A],
+        answers: &mut [Option<Value>],
+    ) {
+        let Some(words) = Table::new(self.tables, table) else { return answers.fill(None) };
         let changes = words.changes.load(Acquire);
         let Some(root) = self.root(&words, A::VERSION) else { return answers.fill(None) };
-        let mut burst = Burst::new();
-        for ((edge, bits), address) in burst.edges.iter_mut().zip(&mut burst.bits).zip(addresses) {
-            (*edge, *bits) = root.enter(address.bits());
-        }
-        burst.follow(self.blocks);
-        let default = root.default.load(Acquire);
-        for (answer, edge) in answers.iter_mut().zip(&burst.edges).take(addresses.len()) {
-            let value = if *edge == NONE { default } else { *edge };
-            *answer = (value != NONE).then_some(value);
+        let default = Value::new(root.default.load(Acquire));
+        let chunk = Chunk { blocks: self.blocks, default, addresses };
+        // With the width the shifts are constants, and no index is checked.
+        let edges = root.edges_by_head();
+        match root.direct {
+            Direct::Bits0 => {
+                answers.fill(Value::new(root.short.load(Acquire)));
+                chunk.finish(0, answers);
+            }
+            Direct::Bits8 => chunk.lookup::<{ 1 << 8 }>(hints, edges, answers),
+            Direct::Bits12 => chunk.lookup::<{ 1 << 12 }>(hints, edges, answers),
+            Direct::Bits16 => chunk.lookup::<{ 1 << 16 }>(hints, edges, answers),
+            Direct::Bits18 => chunk.lookup::<{ 1 << 18 }>(hints, edges, answers),
         }
         // As in `lookup`: the route that was looked for may come and the default go.
         if words.changes.load(Acquire) != changes {
-            for ((answer, edge), address) in answers.iter_mut().zip(&burst.edges).zip(addresses) {
-                if *edge == NONE {
-                    let value = self.value(table, A::VERSION, address.bits());
-                    *answer = (value != NONE).then_some(value);
+            for (answer, address) in answers.iter_mut().zip(addresses) {
+                if *answer == default {
+                    *answer = Value::new(self.value(table, A::VERSION, address.bits()));
                 }
             }
+        }
+    }
+}
+
+/// Addresses that are looked up in one table.
+struct Chunk<'a, A> {
+    blocks: Blocks<'a>,
+    default: Option<Value>,
+    addresses: &'a [A],
+}
+
+impl<A: Address> Chunk<'_, A> {
+    /// Behind direct pointing comes a node, never a bucket, and most ways end with it.
+    #[inline(never)]
+    fn lookup<const EDGES: usize>(
+        &self,
+        hints: &impl Hints,
+        edges: &[AtomicU32],
+        answers: &mut [Option<Value>],
+    ) {
+        let Some(edges) = edges.as_array::<EDGES>() else { return answers.fill(None) };
+        let width = EDGES.ilog2();
+        let Self { blocks, default, addresses } = *self;
+        let mut firsts = [NONE; TOGETHER];
+        for (first, address) in firsts.iter_mut().zip(addresses) {
+            *first = edges[address.bits().head(width) % EDGES].load(Acquire);
+            blocks.prefetch_ranks(hints, *first);
+        }
+        let mut all = 0;
+        for ((answer, address), mut edge) in answers.iter_mut().zip(addresses).zip(firsts) {
+            if is_pointer(edge) {
+                edge = blocks.step(edge, address.bits().slot_at(width));
+            }
+            // A pointer stands there until it has been followed.
+            *answer = Value::new(edge).or(default);
+            all |= answer.map_or(0, |value| value.0.get());
+        }
+        if all >= POINTER {
+            self.finish(width + STRIDE, answers);
+        }
+    }
+
+    /// Follows the answers that are pointers.
+    #[inline(never)]
+    fn finish(&self, depth: u32, answers: &mut [Option<Value>]) {
+        let mut edges = [NONE; TOGETHER];
+        for (edge, answer) in edges.iter_mut().zip(answers.iter()) {
+            *edge = answer.map_or(NONE, Value::get);
+        }
+        let depths = [depth as u8; TOGETHER];
+        let mut rest = Rest { blocks: self.blocks, addresses: self.addresses, edges, depths };
+        rest.follow::<false>(&SoftwareHints);
+        for (answer, edge) in answers.iter_mut().zip(&rest.edges) {
+            *answer = Value::new(*edge).or(self.default);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     atomic::Ordering::Relaxed,
     block::{
         LEVELS, NONE, Node, Prefixes, STRIDE, Target, bits, is_pointer, node_edge, number,
-        of_number, wide_bits,
+        of_number, ranks_of, wide_bits,
     },
     bucket::{Bucket, ENTRIES, Found, write_bucket},
     memory::Memory,
@@ -144,9 +144,11 @@ pub(super) fn write_node(
     draft.write(memory)
 }
 
-/// A node with an edge for each slot and its prefixes by number.
+/// A node with its prefixes by number.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
+    /// The runs that have an edge each in `edges`: at first those of the node that it was made from.
+    from: u64,
     edges: [u32; SLOTS],
     /// Slots whose edge is a pointer.
     pointers: u64,
@@ -157,19 +159,15 @@ pub(super) struct Draft {
 impl Draft {
     /// A node without prefixes, all slots of which have `edge`.
     pub(super) fn new(edge: u32) -> Self {
-        Self { edges: [edge; SLOTS], pointers: 0, numbers: 0, values: [NONE; 2 * SLOTS] }
+        Self { from: 1, edges: [edge; SLOTS], pointers: 0, numbers: 0, values: [NONE; 2 * SLOTS] }
     }
 
     /// A copy of `node`; with `keep` also of the places that are only held.
     pub(super) fn of(node: Node<'_>, keep: bool) -> Self {
-        let mut draft = Self::new(NONE);
-        for (slot, edge) in bits(node.runs()).zip(node.edges()) {
-            let edge = edge.load(Relaxed);
-            // The next run overwrites the rest.
-            if let Some(run) = draft.edges.get_mut(slot as usize..) {
-                run.fill(edge);
-            }
-            draft.pointers |= u64::from(is_pointer(edge)) << slot;
+        let mut draft = Self { from: node.runs(), ..Self::new(NONE) };
+        for ((to, edge), slot) in draft.edges.iter_mut().zip(node.edges()).zip(bits(draft.from)) {
+            *to = edge.load(Relaxed);
+            draft.pointers |= u64::from(is_pointer(*to)) << slot;
         }
         let prefixes = node.prefixes();
         for (number, value) in prefixes.iter() {
@@ -184,12 +182,27 @@ impl Draft {
         self.numbers
     }
 
+    /// The place of the edge of a slot.
+    const fn place(&self, slot: u32) -> usize {
+        (self.from << (63 - slot % u64::BITS)).count_ones().saturating_sub(1) as usize
+    }
+
     pub(super) fn edge(&self, slot: u32) -> u32 {
-        self.edges.get(slot as usize).copied().unwrap_or(NONE)
+        self.edges.get(self.place(slot)).copied().unwrap_or(NONE)
+    }
+
+    /// The edges, one for each slot.
+    fn spread(&mut self) -> &mut [u32; SLOTS] {
+        // From the last one: no edge stands behind its slot.
+        for slot in (0..SLOTS).rev() {
+            self.edges[slot] = self.edge(slot as u32);
+        }
+        self.from = u64::MAX;
+        &mut self.edges
     }
 
     pub(super) fn set_edge(&mut self, slot: u32, edge: u32) {
-        if let Some(to) = self.edges.get_mut(slot as usize) {
+        if let Some(to) = self.spread().get_mut(slot as usize) {
             *to = edge;
             self.pointers &= !(1 << slot);
             self.pointers |= u64::from(is_pointer(edge)) << slot;
@@ -212,7 +225,7 @@ impl Draft {
     /// Sets the edges of all slots of a prefix.
     fn fill(&mut self, number: u32, edge: u32) {
         let (first, count) = slots(number);
-        for to in self.edges.iter_mut().skip(first as usize).take(count as usize) {
+        for to in self.spread().iter_mut().skip(first as usize).take(count as usize) {
             *to = edge;
         }
     }
@@ -225,8 +238,10 @@ impl Draft {
     /// The slots with which a run starts: where a prefix starts and behind its end, and likewise
     /// of a pointer.
     pub(super) fn runs(&self) -> u64 {
-        let mut runs = 1 | self.pointers | self.pointers << 1;
-        for number in wide_bits(self.numbers) {
+        // The numbers of the prefixes of one slot are 64 and more.
+        let alone = self.pointers | (self.numbers >> SLOTS) as u64;
+        let mut runs = 1 | alone | alone << 1;
+        for number in bits(self.numbers as u64) {
             let (first, count) = slots(number);
             runs |= 1 << first | 1_u64.checked_shl(first + count).unwrap_or(0);
         }
@@ -281,11 +296,30 @@ impl Draft {
             }
         };
         let edges = bits(runs).map(|slot| self.edge(slot));
-        let header = [prefixes, runs as u32, (runs >> 32) as u32];
-        for (to, word) in memory.blocks().at(start).iter().zip(header.into_iter().chain(edges)) {
+        let block = [prefixes].into_iter().chain(ranks_of(runs)).chain(edges);
+        for (to, word) in memory.blocks().at(start).iter().zip(block) {
             to.store(word, Relaxed);
         }
         Ok(node_edge(start))
+    }
+
+    /// Writes what differs into the node that it was made from, whose runs are the same.
+    pub(super) fn write_into(
+        &self,
+        memory: &mut Memory<'_>,
+        node: Node<'_>,
+    ) -> Result<(), TableError> {
+        let old = node.prefixes();
+        if old.numbers != self.numbers {
+            node.set_prefixes(self.write_prefixes(memory)?);
+            if old.start != NONE {
+                memory.retire(old.start, old.words(), End::High);
+            }
+        }
+        for slot in bits(self.pointers) {
+            node.set_edge(slot, self.edge(slot));
+        }
+        Ok(())
     }
 
     fn write_prefixes(&self, memory: &mut Memory<'_>) -> Result<u32, TableError> {

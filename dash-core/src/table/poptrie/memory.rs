@@ -18,6 +18,9 @@ use super::{
 
 /// Words of a place of the ring.
 const PLACE: usize = 2;
+/// When more blocks wait than these, the readers are asked with each change: so the same few blocks,
+/// which are in the caches, are used again and again.
+const WAITING: usize = 64;
 /// A place that holds the root of a whole table, instead of the size of one block.
 const ROOT: u32 = u32::MAX;
 
@@ -37,6 +40,9 @@ pub(super) struct Memory<'a> {
     used: [usize; 2],
     /// Whether what is taken is not published yet, so that what is given up is free at once.
     pub(super) aside: bool,
+    /// Whether the nodes and buckets are of the prefixes that stand apart from direct pointing, so
+    /// that look-ups do not read them.
+    pub(super) short: bool,
 }
 
 impl<'a> Memory<'a> {
@@ -71,6 +77,7 @@ impl<'a> Memory<'a> {
             since: now,
             used: [0; 2],
             aside: false,
+            short: false,
         })
     }
 
@@ -97,7 +104,7 @@ impl<'a> Memory<'a> {
 
     /// A block of `words` words.
     pub(super) fn take(&mut self, words: usize, end: End) -> Result<u32, TableError> {
-        let size = words.div_ceil(GRANULE);
+        let (size, end) = (words.div_ceil(GRANULE), self.end(end));
         let mut start = self.arena.take(size, end);
         if start.is_none() && self.len > 0 {
             self.poll();
@@ -123,6 +130,14 @@ impl<'a> Memory<'a> {
 
     /// Takes a block back that no reader has seen.
     pub(super) fn give(&mut self, start: u32, words: usize, end: End) {
+        self.give_at(start, words, self.end(end));
+    }
+
+    const fn end(&self, end: End) -> End {
+        if self.short { End::High } else { end }
+    }
+
+    fn give_at(&mut self, start: u32, words: usize, end: End) {
         let size = words.div_ceil(GRANULE);
         if let Some(used) = self.used.get_mut(end as usize) {
             *used -= size * GRANULE;
@@ -135,7 +150,7 @@ impl<'a> Memory<'a> {
         if self.aside || self.readers.is_empty() {
             self.give(start, words, end);
         } else {
-            self.push(start, (words as u32) << 1 | end as u32);
+            self.push(start, (words as u32) << 1 | self.end(end) as u32);
         }
     }
 
@@ -150,10 +165,15 @@ impl<'a> Memory<'a> {
 
     /// Takes back a whole table.
     pub(super) fn give_root(&mut self, root: Root<'a>) {
-        for edge in root.edges() {
+        let trie = root.short_trie();
+        let short = core::mem::replace(&mut self.short, trie.apart);
+        self.give_tree(trie.edge.load(Relaxed));
+        self.short = false;
+        for edge in root.edges_by_head().iter().filter(|_| trie.apart) {
             self.give_tree(edge.load(Relaxed));
         }
         self.give(root.start(), root.words(), End::Low);
+        self.short = short;
     }
 
     /// All blocks under an edge.
@@ -168,6 +188,9 @@ impl<'a> Memory<'a> {
 
     /// Ends a change: what was given up waits from now on.
     pub(super) fn seal(&mut self) {
+        if self.len > WAITING {
+            self.poll();
+        }
         if self.len > self.waiting {
             self.since = self.readers.snapshot();
             // What is alone need not wait for what follows it.
@@ -223,7 +246,7 @@ impl<'a> Memory<'a> {
             self.give_root(root);
         } else {
             let end = if what & 1 == 0 { End::Low } else { End::High };
-            self.give(start, (what >> 1) as usize, end);
+            self.give_at(start, (what >> 1) as usize, end);
         }
     }
 

@@ -1,18 +1,19 @@
 //! Longest-prefix match, shared: many tables of both families in one region.
 //!
 //! A poptrie (Asai and Ohara, "Poptrie: A Compressed Trie with Population Count for Fast and
-//! Scalable Software IP Routing Table Lookup", SIGCOMM 2015): nodes of 6 bits, whose edges are
-//! found by counting bits, and direct pointing by the first bits of the address. Three things
-//! differ from the paper. One bitmap tells the runs of equal edges, leaves and nodes alike, so
-//! that a node is one block, changed by storing the edge above it. Up to four prefixes that no
-//! other one is near stand in a bucket instead of nodes. And the prefixes themselves are part of
-//! the tree, in blocks beside the nodes that look-ups do not read, in the form of the Tree Bitmap
-//! (Eatherton, Varghese and Dittia, CCR 2004). The file `block.rs` has the words.
+//! Scalable Software IP Routing Table Lookup", SIGCOMM 2015): nodes of 6 bits, whose edges have no
+//! gaps, and direct pointing by the first bits of the address. Four things differ from the paper.
+//! One row of runs tells equal edges, leaves and nodes alike, so that a node is one block, changed
+//! by storing the edge above it. The ranks of the slots are stored instead of counted. Up to four
+//! prefixes that no other one is near stand in a bucket instead of nodes. And the prefixes
+//! themselves are part of the tree, in blocks beside the nodes that look-ups do not read, in the
+//! form of the Tree Bitmap (Eatherton, Varghese and Dittia, CCR 2004). The file `block.rs` has the
+//! words.
 //!
 //! Memory: 7 to 20 bytes a prefix in tables of some thousands, all counted, more where IPv6
-//! prefixes share many bits (a node of about 24 bytes for each 6), and [`Direct`]. Cost: a look-up
+//! prefixes share many bits (a node of about 48 bytes for each 6), and [`Direct`]. Cost: a look-up
 //! is one load for direct pointing, then two for each 6 bits or a bucket at the end. A change
-//! copies one block of at most 70 words and one of at most 130; a prefix that is shorter than
+//! copies one block of at most 73 words and one of at most 130; a prefix that is shorter than
 //! direct pointing also stores each edge that it covers. The default route is one word.
 //!
 //! A change is seen whole or not at all by each look-up. A look-up that overlaps several changes
@@ -36,6 +37,7 @@ use address::aligned;
 use address::{Bits, Prefix};
 use atomic::{AtomicU32, Ordering::Acquire};
 use block::{Blocks, NONE};
+pub use burst::Value;
 use root::Root;
 pub use root::{Direct, Shape};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};

@@ -10,6 +10,7 @@
 //! of the 2^w edges holds, or inherits, its answer.
 use super::{
     address::{Bits, Prefix},
+    arena::GRANULE,
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed},
@@ -109,10 +110,11 @@ impl<'a> Root<'a> {
         self.edges
     }
 
-    /// All edges into the blocks of the table.
-    pub(super) fn edges(&self) -> impl Iterator<Item = &'a AtomicU32> {
-        let short = if self.direct == Direct::Bits0 { None } else { Some(self.short) };
-        short.into_iter().chain(self.edges)
+    /// Where the edge that an address begins with stands.
+    #[inline]
+    pub(super) fn place<B: Bits>(&self, bits: B) -> u32 {
+        let header = Self::HEADER - usize::from(self.direct == Direct::Bits0);
+        self.start() * GRANULE as u32 + (header + bits.head(self.direct.bits())) as u32
     }
 
     /// The edge that an address begins with, and the bits behind those that chose it.
@@ -125,15 +127,16 @@ impl<'a> Root<'a> {
     }
 
     /// The prefixes of at most as many bits as direct pointing, or all.
-    pub(super) const fn short_trie(&self) -> Trie<'a> {
-        Trie { edge: self.short, depth: 0, inherited: NONE }
+    pub(super) fn short_trie(&self) -> Trie<'a> {
+        let apart = self.direct != Direct::Bits0;
+        Trie { edge: self.short, depth: 0, inherited: NONE, apart }
     }
 
     /// The longer prefixes that begin with the first bits of `address`, if they stand apart.
     pub(super) fn long_trie(&self, address: u128, inherited: u32) -> Option<Trie<'a>> {
         let depth = self.direct.bits();
         let edge = self.edges.get(address.head(depth)).filter(|_| depth > 0)?;
-        Some(Trie { edge, depth, inherited })
+        Some(Trie { edge, depth, inherited, apart: false })
     }
 
     /// The trie that `prefix` belongs to; the default route belongs to none. Without what a long

@@ -26,6 +26,8 @@ pub(super) struct Trie<'a> {
     pub(super) depth: u32,
     /// What addresses get that no prefix of the trie covers.
     pub(super) inherited: u32,
+    /// Whether it stands apart from direct pointing, so that look-ups do not read it.
+    pub(super) apart: bool,
 }
 
 /// Where a prefix is or would be.
@@ -328,7 +330,8 @@ fn shrink<'a>(
     true
 }
 
-/// Publishes a draft in the place of a node.
+/// Publishes a draft in the place of a node. Where the runs stay, the node stays too: a change is the
+/// one word that leads to its prefixes, or that of one edge.
 fn replace_node<'a>(
     memory: &mut Memory<'a>,
     edge: &AtomicU32,
@@ -336,6 +339,9 @@ fn replace_node<'a>(
     draft: &Draft,
 ) -> Result<(), TableError> {
     memory.reserve(2)?;
+    if draft.runs() == node.runs() {
+        return draft.write_into(memory, node);
+    }
     let new = draft.write_alone(memory)?;
     // Release: who follows this edge finds the block written.
     edge.store(new, Release);

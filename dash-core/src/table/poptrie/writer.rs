@@ -210,7 +210,9 @@ impl<'a> PoptrieWriter<'a> {
         let prefix = Prefix::of(prefix);
         self.memory.aside = words.root(version).load(Relaxed) & HIDDEN != 0;
         if let Some(trie) = self.trie(&words, version, prefix) {
+            self.memory.short = trie.apart;
             trie.release(&mut self.memory, prefix, false);
+            self.memory.short = false;
         }
         self.memory.aside = false;
         self.release_root(&words, version);
@@ -291,10 +293,13 @@ impl<'a> PoptrieWriter<'a> {
         }
         self.memory.aside = words.root(version).load(Relaxed) & HIDDEN != 0;
         let held = match self.trie(words, version, prefix) {
-            Some(trie) => trie.hold(&mut self.memory, prefix, self.holding),
+            Some(trie) => {
+                self.memory.short = trie.apart;
+                trie.hold(&mut self.memory, prefix, self.holding)
+            }
             None => Ok(()),
         };
-        self.memory.aside = false;
+        (self.memory.aside, self.memory.short) = (false, false);
         if held.is_err() {
             self.release_root(words, version);
         }
@@ -322,7 +327,8 @@ impl<'a> PoptrieWriter<'a> {
         let root = Root::new(self.blocks(), Root::word_for(start, direct));
         let root = root.ok_or(TableError::CapacityTooLarge)?;
         root.default.store(NONE, Relaxed);
-        for edge in root.edges() {
+        root.short.store(NONE, Relaxed);
+        for edge in root.edges_by_head() {
             edge.store(NONE, Relaxed);
         }
         Ok(root)
@@ -373,7 +379,10 @@ impl<'a> PoptrieWriter<'a> {
             };
             *word = root.word();
             if let Some(trie) = trie_in(self.blocks(), root, prefix) {
-                trie.hold(&mut self.memory, prefix, true)?;
+                self.memory.short = trie.apart;
+                let held = trie.hold(&mut self.memory, prefix, true);
+                self.memory.short = false;
+                held?;
             }
             if store(self.blocks(), root, prefix, value) == NONE {
                 room = room.checked_sub(1).ok_or(TableError::Full)?;

@@ -1,6 +1,6 @@
 use super::super::{
     TableError,
-    poptrie::{Direct, Longest, Poptrie, PoptrieWriter, Shape},
+    poptrie::{Direct, Longest, Poptrie, PoptrieWriter, Shape, Value},
     quiescence::Readers,
 };
 use super::std::{
@@ -14,6 +14,7 @@ use core::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
+use dash_hal::SoftwareHints;
 use proptest::prelude::*;
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
@@ -142,14 +143,26 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
     for size in [0, 1, 2, 3, 8, 31, 32, 33, 100] {
         let mut answers = vec![None; size];
         let addresses = &v4[..size.min(v4.len())];
-        poptrie.lookup_burst(table, addresses, &mut answers);
+        poptrie.lookup_burst(&SoftwareHints, table, addresses, &mut answers);
         for (address, answer) in addresses.iter().zip(&answers) {
-            prop_assert_eq!(*answer, poptrie.lookup(table, (*address).into()));
+            prop_assert_eq!(answer.map(Value::get), poptrie.lookup(table, (*address).into()));
+        }
+        // Each second address in this table, the others in the next one or in none.
+        let tables: Vec<u32> = (0..size as u32).map(|at| table + at % 2 * (1 + at % 3)).collect();
+        let answers_in = &mut answers[..addresses.len()];
+        poptrie.lookup_burst_in(&SoftwareHints, &tables, addresses, answers_in);
+        for ((address, answer), table) in addresses.iter().zip(answers_in).zip(&tables) {
+            prop_assert_eq!(answer.map(Value::get), poptrie.lookup(*table, (*address).into()));
         }
         let addresses = &v6[..size.min(v6.len())];
-        poptrie.lookup_burst(table, addresses, &mut answers);
+        let answers_in = &mut answers[..addresses.len()];
+        poptrie.lookup_burst_in(&SoftwareHints, &tables, addresses, answers_in);
+        for ((address, answer), table) in addresses.iter().zip(answers_in).zip(&tables) {
+            prop_assert_eq!(answer.map(Value::get), poptrie.lookup(*table, (*address).into()));
+        }
+        poptrie.lookup_burst(&SoftwareHints, table, addresses, &mut answers);
         for (address, answer) in addresses.iter().zip(&answers) {
-            prop_assert_eq!(*answer, poptrie.lookup(table, (*address).into()));
+            prop_assert_eq!(answer.map(Value::get), poptrie.lookup(table, (*address).into()));
         }
     }
     let v4 = v4.into_iter().map(IpAddress::Ipv4);
@@ -241,6 +254,36 @@ fn equals_a_naive_list() {
         prop_assert_eq!(writer.usage(), empty);
         Ok(count)
     });
+}
+
+/// All 64 prefixes of a node come in an order of no pattern and go in another, others above and
+/// below them.
+#[test]
+fn a_node_becomes_dense_and_sparse_again() {
+    for v4 in DIRECTS {
+        let words = storage(PoptrieWriter::words_for(200, 1) + (5 << 17));
+        let mut writer = PoptrieWriter::new(&words, 200, 1, Readers::new(&[])).unwrap();
+        writer.replace(0, Shape { v4, ..Shape::default() }, []).unwrap();
+        let (poptrie, mut model) = (writer.table(), Model::default());
+        let at = |third: u8, length| IpCidr::new(IpAddress::v4(10, 0, third, 0), length);
+        for turn in 0..64_u8 {
+            let mut prefixes = vec![at((u32::from(turn) * 37 % 64) as u8, 24)];
+            if turn % 8 == 0 {
+                prefixes.extend([at(turn, 21), at(turn, 30), at(turn + 1, 26)]);
+            }
+            for prefix in prefixes {
+                let value = u32::from(turn) << 8 | u32::from(prefix.prefix_len());
+                assert_eq!(writer.insert(0, prefix, value), Ok(model.insert(0, prefix, value)));
+            }
+            check_all(&poptrie, &model, 0).unwrap();
+        }
+        for turn in 0..64_u8 {
+            let prefix = at((u32::from(turn) * 11 % 64) as u8, 24);
+            let value = model.find(0, prefix).map(|found| model.0.swap_remove(found).2);
+            assert_eq!(writer.remove(0, prefix), value);
+            check_all(&poptrie, &model, 0).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -384,9 +427,9 @@ fn flapping_routes() {
                         routes.iter().map(|at| last[*at as usize].load(Acquire)).collect();
                     let addresses: Vec<_> = routes.iter().map(|route| address(*route)).collect();
                     let mut answers = vec![None; 25];
-                    poptrie.lookup_burst(0, &addresses, &mut answers);
+                    poptrie.lookup_burst(&SoftwareHints, 0, &addresses, &mut answers);
                     for ((route, least), answer) in routes.iter().zip(least).zip(answers) {
-                        for answer in [answer.unwrap(), lookup(*route)] {
+                        for answer in [answer.unwrap().get(), lookup(*route)] {
                             let there = answer >> 31 == 0 && answer & 1 << 30 != 0;
                             assert!(there || answer == before[*route as usize], "{answer:#x}");
                             if there {
