@@ -33,11 +33,17 @@ class Bar:
     most: dict
     # The peers' work, where it has another name.
     beside: str = ""
-    # What a build may take of `most`, where it is not all.
+    # Builds that are bounded by our own time for x86-64-v3 instead, and what they may take of it.
     builds: dict = field(default_factory=dict)
 
-    def allowed(self, flags):
-        return self.builds.get(flags, 1.0)
+
+@dataclass
+class Limit:
+    """What our program may take of a work by itself: time of one operation, bytes of all."""
+    work: str
+    ours: str
+    ns: float = None
+    bytes: float = None
 
 
 def bar(work, ours, peers, most, huge=None):
@@ -123,16 +129,20 @@ def acl_groups(quick):
     for name in ("dash_1k", "dash_10k"):
         command = ["acl", "{data}", name, f"trace={{data}}/{name}.trace.gz"]
         groups.append(Group([command], [command], ["compile"], [], ACL_BUILDS))
-    # A stage of DASH's own size, five times over.
-    names = [f"list100_{seed}" for seed in range(1, 6)]
-    made = []
-    for seed, name in enumerate(names, 1):
-        rules = f"{{made}}/{name}.rules.gz"
-        made += [(rules, ["python3", "{here}/gen_dash.py", "--list", "100", "--seed", str(seed),
-                          "1000", "32", "{made}", name]),
-                 trace(name, "uniform", "{made}", (1 << 20) // 5 + 1)]
-    stages = ["stages", "{made}", *names]
-    groups.append(Group([["baseline"]], [stages], ["limits", "compile"], made, ACL_BUILDS))
+    # Stages of DASH's own size, of which a card has 320: five of them, and all.
+    for overlap in ("dash", "none"):
+        names = [f"list100_{overlap}_{seed}" for seed in range(1, 6)]
+        made = []
+        for seed, name in enumerate(names, 1):
+            rules = f"{{made}}/{name}.rules.gz"
+            made += [(rules, ["python3", "{here}/gen_dash.py", "--list", "100", "--overlap", overlap,
+                              "--seed", str(seed), "1000", "32", "{made}", name]),
+                     trace(name, "uniform", "{made}", (1 << 20) // 5 + 1)]
+        stages = ["stages", "{made}", overlap, *names]
+        groups.append(Group([["baseline"]], [stages], ["limits", "compile"], made, ACL_BUILDS))
+    # Tags, beside the same prefixes in the rules.
+    tags = [["tags", "100", "24000"], ["tags", "512", "1000", "shared"]]
+    groups.append(Group([], tags, ["classify", "update"], [], ("v3",)))
     return groups
 
 
@@ -142,8 +152,25 @@ ACL_BARS = [
     *(Bar(f"{name}{family} {label}", "dash_acl_burst32", ["rte_acl_scalar_bulk32"], {"4k": most},
           builds=ACL_ALLOWED)
       for name, most in ACL_SETS.items() for family in FAMILIES for label in ACL_TRACES),
-    Bar("5 stages", "dash_acl_burst32", ["baseline"], {"4k": 40.0}, "32 MiB independent", ACL_ALLOWED),
+    *(Bar(f"5 stages, {overlap}", "dash_acl_burst32", ["baseline"], {"4k": 40.0}, "32 MiB independent",
+          ACL_ALLOWED) for overlap in ("dash", "none")),
+    *(Bar(work, "dash_acl_tags", ["dash_acl_inline"], {"4k": 1.5})
+      for work in ("100 tags of 24000", "512 tags of 1000, shared")),
 ]
+ACL_BYTES = {"acl1_1k": 256e3, "fw1_1k": 512e3, "acl1_10k": 1e6, "fw1_10k": 2e6, "dash_1k": 4e5, "dash_10k": 3e6}
+ACL_LIMITS = [
+    *(Limit(f"{name}{family} uniform", "dash_acl_burst32", bytes=most * (2 if family else 1))
+      for name, most in ACL_BYTES.items() for family in FAMILIES),
+    Limit("dash_1k compile", "dash_acl", ns=10e6),
+    Limit("dash_10k compile", "dash_acl", ns=250e6),
+    *(Limit(f"5 stages, {overlap}", "dash_acl_burst32", bytes=5 * most)
+      for overlap, most in (("dash", 3e6), ("none", 1.5e6))),
+    # The time is that of one group, of 50,500 prefixes on each side.
+    *(Limit(f"320 groups, {overlap}, compile", "dash_acl", ns=400e6, bytes=1e9) for overlap in ("dash", "none")),
+    *(Limit(f"{tags} change{what}", "dash_acl_tags", ns=50e3)
+      for tags in ("100 tags of 24000", "512 tags of 1000, shared") for what in ("", " of a /8")),
+]
+
 
 def lpm_groups(quick):
     phases = ["build", "look-up", "update", "default"]
@@ -176,3 +203,5 @@ PARTS = {
     "acl": (acl_groups, ACL_BARS),
     "lpm": (lpm_groups, LPM_BARS),
 }
+
+LIMITS = {"acl": ACL_LIMITS}

@@ -5,12 +5,12 @@
 //! prefixes of its more specific side and then verified, or, where too many rules meet, by a
 //! decision diagram over all fields; compilation chooses for each group. Lists are
 //! never multiplied out. A rule names a tag by number; the prefixes of the tags are the tables of
-//! one [`Poptrie`], shared by all groups, so a prefix comes and goes without a group being touched.
+//! one [`Poptrie`](super::poptrie), shared by all groups, so a prefix comes and goes without a group being touched.
 //!
 //! Memory: an image takes 0.1 to 0.6 kB a rule and 8 to 30 bytes for each prefix of a list,
 //! [`AclWriter::words_bound`] at most. Replacing a group needs the words of the old and of the new
 //! image, and those of the compilation, at the same time. Beside the images 1 word a group, and
-//! [`PoptrieWriter::words_for`] for the tags.
+//! those of the tags' [poptrie](super::poptrie).
 //!
 //! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
 //! or one load for each level of the diagram; for each rule with tags that is verified one
@@ -25,21 +25,22 @@ mod compile;
 mod image;
 mod key;
 mod store;
+mod tags;
 
 pub use compile::Size;
 
 use super::{
     Demand, TableError,
     atomic::{AtomicU32, Ordering::Relaxed},
-    poptrie::{Poptrie, PoptrieWriter},
     quiescence::Readers,
 };
 use classify::{BURST, Classifier, NO_RULE};
 use compile::Compiler;
 use core::ops::RangeInclusive;
-use image::{RULE_WORDS, RULES_AT, word};
+use image::{RULE_WORDS, RULES_AT, SOURCE};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use store::{GROUP_V6, NO_GROUP, Store};
+use tags::{Tags, TagsWriter};
 
 /// The fields that rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,13 @@ pub struct Headers {
     pub source_port: u16,
     /// Destination port, 0 for protocols without ports.
     pub destination_port: u16,
+}
+
+impl Headers {
+    #[inline]
+    const fn address(&self, side: usize) -> IpAddress {
+        if side == SOURCE { self.source } else { self.destination }
+    }
 }
 
 /// One rule. An empty list matches everything; else any element does. A side that has both
@@ -118,7 +126,7 @@ pub struct Capacity {
 pub struct Acl<'a> {
     groups: &'a [AtomicU32],
     images: &'a [AtomicU32],
-    tags: Poptrie<'a>,
+    tags: Tags<'a>,
 }
 
 /// The only writer.
@@ -126,8 +134,7 @@ pub struct Acl<'a> {
 pub struct AclWriter<'a> {
     table: Acl<'a>,
     store: Store<'a>,
-    tags: PoptrieWriter<'a>,
-    tag_count: usize,
+    tags: TagsWriter<'a>,
     /// The group that is being compiled.
     building: Option<Building<'a>>,
     /// Compiled groups, in the order in which they will be published.
@@ -147,11 +154,12 @@ impl<'a> AclWriter<'a> {
     pub const fn words_for(capacity: &Capacity) -> usize {
         Store::words_for(capacity.words, capacity.groups)
             .saturating_add(capacity.groups)
-            .saturating_add(PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags))
+            .saturating_add(TagsWriter::words_for(capacity.tag_prefixes))
     }
 
     /// Words of [`Capacity`] that suffice to compile these rules: 84 a rule, 50 an element of its
-    /// lists, and 2,048. Most images take a fraction, and [`Self::compile`] tells which.
+    /// lists, one for each 8 tags up to the highest number, and 4,096. Most images take a fraction,
+    /// and [`Self::compile`] tells which.
     #[must_use]
     pub fn words_bound(rules: &[Rule<'_>]) -> usize {
         let elements: usize = rules
@@ -166,7 +174,10 @@ impl<'a> AclWriter<'a> {
                     + rule.destination_ports.len()
             })
             .sum();
-        84 * rules.len() + 50 * elements + 2048
+        let tags =
+            rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
+        let tags = tags.max().map_or(0, |highest| *highest as usize / 8 + 4);
+        84 * rules.len() + 50 * elements + tags + 4096
     }
 
     /// No groups, no tags, over `words`.
@@ -180,27 +191,19 @@ impl<'a> AclWriter<'a> {
         if readers.len() > super::quiescence::MAX_READERS {
             return Err(TableError::CapacityTooLarge);
         }
-        let tag_words = PoptrieWriter::words_for(capacity.tag_prefixes, capacity.tags);
+        let tag_words = TagsWriter::words_for(capacity.tag_prefixes);
         let words = words.get(..Self::words_for(capacity)).ok_or(TableError::StorageTooSmall)?;
         let (groups, words) =
             words.split_at_checked(capacity.groups).ok_or(TableError::StorageTooSmall)?;
         let (tag_words, words) =
             words.split_at_checked(tag_words).ok_or(TableError::StorageTooSmall)?;
-        let tags = PoptrieWriter::new(tag_words, capacity.tag_prefixes, capacity.tags, readers)?;
+        let tags = TagsWriter::new(tag_words, capacity.tags, capacity.tag_prefixes, readers)?;
         let store = Store::new(words, readers)?;
         for group in groups {
             group.store(NO_GROUP, Relaxed);
         }
         let table = Acl { groups, images: store.words(), tags: tags.table() };
-        Ok(Self {
-            table,
-            store,
-            tags,
-            tag_count: capacity.tags,
-            building: None,
-            first: NO_GROUP,
-            last: NO_GROUP,
-        })
+        Ok(Self { table, store, tags, building: None, first: NO_GROUP, last: NO_GROUP })
     }
 
     /// The view for readers.
@@ -339,11 +342,7 @@ impl<'a> AclWriter<'a> {
     /// # Errors
     /// `Full`, `Busy`, `CapacityTooLarge`.
     pub fn add_to_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
-        let new = self.table.tags.get(tag, prefix).is_none();
-        if new {
-            self.tags.insert(tag, prefix, 0)?;
-        }
-        Ok(new)
+        self.tags.add(tag, prefix)
     }
 
     /// Takes a prefix from a tag; answers whether it was there. Never refused here: what is given
@@ -351,7 +350,7 @@ impl<'a> AclWriter<'a> {
     /// # Errors
     /// `Busy`.
     pub fn remove_from_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
-        Ok(self.tags.remove(tag, prefix).is_some())
+        self.tags.remove(tag, prefix)
     }
 
     /// Whether the numbers of a group and of the tags of its rules are in range.
@@ -361,7 +360,7 @@ impl<'a> AclWriter<'a> {
         self.check_group(group, rules).map(|_| ())
     }
 
-    /// Counts a prefix that is added to a tag in `demand`, as [`PoptrieWriter::admit`] does.
+    /// Counts a prefix that is added to a tag in `demand`, and so in that of the next.
     /// # Errors
     /// `Full`, `Busy`, `CapacityTooLarge`.
     pub fn admit_to_tag(
@@ -373,25 +372,24 @@ impl<'a> AclWriter<'a> {
         self.tags.admit(tag, prefix, demand)
     }
 
-    /// Makes a place for a prefix of a tag, as [`PoptrieWriter::hold`] does.
+    /// Makes a place for a prefix of a tag, so that it is not refused, whatever is removed before
+    /// it. For transactions: all are held first, and all are released at the end.
     /// # Errors
     /// `Full`, `Busy`, `CapacityTooLarge`.
     pub fn hold_in_tag(&mut self, tag: u32, prefix: IpCidr) -> Result<(), TableError> {
         self.tags.hold(tag, prefix)
     }
 
-    /// Gives back the place of a prefix that a tag does not have; idempotent.
-    pub fn release_in_tag(&mut self, tag: u32, prefix: IpCidr) {
-        self.tags.release(tag, prefix);
+    /// Gives back what is held, and the place of a prefix that no tag has; idempotent.
+    pub fn release_in_tag(&mut self, prefix: IpCidr) {
+        self.tags.release(prefix);
     }
 
     /// The word of a group, if there is one and the tags of `rules` are.
     fn check_group(&self, group: u32, rules: &[Rule<'_>]) -> Result<&'a AtomicU32, TableError> {
         let mut tags =
             rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
-        if tags.any(|tag| *tag as usize >= self.tag_count) {
-            return Err(TableError::CapacityTooLarge);
-        }
+        tags.try_for_each(|tag| self.tags.check(*tag))?;
         self.table.groups.get(group as usize).ok_or(TableError::CapacityTooLarge)
     }
 }
@@ -436,20 +434,20 @@ impl Acl<'_> {
         }
         let version = if group & GROUP_V6 == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
         let image = store::image(self.images, group & !GROUP_V6);
-        let in_tag = |tag, address| self.tags.lookup(tag, address).is_some();
         let mut best = [NO_RULE; N];
-        let of_version = Classifier { words: image, tags: in_tag }.classify(headers, &mut best);
-        for ((headers, found), best) in headers.iter().zip(matches).zip(best) {
-            let ours = of_version
-                || headers.source.version() == version && headers.destination.version() == version;
-            *found = if !ours {
-                Match::OtherVersion
-            } else if best == NO_RULE {
-                Match::NoRule
-            } else {
-                let at = RULES_AT + RULE_WORDS * best as usize;
-                Match::Rule { priority: word(image, at), value: word(image, at + 1) }
-            };
+        let of_version = Classifier { words: image, tags: self.tags }.classify(headers, &mut best);
+        let rules = image.get(RULES_AT..).unwrap_or_default().as_chunks::<RULE_WORDS>().0;
+        for (best, found) in best.iter().zip(matches.iter_mut()).take(headers.len()) {
+            *found = rules.get(*best as usize).map_or(Match::NoRule, |[priority, value]| {
+                Match::Rule { priority: priority.load(Relaxed), value: value.load(Relaxed) }
+            });
+        }
+        if !of_version {
+            for (headers, found) in headers.iter().zip(matches) {
+                if headers.source.version() != version || headers.destination.version() != version {
+                    *found = Match::OtherVersion;
+                }
+            }
         }
     }
 }

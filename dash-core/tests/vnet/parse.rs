@@ -254,8 +254,8 @@ fn upper(ip: &mut Ip, bytes: &[u8], v6: bool) -> Result<(), Fault> {
             if length < 8 {
                 return Err("parse.udp_length_short");
             }
-            if length > bytes.len() {
-                return cut("parse.udp_length");
+            if length > bytes.len() && !fragment {
+                return Err("parse.udp_length");
             }
             ip.ports = (word(bytes, 0), word(bytes, 2));
             ip.has_ports = true;
@@ -270,8 +270,8 @@ fn upper(ip: &mut Ip, bytes: &[u8], v6: bool) -> Result<(), Fault> {
             if header < 20 {
                 return Err("parse.tcp_data_offset");
             }
-            if header > bytes.len() {
-                return cut("parse.tcp_options_truncated");
+            if header > bytes.len() && !fragment {
+                return Err("parse.tcp_options_truncated");
             }
             ip.ports = (word(bytes, 0), word(bytes, 2));
             ip.has_ports = true;

@@ -24,8 +24,9 @@ fn main() -> ExitCode {
         "packet" => packet::start(&arguments).and_then(turns::take),
         "lpm" => lpm::start(&arguments).and_then(turns::take),
         "acl" => acl::start(&arguments).and_then(turns::take),
+        "tags" => acl::tags::start(&arguments).and_then(turns::take),
         "stages" => acl::start_stages(&arguments).and_then(turns::take),
-        _ => Err("usage: peers hash|mapping|packet|lpm|acl|stages [ARGUMENTS]".into()),
+        _ => Err("usage: peers hash|mapping|packet|lpm|acl|tags|stages [ARGUMENTS]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! The compiled form of a group: one run of 32-bit words, written once, read by all cores.
 //!
 //! ```text
-//! header · rules · protocol classes · keys and lists of both sides · runs · records · checks
+//! header · rules · protocol classes · keys and lists of both sides · runs · lists of tags · records · checks
 //!        · port classes · diagram
 //! ```
 //! Offsets are in words from the start of the run. Half words are packed two a word, the lower one
@@ -20,6 +20,12 @@ pub(super) const fn of<T>(pair: &[T; 2], side: usize) -> &T {
     if side == SOURCE { source } else { destination }
 }
 
+#[inline]
+pub(super) const fn of_mut<T>(pair: &mut [T; 2], side: usize) -> &mut T {
+    let [source, destination] = pair;
+    if side == SOURCE { source } else { destination }
+}
+
 /// Words of the header; a word that a group does not need is 0.
 pub(super) mod header {
     /// Words of a key: 1, 2 or 4.
@@ -28,8 +34,6 @@ pub(super) mod header {
     pub(crate) const RULES: usize = 1;
     /// Records of rules that lists lead to.
     pub(crate) const RECORDS: usize = 2;
-    /// Logarithm of the ranges of destination ports of a record, above it that of addresses.
-    pub(crate) const RANGE_BITS: usize = 3;
     /// Intervals of the source or destination ports that the diagram tells apart: number of
     /// classes, then the page table.
     pub(crate) const fn ports(side: usize) -> usize {
@@ -39,16 +43,20 @@ pub(super) mod header {
     pub(crate) const LEVELS: usize = 8;
     /// 1 in a group of IPv6.
     pub(crate) const VERSION: usize = 11;
+    /// The map from the tags of a side to records, [`super::tag_map`].
+    pub(crate) const fn tags(side: usize) -> usize {
+        12 + side
+    }
     /// The side whose intervals are the rows of the diagram; the other one has classes.
     pub(crate) const ROW_SIDE: usize = 9;
     /// The services: the class of each combination of protocol, source port and destination port.
     pub(crate) const SERVICES: usize = 10;
     /// What a side holds, [`super::side`].
     pub(crate) const fn side(side: usize) -> usize {
-        16 + 8 * side
+        16 + 16 * side
     }
     /// First level: [`super::LEVEL_WORDS`] each.
-    pub(crate) const LEVEL: usize = 32;
+    pub(crate) const LEVEL: usize = 48;
     /// All words.
     pub(crate) const WORDS: usize = LEVEL + super::LEVEL_WORDS * super::MAX_LEVELS;
 }
@@ -61,21 +69,73 @@ pub(super) mod side {
     pub(crate) const COMMON: usize = 1;
     /// Number of intervals.
     pub(crate) const COUNT: usize = 4;
-    /// Last value before each interval.
+    /// Last value before each interval, sorted; as many more follow as a search looks at, which are
+    /// above all numbers.
     pub(crate) const KEYS: usize = 5;
     /// The records of each interval and of values outside: none (0), one ([`super::run::ONE`]), or
     /// the start of a run.
     pub(crate) const LISTS: usize = 6;
     /// The diagram's row or class of each interval, and of values outside.
     pub(crate) const CELLS: usize = 7;
+    /// A word for each first byte of a number: how far its first word is shifted to tell its bucket,
+    /// and above it what is added, [`super::bucket`].
+    pub(crate) const FIRST_BYTES: usize = 8;
+    /// For each bucket the interval that its first number is in, or one before it.
+    pub(crate) const BUCKETS: usize = 9;
+    /// Logarithm of the keys that a search looks at.
+    pub(crate) const WINDOW_BITS: usize = 10;
+}
+
+/// Words of a cache line.
+pub(super) const LINE: usize = 16;
+
+/// First bytes of a number.
+pub(super) const FIRST_BYTES: usize = 256;
+/// Buckets have about so many keys, if these are spread evenly.
+pub(super) const BUCKET_KEYS: usize = 3;
+/// Logarithm of the most buckets of a first byte: what a step of the compilation may cost.
+pub(super) const BUCKET_BITS: u32 = 12;
+/// Bits of the shift in the word of a first byte.
+const SHIFT_BITS: u32 = 5;
+/// Buckets fit the rest.
+pub(super) const MAX_BUCKETS: usize = 1 << (32 - SHIFT_BITS);
+
+/// The word of first byte `byte`, whose `1 << bits` buckets start at `start`. What it adds to the
+/// first bits of a number makes up for those of the byte itself.
+pub(super) const fn first_byte(start: usize, byte: usize, bits: u32) -> u32 {
+    (start as u32).wrapping_sub((byte as u32) << bits) << SHIFT_BITS | (24 - bits)
+}
+
+/// The bucket of a number that starts with word `first`.
+#[inline]
+pub(super) fn bucket(first_bytes: &[AtomicU32; FIRST_BYTES], first: u32) -> usize {
+    let entry = word(first_bytes, (first >> 24) as usize);
+    let shifted = first >> (entry & ((1 << SHIFT_BITS) - 1));
+    (shifted.wrapping_add(entry >> SHIFT_BITS)) as usize & (MAX_BUCKETS - 1)
+}
+
+/// Fewest keys that a search looks at.
+pub(super) const WINDOW: usize = 16;
+/// Fewest if that is not enough.
+pub(super) const WIDE_WINDOW: usize = 64;
+
+/// The map from the tags of a side to lists of records: two words, then a pair of words for each
+/// chunk of tags, then one list for each tag that is there, in the form of [`side::LISTS`].
+pub(super) mod tag_map {
+    /// Number of the first chunk.
+    pub(crate) const FIRST: usize = 0;
+    /// Number of chunks.
+    pub(crate) const COUNT: usize = 1;
+    /// The pairs: one bit for each tag, and where the list of the first of them is.
+    pub(crate) const PAIRS: usize = 2;
 }
 
 /// Most levels of a diagram: four for a side of 2¹⁶ classes, five for the ports.
 pub(super) const MAX_LEVELS: usize = 10;
-/// Words of a level: shift and mask of its digit, start and stride of its nodes, in half words.
+/// Words of a level: shift and mask of its digit, first word of its nodes, half words of one.
 pub(super) const LEVEL_WORDS: usize = 4;
-/// In the shift of a level whose digit is one of the ports and the protocol.
-pub(super) const PORT_DIGIT: u32 = 1 << 8;
+/// In the shift of a level whose digit is one of the service.
+pub(super) const SERVICE_LEVEL: u32 = 1 << 8;
 
 /// Words of a rule: priority, value.
 pub(super) const RULE_WORDS: usize = 2;
@@ -95,14 +155,16 @@ pub(super) mod record {
     pub(crate) const RULE: usize = 0;
     /// One bit for each class of protocols.
     pub(crate) const PROTOCOLS: usize = 1;
-    /// First and last source port, a half word each.
+    /// First source port, and how many follow, a half word each.
     pub(crate) const SOURCE_PORT: usize = 2;
     /// Where the checks are.
     pub(crate) const CHECKS: usize = 3;
-    /// Ranges of destination ports like that, as many as all records of the group have; then first
-    /// addresses, then last addresses, of the side that did not lead to the record. The last range
-    /// is repeated; ranges that do not fit have one around them all here, and a check.
-    pub(crate) const RANGES: usize = 4;
+    /// [`super::PORT_RANGES`] of destination ports like that; then first addresses, then last ones,
+    /// of the side that did not lead to the record. The last range is repeated; ranges that do not
+    /// fit have one around them all here, and a check.
+    pub(crate) const PORTS: usize = 4;
+    /// First addresses.
+    pub(crate) const ADDRESSES: usize = PORTS + super::PORT_RANGES;
     /// In [`RULE`]: every address of that side.
     pub(crate) const ANY: u32 = 1 << 31;
     /// In [`RULE`]: there are checks.
@@ -111,12 +173,19 @@ pub(super) mod record {
     pub(crate) const INDEX: u32 = CHECKED - 1;
 }
 
-/// Logarithm of the most ranges that a record has.
-pub(super) const MAX_RANGE_BITS: usize = 3;
+/// Ranges of ports that a record has room for; few rules list more.
+pub(super) const PORT_RANGES: usize = 8;
 
-/// Words of a record with `1 << bits` ranges of ports and of addresses.
-pub(super) const fn record_words(key_words: usize, bits: [usize; 2]) -> usize {
-    record::RANGES + (1 << bits[0]) + ((2 * key_words) << bits[1])
+/// Ranges of addresses.
+#[inline]
+pub(super) const fn address_ranges(key_words: usize) -> usize {
+    if key_words < 4 { 8 } else { 4 }
+}
+
+/// Words of a record.
+#[inline]
+pub(super) const fn record_words(key_words: usize) -> usize {
+    (record::ADDRESSES + 2 * address_ranges(key_words) * key_words).next_multiple_of(LINE)
 }
 
 /// Protocol classes from here on share the last bit of a record.
@@ -134,7 +203,7 @@ pub(super) mod check {
     pub(crate) const SOURCE: u32 = 3;
     /// Destination address.
     pub(crate) const DESTINATION: u32 = 4;
-    /// Kind, number of ranges, number of tags.
+    /// Kind, number of ranges, number of ranges of tags; then the first and last values of both.
     pub(crate) const WORDS: usize = 3;
     /// Set in the kind of all checks but the last.
     pub(crate) const MORE: u32 = 1 << 8;

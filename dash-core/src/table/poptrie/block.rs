@@ -196,6 +196,19 @@ impl<'a> Blocks<'a> {
         self.prefetch_word(hints, start + RANKS as u32);
     }
 
+    /// The prefixes at `start`, or none at [`NONE`].
+    pub(super) fn prefixes(self, start: u32) -> Prefixes<'a> {
+        let none = Prefixes { start: NONE, numbers: 0, values: &[] };
+        if start == NONE {
+            return none;
+        }
+        let Some((numbers, values)) = self.at(start).split_at_checked(Prefixes::HEADER) else {
+            return none;
+        };
+        let add = |sum, word: &AtomicU32| sum << 32 | u128::from(word.load(Relaxed));
+        Prefixes { start, numbers: numbers.iter().rev().fold(0, add), values }
+    }
+
     /// The answer of the bucket behind `edge`.
     #[inline]
     pub(super) fn answer<B: Bits>(self, edge: u32, bits: B) -> u32 {
@@ -308,19 +321,15 @@ impl<'a> Node<'a> {
         Self::HEADER + last + 1
     }
 
-    pub(super) fn prefixes(self) -> Prefixes<'a> {
+    /// The start of the block of its prefixes, or [`NONE`].
+    #[inline]
+    pub(super) fn prefix_block(self) -> u32 {
         // Acquire: pairs with the store in `set_prefixes`.
-        let start = self.words.first().map_or(NONE, |word| word.load(Acquire));
-        let none = Prefixes { start: NONE, numbers: 0, values: &[] };
-        if start == NONE {
-            return none;
-        }
-        let Some((numbers, values)) = self.blocks.at(start).split_at_checked(Prefixes::HEADER)
-        else {
-            return none;
-        };
-        let add = |sum, word: &AtomicU32| sum << 32 | u128::from(word.load(Relaxed));
-        Prefixes { start, numbers: numbers.iter().rev().fold(0, add), values }
+        self.words.first().map_or(NONE, |word| word.load(Acquire))
+    }
+
+    pub(super) fn prefixes(self) -> Prefixes<'a> {
+        self.blocks.prefixes(self.prefix_block())
     }
 }
 

@@ -100,6 +100,15 @@ impl<'a> Bucket<'a> {
         Some(Found { length, bits: u128::from(key & (key - 1)) << 112, value: word(value)? })
     }
 
+    /// Tells the value of each entry, and whether it covers the address whose next bits are `bits`.
+    #[inline]
+    pub(super) fn covering(self, bits: u128, mut tell: impl FnMut(u32, bool)) {
+        for entry in self.entries() {
+            let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;
+            tell(entry.value.load(Acquire), covers);
+        }
+    }
+
     /// Length and value of the longest entry that covers the address whose next bits are `bits`.
     pub(super) fn cover(self, bits: u128) -> Option<(u32, u32)> {
         self.entries().find_map(|entry| {

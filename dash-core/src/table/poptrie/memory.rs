@@ -28,11 +28,13 @@ const ROOT: u32 = u32::MAX;
 pub(super) struct Memory<'a> {
     arena: Arena<'a>,
     ring: &'a [AtomicU32],
-    /// Places of the ring that are in use: from `first`, `len` of them; the first `waiting` of
-    /// these were given up before `waiting_since`, the others before `since`.
+    /// Places of the ring that are in use: from `first`, `len` of them. The first `waiting` of
+    /// these were given up before `waiting_since`, those up to `sealed` before `since`, the others
+    /// by the change that is being made.
     first: usize,
     len: usize,
     waiting: usize,
+    sealed: usize,
     readers: Readers<'a>,
     waiting_since: Snapshot,
     since: Snapshot,
@@ -72,6 +74,7 @@ impl<'a> Memory<'a> {
             first: 0,
             len: 0,
             waiting: 0,
+            sealed: 0,
             readers,
             waiting_since: now.clone(),
             since: now,
@@ -191,8 +194,9 @@ impl<'a> Memory<'a> {
         if self.len > WAITING {
             self.poll();
         }
-        if self.len > self.waiting {
+        if self.len > self.sealed {
             self.since = self.readers.snapshot();
+            self.sealed = self.len;
             // What is alone need not wait for what follows it.
             if self.waiting == 0 {
                 self.wait();
@@ -201,7 +205,7 @@ impl<'a> Memory<'a> {
     }
 
     fn wait(&mut self) {
-        self.waiting = self.len;
+        self.waiting = self.sealed;
         self.waiting_since = self.since.clone();
     }
 
@@ -238,6 +242,7 @@ impl<'a> Memory<'a> {
         self.first = if at + 1 < self.ring.len() / PLACE { at + 1 } else { 0 };
         self.len -= 1;
         self.waiting = self.waiting.saturating_sub(1);
+        self.sealed = self.sealed.saturating_sub(1);
         let Some([start, what]) = self.ring.get(at * PLACE..).and_then(<[_]>::first_chunk) else {
             return;
         };

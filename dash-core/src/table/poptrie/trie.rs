@@ -155,8 +155,9 @@ impl<'a> Trie<'a> {
         }
     }
 
-    /// Changes the value of `prefix`, which has a place, to `value` or to [`NONE`]; the old one.
-    pub(super) fn set(&self, blocks: Blocks<'a>, prefix: Prefix, value: u32) -> u32 {
+    /// Changes the value of `prefix`, which has a place, to `value` or to [`NONE`], and with
+    /// `spread` the edges that it covers; the old one.
+    pub(super) fn set(&self, blocks: Blocks<'a>, prefix: Prefix, value: u32, spread: bool) -> u32 {
         let Some(way) = self.way(blocks, prefix) else { return NONE };
         match way.place {
             Place::Leaf => NONE,
@@ -172,6 +173,9 @@ impl<'a> Trie<'a> {
                 let Some(word) = prefixes.value(number) else { return NONE };
                 let old = word.load(Relaxed);
                 word.store(value, Release);
+                if !spread {
+                    return old;
+                }
                 let (first, count) = slots(number);
                 let length = way.entry.length;
                 let edge = match prefixes.cover(first, length) {

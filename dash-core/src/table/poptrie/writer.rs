@@ -31,6 +31,8 @@ pub struct PoptrieWriter<'a> {
     holding: bool,
     /// Whether nothing waited for readers when it began.
     settled: bool,
+    /// Whether look-ups are made, to which each edge tells its answer.
+    spread: bool,
 }
 
 /// What the memory is used for, in bytes.
@@ -87,7 +89,15 @@ impl<'a> PoptrieWriter<'a> {
             }
         }
         let table = Poptrie { tables, blocks: memory.blocks() };
-        Ok(Self { table, memory, prefixes, len: 0, holding: false, settled: false })
+        Ok(Self { table, memory, prefixes, len: 0, holding: false, settled: false, spread: true })
+    }
+
+    /// For [`Covering`](super::Covering), [`Poptrie::longest`] and [`Poptrie::get`] only: a change of a
+    /// short prefix costs as little as that of a long one, but [`Poptrie::lookup`] means nothing.
+    #[must_use]
+    pub const fn without_lookup(mut self) -> Self {
+        self.spread = false;
+        self
     }
 
     /// The view for readers.
@@ -310,7 +320,7 @@ impl<'a> PoptrieWriter<'a> {
     /// Changes the value of a prefix that has a place.
     fn store(&mut self, words: &Table<'a>, version: IpVersion, prefix: Prefix, value: u32) {
         if let Some(root) = self.root(words, version) {
-            store(self.blocks(), root, prefix, value);
+            store(self.blocks(), root, prefix, value, self.spread);
             // Release: who follows this word finds the table written.
             words.root(version).store(root.word(), Release);
         }
@@ -384,7 +394,7 @@ impl<'a> PoptrieWriter<'a> {
                 self.memory.short = false;
                 held?;
             }
-            if store(self.blocks(), root, prefix, value) == NONE {
+            if store(self.blocks(), root, prefix, value, self.spread) == NONE {
                 room = room.checked_sub(1).ok_or(TableError::Full)?;
                 *count += 1;
             }
@@ -405,15 +415,15 @@ fn trie_in<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix) -> Option<Tri
 }
 
 /// Changes the value of a prefix that has a place; the old one.
-fn store<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix, value: u32) -> u32 {
+fn store<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix, value: u32, spread: bool) -> u32 {
     let Some(trie) = trie_in(blocks, root, prefix) else {
         let old = root.default.load(Relaxed);
         root.default.store(value, Release);
         return old;
     };
-    let old = trie.set(blocks, prefix, value);
+    let old = trie.set(blocks, prefix, value, spread);
     let width = root.direct.bits();
-    if prefix.length <= width {
+    if spread && prefix.length <= width {
         let count = 1 << (width - prefix.length);
         let first = super::address::Bits::head(prefix.address, width);
         let edges = root.edges_by_head().iter().enumerate().skip(first).take(count);

@@ -1,6 +1,7 @@
 //! The ACL, beside `rte_acl`: `acl.c`, with the same rules and headers; and the five stages of one
 //! direction, beside the machine's random reads.
 
+pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -9,13 +10,13 @@ use std::{hint::black_box, sync::atomic::AtomicU32, time::Duration};
 
 use dash_benches::CpuTime;
 use dash_core::table::{
-    acl::{Acl, AclWriter, Capacity, Headers, Match},
+    acl::{Acl, AclWriter, Capacity, Headers, Match, Rule},
     quiescence::Readers,
 };
 use smoltcp::wire::IpVersion;
 
 use crate::turns::{Failure, Line, Part};
-use work::{Family, RuleSet};
+use work::{Family, RuleSet, Trace};
 
 /// Packets that are classified by one call.
 const BURST: usize = 32;
@@ -37,12 +38,15 @@ struct Groups {
 
 impl Groups {
     fn new(groups: usize, words: usize) -> Result<Self, Failure> {
-        let capacity = Capacity { groups, words, tags: 0, tag_prefixes: 0 };
+        Self::with(&Capacity { groups, words, tags: 0, tag_prefixes: 0 })
+    }
+
+    fn with(capacity: &Capacity) -> Result<Self, Failure> {
         let words: Vec<AtomicU32> =
-            (0..AclWriter::words_for(&capacity)).map(|_| AtomicU32::new(0)).collect();
+            (0..AclWriter::words_for(capacity)).map(|_| AtomicU32::new(0)).collect();
         // Nothing reads while a group is compiled.
         let readers = Readers::new(&[]);
-        let writer = AclWriter::new(words.leak(), &capacity, readers)
+        let writer = AclWriter::new(words.leak(), capacity, readers)
             .map_err(|error| format!("{error:?}"))?;
         Ok(Self { acl: writer.table(), writer, hits: Vec::new(), bytes: 0 })
     }
@@ -50,35 +54,48 @@ impl Groups {
     /// Compiles one; the CPU time, and the bytes of the image and of the counters.
     fn set(&mut self, group: u32, set: &RuleSet) -> Result<(CpuTime, u64), Failure> {
         let version = if set.family == Family::V4 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-        let rules = set.rules(self.hits.len() as u32);
+        self.compile(group, version, &set.rules(self.hits.len() as u32))
+    }
+
+    fn compile(
+        &mut self,
+        group: u32,
+        version: IpVersion,
+        rules: &[Rule<'_>],
+    ) -> Result<(CpuTime, u64), Failure> {
         self.hits.resize(self.hits.len() + rules.len(), [0; 2]);
         let mut time = CpuTime::default();
         time.start();
-        let size = self.writer.compile(version, &rules).map_err(|error| format!("{error:?}"))?;
+        let size = self.writer.compile(version, rules).map_err(|error| format!("{error:?}"))?;
         time.stop();
-        self.writer.set_group(group, version, &rules).map_err(|error| format!("{error:?}"))?;
+        self.writer.set_group(group, version, rules).map_err(|error| format!("{error:?}"))?;
         let counters = size_of::<[u64; 2]>() * rules.len();
         let bytes = (4 * size.compiled + counters) as u64;
         eprintln!("compiled {} rules: {bytes} bytes, scratch {}", rules.len(), 4 * size.scratch);
         Ok((time, bytes))
     }
 
-    /// The sum of the numbers of the rules that a group finds, each of which counts.
+    /// The sum of the numbers of the rules that a group finds for a burst, each of which counts.
     fn sum(&mut self, group: u32, headers: &[Headers]) -> u64 {
         let mut found = [Match::NoGroup; BURST];
         let mut sum = 0;
-        for headers in headers.chunks(BURST) {
-            self.acl.classify_burst(group, headers, &mut found);
-            for found in &found[..headers.len()] {
-                if let Match::Rule { priority, value } = found {
-                    sum += u64::from(*priority);
-                    if let Some([packets, bytes]) = self.hits.get_mut(*value as usize) {
-                        *packets += 1;
-                        *bytes += PACKET;
-                    }
+        self.acl.classify_burst(group, headers, &mut found);
+        for found in &found[..headers.len()] {
+            if let Match::Rule { priority, value } = found {
+                sum += u64::from(*priority);
+                if let Some([packets, bytes]) = self.hits.get_mut(*value as usize) {
+                    *packets += 1;
+                    *bytes += PACKET;
                 }
             }
         }
+        sum
+    }
+
+    /// The sum for all bursts of a trace.
+    fn sum_all(&mut self, group: u32, trace: &Trace) -> u64 {
+        let mut sum = 0;
+        trace.bursts(|headers| sum += self.sum(group, headers));
         sum
     }
 }
@@ -88,7 +105,7 @@ struct OneGroup {
     groups: Groups,
     name: String,
     set: RuleSet,
-    traces: Vec<(String, Vec<Headers>)>,
+    traces: Vec<(String, Trace)>,
 }
 
 /// `acl [--v6 pre|spread] FOLDER NAME LABEL=TRACE...`.
@@ -105,7 +122,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
         .iter()
         .map(|trace| {
             let (label, path) = trace.split_once('=').ok_or("LABEL=TRACE")?;
-            Ok((label.to_owned(), work::trace(path, family)?))
+            Ok((label.to_owned(), Trace::load(path, family)?))
         })
         .collect::<Result<_, Failure>>()?;
     let mut groups = Groups::new(1, WORDS)?;
@@ -133,7 +150,7 @@ impl Part for OneGroup {
                 queries: headers.len() as u64,
             };
             let groups = &mut self.groups;
-            line.measure(|| groups.sum(0, black_box(headers)))?;
+            line.measure(|| groups.sum_all(0, black_box(headers)))?;
         }
         Ok(())
     }
@@ -142,8 +159,10 @@ impl Part for OneGroup {
 /// The groups of the stages of one direction, and headers drawn from all of them in equal parts.
 struct Stages {
     groups: Groups,
+    /// How their prefixes overlap.
+    overlap: String,
     sets: Vec<RuleSet>,
-    headers: Vec<Headers>,
+    headers: Trace,
 }
 
 /// Groups of all stages of both directions of the ENIs of one card.
@@ -151,10 +170,10 @@ const ALL_GROUPS: u32 = 320;
 /// Words for them.
 const ALL_WORDS: usize = 240 << 20;
 
-/// `stages FOLDER NAME...`: every header is classified by all groups, no decision taken.
+/// `stages FOLDER OVERLAP NAME...`: every header is classified by all groups, no decision taken.
 pub(crate) fn start_stages(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
-    let [folder, names @ ..] = arguments else {
-        return Err("usage: peers stages FOLDER NAME...".into());
+    let [folder, overlap, names @ ..] = arguments else {
+        return Err("usage: peers stages FOLDER OVERLAP NAME...".into());
     };
     let mut groups = Groups::new(names.len(), WORDS)?;
     let (mut sets, mut parts) = (Vec::new(), Vec::new());
@@ -162,12 +181,12 @@ pub(crate) fn start_stages(arguments: &[String]) -> Result<Box<dyn Part>, Failur
         let set = RuleSet::load(&format!("{folder}/{name}.rules.gz"), Family::V4)?;
         groups.bytes += groups.set(group, &set)?.1;
         sets.push(set);
-        parts.push(work::trace(&format!("{folder}/{name}.uniform.trace.gz"), Family::V4)?);
+        parts.push(work::all_headers(&format!("{folder}/{name}.uniform.trace.gz"), Family::V4)?);
     }
     // One of each in turn.
     let length = parts.iter().map(Vec::len).min().unwrap_or(0);
     let headers = (0..length).flat_map(|index| parts.iter().map(move |part| part[index])).collect();
-    Ok(Box::new(Stages { groups, sets, headers }))
+    Ok(Box::new(Stages { groups, overlap: overlap.clone(), sets, headers: Trace::of(headers) }))
 }
 
 impl Part for Stages {
@@ -175,22 +194,21 @@ impl Part for Stages {
         if phase == "compile" {
             return self.compile_all();
         }
-        let Self { groups, sets, headers } = self;
+        let Self { groups, overlap, sets, headers } = self;
         let line = Line {
             program: "dash_acl_burst32",
-            work: format!("{} stages", sets.len()),
+            work: format!("{} stages, {overlap}", sets.len()),
             entries: sets.len() as u64,
             bytes: groups.bytes,
             queries: headers.len() as u64,
         };
         line.measure(|| {
-            let bursts = black_box(&*headers).chunks(BURST);
-            bursts
-                .map(|headers| {
-                    let stages = 0..sets.len() as u32;
-                    stages.map(|group| groups.sum(group, headers)).sum::<u64>()
-                })
-                .sum()
+            let mut sum = 0;
+            black_box(&*headers).bursts(|headers| {
+                let stages = 0..sets.len() as u32;
+                sum += stages.map(|group| groups.sum(group, headers)).sum::<u64>();
+            });
+            sum
         })
     }
 }
@@ -205,7 +223,7 @@ impl Stages {
             all += time.total();
             groups.bytes += bytes;
         }
-        let work = format!("{ALL_GROUPS} groups, compile");
+        let work = format!("{ALL_GROUPS} groups, {}, compile", self.overlap);
         let bytes = groups.bytes;
         let entries = ALL_GROUPS.into();
         let line = Line { program: "dash_acl", work, entries, bytes, queries: 1 };

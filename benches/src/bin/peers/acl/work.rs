@@ -132,11 +132,83 @@ impl RuleSet {
     }
 }
 
+/// Headers of IPv4 as they wait, in as many bytes as the peer's.
+#[derive(Clone, Copy)]
+pub(crate) struct Packed {
+    source: u32,
+    destination: u32,
+    ports: [u16; 2],
+    protocol: u8,
+}
+
+impl Packed {
+    fn of(headers: &Headers) -> Option<Self> {
+        let (IpAddress::Ipv4(source), IpAddress::Ipv4(destination)) =
+            (headers.source, headers.destination)
+        else {
+            return None;
+        };
+        Some(Self {
+            source: source.to_bits(),
+            destination: destination.to_bits(),
+            ports: [headers.source_port, headers.destination_port],
+            protocol: headers.protocol,
+        })
+    }
+
+    fn headers(&self) -> Headers {
+        Headers {
+            source: Ipv4Addr::from_bits(self.source).into(),
+            destination: Ipv4Addr::from_bits(self.destination).into(),
+            protocol: self.protocol,
+            source_port: self.ports[0],
+            destination_port: self.ports[1],
+        }
+    }
+}
+
 /// Headers in order, whole bursts.
-pub(crate) fn trace(path: &str, family: Family) -> Result<Vec<Headers>, Failure> {
-    let mut headers = all_headers(path, family)?;
-    headers.truncate(headers.len() / super::BURST * super::BURST);
-    Ok(headers)
+pub(crate) enum Trace {
+    V4(Vec<Packed>),
+    V6(Vec<Headers>),
+}
+
+impl Trace {
+    pub(crate) fn load(path: &str, family: Family) -> Result<Self, Failure> {
+        Ok(Self::of(all_headers(path, family)?))
+    }
+
+    pub(crate) fn of(mut headers: Vec<Headers>) -> Self {
+        headers.truncate(headers.len() / super::BURST * super::BURST);
+        match headers.iter().map(Packed::of).collect() {
+            Some(packed) => Self::V4(packed),
+            None => Self::V6(headers),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::V4(headers) => headers.len(),
+            Self::V6(headers) => headers.len(),
+        }
+    }
+
+    /// One burst after the other; those of IPv4 are unpacked on the way, as a frame is parsed.
+    pub(crate) fn bursts(&self, mut each: impl FnMut(&[Headers])) {
+        match self {
+            Self::V4(packed) => {
+                let Some(first) = packed.first() else { return };
+                let mut burst = [first.headers(); super::BURST];
+                for packed in packed.as_chunks::<{ super::BURST }>().0 {
+                    for (headers, packed) in burst.iter_mut().zip(packed) {
+                        *headers = packed.headers();
+                    }
+                    each(&burst);
+                }
+            }
+            Self::V6(headers) => headers.chunks(super::BURST).for_each(each),
+        }
+    }
 }
 
 /// Headers in order.

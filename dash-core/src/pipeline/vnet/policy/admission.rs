@@ -120,8 +120,8 @@ impl PolicyWriter<'_> {
             Change::SetUnderlayRoute(prefix, _) | Change::RemoveUnderlayRoute(prefix) => {
                 self.prefixes.release(self.view.prefix_tables.underlay, prefix);
             }
-            Change::AddTagPrefix(tag, prefix) | Change::RemoveTagPrefix(tag, prefix) => {
-                self.acl.release_in_tag(tag.0, prefix);
+            Change::AddTagPrefix(_, prefix) | Change::RemoveTagPrefix(_, prefix) => {
+                self.acl.release_in_tag(prefix);
             }
             Change::SetAclGroup(..) | Change::SetInboundRules(..) => self.acl.discard(),
             _ => {}

@@ -16,8 +16,8 @@ use crate::table::{
     acl::{
         Rule,
         image::{
-            DESTINATION, LEVEL_WORDS, MAX_LEVELS, PAGE_BITS, PAGES, PORT_DIGIT, SOURCE, header, of,
-            protocols_at, run, side,
+            DESTINATION, LEVEL_WORDS, MAX_LEVELS, PAGE_BITS, PAGES, SERVICE_LEVEL, SOURCE, header,
+            of, protocols_at, run, side,
         },
     },
 };
@@ -35,6 +35,11 @@ const MAX_CELLS: usize = 1 << 14;
 /// Most words of the nodes of a diagram: this, and [`WORDS_A_RULE`].
 const WORDS: usize = 1 << 17;
 const WORDS_A_RULE: usize = 24;
+/// Most words of the nodes of a flat diagram, which has one level for the addresses and one for the
+/// services.
+const FLAT_WORDS: usize = 3 << 15;
+/// Bits of their digits.
+const FLAT_DIGIT: u32 = 16;
 /// Rules, nodes of a level, and classes fit half words.
 const MAX_NUMBER: usize = 0xffff;
 /// Places that are looked at in a hash table: with good hashing a table three quarters full needs fewer.
@@ -134,6 +139,8 @@ struct Level {
 pub(super) struct Diagram {
     count: usize,
     protocols: usize,
+    /// Whether nodes are large and few.
+    flat: bool,
     phase: Phase,
     /// One bit a rule.
     set: usize,
@@ -162,11 +169,12 @@ pub(super) struct Diagram {
 }
 
 impl Diagram {
-    /// Over `count` rules and classes of protocols.
+    /// Over `count` rules and classes of protocols; `flat`: with large nodes, which must be few.
     pub(super) fn new(
         space: &mut Space<'_>,
         count: usize,
         protocols: u32,
+        flat: bool,
     ) -> Result<Self, TableError> {
         // Two protocols share the last class.
         if count >= MAX_NUMBER || protocols > 0xff {
@@ -182,6 +190,7 @@ impl Diagram {
         let mut diagram = Self {
             count,
             protocols: protocols as usize,
+            flat,
             phase: Phase::Mark { port: SOURCE, next: 0 },
             set,
             heads,
@@ -584,13 +593,15 @@ impl Diagram {
 
     fn finish_classes(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
         space.release(self.mark);
-        self.upper = self.add_levels(self.classes, CLASS_DIGIT, 0)?;
+        let digit = if self.flat { FLAT_DIGIT } else { CLASS_DIGIT };
+        self.upper = self.add_levels(self.classes, digit, 0)?;
         if self.classes == 1 {
             self.upper = 0;
             self.level_count = 0;
         }
-        let digit = SERVICE_DIGIT + u32::from(self.services <= FEW_SERVICES);
-        let lower = self.add_levels(self.services, digit, PORT_DIGIT)?;
+        let few = u32::from(self.services <= FEW_SERVICES);
+        let digit = if self.flat { FLAT_DIGIT } else { SERVICE_DIGIT + few };
+        let lower = self.add_levels(self.services, digit, SERVICE_LEVEL)?;
         self.level_count = self.upper + lower;
         self.sets = space.scratch(self.classes)?;
         self.row = space.scratch(self.services.max(self.classes))?;
@@ -660,7 +671,8 @@ impl Diagram {
             space.set(run as usize - 1, row);
         }
         space.set(cell, row);
-        if space.front() - self.first_node > 2 * (WORDS + WORDS_A_RULE * self.count) {
+        let most = if self.flat { FLAT_WORDS } else { 2 * (WORDS + WORDS_A_RULE * self.count) };
+        if space.front() - self.first_node > most {
             return Err(TableError::Full);
         }
         Ok(())
@@ -769,7 +781,7 @@ impl Diagram {
                 return Err(TableError::Full);
             }
             *start = halves;
-            halves += level.count * level.cells;
+            halves += (level.count * level.cells).next_multiple_of(2);
         }
         let words = halves.div_ceil(2);
         let made = space.scratch(words)?;
@@ -812,7 +824,7 @@ impl Diagram {
             space.set(at, level.shift);
             let top = index == 0 || index == self.upper;
             space.set(at + 1, if top { u32::MAX } else { level.cells as u32 - 1 });
-            space.set(at + 2, (2 * final_words + start) as u32);
+            space.set(at + 2, (final_words + start / 2) as u32);
             space.set(at + 3, level.cells as u32);
         }
         Ok(())

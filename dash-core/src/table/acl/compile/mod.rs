@@ -3,7 +3,8 @@
 //! A trial decides which rules are found by lists and which by the diagram. Each rule has a place
 //! in the lists of one side, the one whose prefixes cover less. When the lists of the prefixes are
 //! short (on average at most [`SHORT`] records meet), that is the form. If not, the rules whose
-//! prefixes cover many others go to the diagram; if the rest still meets too many, all rules go.
+//! prefixes cover many others go to the diagram; if the rest still meets too many, all rules go,
+//! first with large nodes.
 //! When the diagram would be too large, rules stay in lists, however long: an image of lists alone
 //! is never larger than about ten words for each rule and each element of its lists.
 //!
@@ -12,27 +13,29 @@
 //! [`Size`] reports both.
 
 mod diagram;
+mod index;
 mod records;
 mod rules;
 mod sort;
 mod space;
 mod sweep;
+mod tags;
 
 use super::{
     Rule,
-    image::{
-        self, MAX_RANGE_BITS, PROTOCOL_WORDS, RULE_WORDS, RULES_AT, header, protocols_at, side,
-    },
+    image::{self, LINE, PROTOCOL_WORDS, RULE_WORDS, RULES_AT, header, protocols_at, side},
     key::Window,
 };
 use crate::table::{TableError, atomic::AtomicU32};
 use diagram::Diagram;
+use index::Index;
 use records::Records;
 use rules::{Extent, addresses, coverage, matches_nothing, prefix, prefixes};
 use smoltcp::wire::IpVersion;
 use sort::Sort;
 use space::Space;
 use sweep::Sweep;
+use tags::TagMap;
 
 /// Place of a rule: in the diagram.
 const DIAGRAM: u32 = 1 << 31;
@@ -47,8 +50,6 @@ const REST: u32 = BY_DESTINATION - 1;
 const SHORT: u64 = 3;
 /// A rule whose prefixes cover more than so many others is wide.
 const WIDE: u32 = 32;
-/// One list in so many may be longer than those that records have room for.
-const FEW: u32 = 32;
 /// Most rules of a group.
 pub(super) const MAX_RULES: usize = 1 << 24;
 
@@ -68,6 +69,8 @@ enum Trial {
     Lists,
     /// The wide ones, if the lists of the others are short.
     Wide,
+    /// All that name no tag, if few and large nodes suffice.
+    Flat,
     /// All that name no tag.
     All,
     /// The wide ones.
@@ -80,7 +83,8 @@ impl Trial {
     const fn next(self) -> Option<Self> {
         match self {
             Self::Lists => Some(Self::Wide),
-            Self::Wide => Some(Self::All),
+            Self::Wide => Some(Self::Flat),
+            Self::Flat => Some(Self::All),
             Self::All => Some(Self::WideAnyway),
             Self::WideAnyway => Some(Self::ListsAnyway),
             Self::ListsAnyway => None,
@@ -97,7 +101,9 @@ enum Phase {
     Entries { side: usize, next: usize, count: usize },
     Sort { side: usize, sort: Sort, count: usize },
     Sweep { side: usize, sweep: Sweep },
+    Index { side: usize, sweep: Sweep, index: Index },
     Copy { side: usize, sweep: Sweep, next: usize },
+    Tags(TagMap),
     Records(Records),
     Diagram(Diagram),
     Done,
@@ -133,41 +139,9 @@ pub(super) struct Compiler<'w> {
     trial: Trial,
     records: usize,
     in_diagram: usize,
-    /// Lists of destination ports, and of addresses of the other side, by length.
-    ranges: [Lengths; 2],
     own: u64,
     met: u64,
     phase: Phase,
-}
-
-/// How many lists have at most 1, 2, 4, 8 elements, or more.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lengths {
-    counts: [u32; MAX_RANGE_BITS + 2],
-}
-
-impl Lengths {
-    fn add(&mut self, length: usize) {
-        let bits = (usize::BITS - length.saturating_sub(1).leading_zeros()) as usize;
-        if let Some(count) = self.counts.get_mut(bits.min(MAX_RANGE_BITS + 1)) {
-            *count += 1;
-        }
-    }
-
-    /// The logarithm of the length that nearly all lists have at most.
-    fn bits(self) -> usize {
-        let all: u32 = self.counts.iter().sum();
-        let mut longer = all;
-        let mut bits = 0;
-        for count in self.counts {
-            longer -= count;
-            if longer <= all / FEW || bits == MAX_RANGE_BITS {
-                break;
-            }
-            bits += 1;
-        }
-        bits
-    }
 }
 
 impl<'w> Compiler<'w> {
@@ -203,7 +177,6 @@ impl<'w> Compiler<'w> {
             trial: Trial::Lists,
             records: 0,
             in_diagram: 0,
-            ranges: [Lengths::default(); 2],
             own: 0,
             met: 0,
             phase: Phase::Order { sort: None },
@@ -285,13 +258,25 @@ impl<'w> Compiler<'w> {
                     if let Phase::Sweep { sweep, .. } =
                         core::mem::replace(&mut self.phase, Phase::Done)
                     {
-                        self.finish_sweep(side, sweep)?;
+                        let index = Index::new(&mut self.space)?;
+                        self.phase = Phase::Index { side, sweep, index };
                     }
                 }
                 Ok(())
             }
+            Phase::Index { .. } => self.index(),
             Phase::Copy { .. } => {
                 self.copy();
+                Ok(())
+            }
+            Phase::Tags(map) => {
+                if map.step(&mut self.space, rules, self.order, self.places)? {
+                    if map.side() == image::SOURCE {
+                        *map = TagMap::new(&self.space, image::DESTINATION, self.version);
+                    } else {
+                        self.begin_records();
+                    }
+                }
                 Ok(())
             }
             Phase::Records(records) => {
@@ -308,6 +293,18 @@ impl<'w> Compiler<'w> {
             }
             Phase::Done => Ok(()),
         }
+    }
+
+    /// Takes the next interval into the index.
+    fn index(&mut self) -> Result<(), TableError> {
+        let Phase::Index { side, sweep, index } = &mut self.phase else { return Ok(()) };
+        if index.step(&mut self.space, sweep, self.key_words)? {
+            let (side, ahead) = (*side, index.finish(&self.space, *side));
+            if let Phase::Index { sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
+                self.finish_index(side, sweep, ahead)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sorts the prefixes of one side.
@@ -442,7 +439,6 @@ impl<'w> Compiler<'w> {
         self.space.set(header::RULES, self.count as u32);
         self.space.set(header::VERSION, u32::from(self.version == IpVersion::Ipv6));
         (self.records, self.in_diagram, self.own, self.met) = (0, 0, 0, 0);
-        self.ranges = [Lengths::default(); 2];
         self.phase = Phase::Place { next: 0 };
     }
 
@@ -468,9 +464,6 @@ impl<'w> Compiler<'w> {
             let [source, destination] =
                 [image::SOURCE, image::DESTINATION].map(|side| coverage(rule, side, self.version));
             let side = usize::from(destination < source);
-            let [ports, addresses] = &mut self.ranges;
-            ports.add(rule.destination_ports.len());
-            addresses.add(prefixes(rule, 1 - side).len());
             number | if side == image::SOURCE { 0 } else { BY_DESTINATION }
         };
         self.space.set(self.places + index, place);
@@ -484,7 +477,7 @@ impl<'w> Compiler<'w> {
         match self.trial {
             Trial::Lists | Trial::ListsAnyway => false,
             Trial::Wide | Trial::WideAnyway => self.space.get(self.covers + index) > WIDE,
-            Trial::All => true,
+            Trial::Flat | Trial::All => true,
         }
     }
 
@@ -495,8 +488,7 @@ impl<'w> Compiler<'w> {
         let elsewhere = place & NOWHERE != 0 || place & DIAGRAM == 0 && by != side;
         let Some(rule) = self.rule(rules, index).filter(|_| !elsewhere) else { return Ok(()) };
         let words = self.key_words;
-        let everywhere = !rules::tags(rule, side, self.version).is_empty()
-            || addresses(rule, side, self.version) == Extent::Any;
+        let everywhere = addresses(rule, side, self.version) == Extent::Any;
         let all = everywhere.then_some((0, 0));
         let window = *image::of(&self.windows, side);
         let listed = prefixes(rule, side)
@@ -518,15 +510,17 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    /// Makes room for what the sweep found.
-    fn finish_sweep(&mut self, side: usize, sweep: Sweep) -> Result<(), TableError> {
+    /// Makes room for what the sweep found, and for what a search looks at behind it.
+    fn finish_index(&mut self, side: usize, sweep: Sweep, ahead: usize) -> Result<(), TableError> {
         self.own += sweep.own;
         self.met += sweep.met;
         let at = header::side(side);
         let window = *image::of(&self.windows, side);
-        let align = self.space.front().next_multiple_of(16) - self.space.front();
+        let align = self.space.front().next_multiple_of(LINE) - self.space.front();
         self.space.grow(align)?;
-        let keys = self.space.grow(sweep.count * self.key_words as usize)?;
+        let words = self.key_words as usize;
+        let keys = self.space.grow((sweep.count + ahead) * words)?;
+        self.space.fill(keys + sweep.count * words, ahead * words, u32::MAX);
         let lists = self.space.grow(sweep.count + 1)?;
         self.space.set(at + side::SKIP, window.skip);
         for word in 0..3 {
@@ -555,23 +549,21 @@ impl<'w> Compiler<'w> {
         match self.trial {
             Trial::Lists if !short => self.begin_trial(Trial::Wide),
             // Without a diagram this is what was too long before.
-            Trial::Wide if !short || self.in_diagram == 0 => self.begin_trial(Trial::All),
-            _ => {
-                self.phase = Phase::Records(Records::new(
-                    self.records,
-                    self.version,
-                    self.windows,
-                    self.ranges.map(Lengths::bits),
-                ));
-            }
+            Trial::Wide if !short || self.in_diagram == 0 => self.begin_trial(Trial::Flat),
+            _ => self.phase = Phase::Tags(TagMap::new(&self.space, image::SOURCE, self.version)),
         }
+    }
+
+    fn begin_records(&mut self) {
+        self.phase = Phase::Records(Records::new(self.records, self.version, self.windows));
     }
 
     fn begin_diagram(&mut self) -> Result<(), TableError> {
         self.phase = if self.in_diagram == 0 {
             Phase::Done
         } else {
-            Phase::Diagram(Diagram::new(&mut self.space, self.count, self.protocols + 1)?)
+            let flat = self.trial == Trial::Flat;
+            Phase::Diagram(Diagram::new(&mut self.space, self.count, self.protocols + 1, flat)?)
         };
         Ok(())
     }

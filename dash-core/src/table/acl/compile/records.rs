@@ -11,8 +11,8 @@ use crate::table::{
     acl::{
         Rule,
         image::{
-            DESTINATION, PROTOCOL_BITS, SOURCE, check, header, of, protocols_at, record,
-            record_words,
+            DESTINATION, PORT_RANGES, PROTOCOL_BITS, SOURCE, address_ranges, check, header, of,
+            protocols_at, record, record_words,
         },
         key::Window,
     },
@@ -25,20 +25,13 @@ pub(super) struct Records {
     count: usize,
     version: IpVersion,
     windows: [Window; 2],
-    /// Logarithms of the ranges of ports and of addresses.
-    bits: [usize; 2],
     next: usize,
     written: usize,
 }
 
 impl Records {
-    pub(super) fn new(
-        count: usize,
-        version: IpVersion,
-        windows: [Window; 2],
-        bits: [usize; 2],
-    ) -> Self {
-        Self { count, version, windows, bits, next: 0, written: 0 }
+    pub(super) fn new(count: usize, version: IpVersion, windows: [Window; 2]) -> Self {
+        Self { count, version, windows, next: 0, written: 0 }
     }
 
     /// Takes the next rule; whether all have been taken.
@@ -49,13 +42,12 @@ impl Records {
         order: usize,
         places: usize,
     ) -> Result<bool, TableError> {
-        let words = record_words(self.key_words(), self.bits);
+        let words = record_words(self.key_words());
         if self.next == 0 && self.count > 0 {
             let align = space.front().next_multiple_of(16) - space.front();
             space.grow(align)?;
             let at = space.grow(words * self.count)?;
             space.set(header::RECORDS, at as u32);
-            space.set(header::RANGE_BITS, (self.bits[0] | self.bits[1] << 8) as u32);
         }
         let index = self.next;
         let Some(rule) = (index < space.get(header::RULES) as usize)
@@ -90,57 +82,43 @@ impl Records {
     ) -> Result<(), TableError> {
         let mut checks = Checks { first: 0, last: 0 };
         let mark = space.back();
-        let [ports, addresses] = self.bits.map(|bits| 1 << bits);
         let protocols = Self::protocols(space, &mut checks, rule)?;
 
         let found = Ranges::of_ports(space, rule, SOURCE)?;
         let source = found.fit(space, &mut checks, check::SOURCE_PORT, 1)?;
         let (first, last) = source.get(space, 0);
-        space.set(at + record::SOURCE_PORT, first as u32 | (last as u32) << 16);
+        space.set(at + record::SOURCE_PORT, first as u32 | ((last - first) as u32) << 16);
 
         let found = Ranges::of_ports(space, rule, DESTINATION)?;
-        let destination = found.fit(space, &mut checks, check::DESTINATION_PORT, ports)?;
-        for place in 0..ports {
+        let destination = found.fit(space, &mut checks, check::DESTINATION_PORT, PORT_RANGES)?;
+        for place in 0..PORT_RANGES {
             let (first, last) = destination.get(space, place);
-            space.set(at + record::RANGES + place, first as u32 | (last as u32) << 16);
+            space.set(at + record::PORTS + place, first as u32 | ((last - first) as u32) << 16);
         }
 
         let words = self.windows[SOURCE].words;
         let number = words as usize;
+        let room = address_ranges(number);
         let other = 1 - side;
         let any = addresses_of(rule, other, self.version) == Extent::Any
             || !tags(rule, other, self.version).is_empty();
         let found =
             Ranges::of_addresses(space, rule, other, self.version, of(&self.windows, other))?;
         let fit = if tags(rule, other, self.version).is_empty() {
-            found.fit(space, &mut checks, *of(&ADDRESS_CHECKS, other), addresses)?
+            found.fit(space, &mut checks, *of(&ADDRESS_CHECKS, other), room)?
         } else {
-            checks.add(
-                space,
-                *of(&ADDRESS_CHECKS, other),
-                &found,
-                tags(rule, other, self.version),
-            )?;
+            let tags = tags(rule, other, self.version).iter();
+            let tags = Ranges::new(space, tags.map(|tag| ((*tag).into(), (*tag).into())), 1)?;
+            checks.add(space, *of(&ADDRESS_CHECKS, other), &found, Some(&tags))?;
             found
         };
-        let starts = at + record::RANGES + ports;
-        for place in 0..addresses {
+        let starts = at + record::ADDRESSES;
+        for place in 0..room {
             let (first, last) = fit.get(space, place);
             space.set_number(starts + place * number, words, first);
-            space.set_number(starts + (addresses + place) * number, words, last);
+            space.set_number(starts + (room + place) * number, words, last);
         }
 
-        // Tags do not lead to a record: where the prefixes would, all addresses do.
-        if !tags(rule, side, self.version).is_empty() {
-            let found =
-                Ranges::of_addresses(space, rule, side, self.version, of(&self.windows, side))?;
-            checks.add(
-                space,
-                *of(&ADDRESS_CHECKS, side),
-                &found,
-                tags(rule, side, self.version),
-            )?;
-        }
         space.release(mark);
 
         let any = if any { record::ANY } else { 0 };
@@ -169,7 +147,7 @@ impl Records {
         if bits >> (PROTOCOL_BITS - 1) != 0 {
             let ranges = rule.protocols.iter().map(|one| (u128::from(*one), u128::from(*one)));
             let found = Ranges::new(space, ranges, 1)?;
-            checks.add(space, check::PROTOCOL, &found, &[])?;
+            checks.add(space, check::PROTOCOL, &found, None)?;
         }
         Ok(bits)
     }
@@ -246,6 +224,19 @@ impl Ranges {
         (space.number(at, self.words), space.number(last, self.words))
     }
 
+    /// Adds the first values, then the last ones, to the image.
+    fn write(&self, space: &mut Space<'_>) -> Result<(), TableError> {
+        let number = self.words as usize;
+        let starts = space.grow(2 * self.count * number)?;
+        let ends = starts + self.count * number;
+        for index in 0..self.count {
+            let (first, last) = self.get(space, index);
+            space.set_number(starts + index * number, self.words, first);
+            space.set_number(ends + index * number, self.words, last);
+        }
+        Ok(())
+    }
+
     /// These ranges if they are at most `places`; if not, one around them, and a check.
     fn fit(
         self,
@@ -257,7 +248,7 @@ impl Ranges {
         if self.count <= places {
             return Ok(self);
         }
-        checks.add(space, kind, &self, &[])?;
+        checks.add(space, kind, &self, None)?;
         let (_, last) = self.get(space, self.count);
         space.set_number(self.at + self.words as usize, self.words, last);
         Ok(Self { count: 1, ..self })
@@ -278,22 +269,15 @@ impl Checks {
         space: &mut Space<'_>,
         kind: u32,
         ranges: &Ranges,
-        tags: &[u32],
+        tags: Option<&Ranges>,
     ) -> Result<(), TableError> {
-        let number = ranges.words as usize;
-        let at = space.grow(check::WORDS + 2 * ranges.count * number + tags.len())?;
+        let at = space.grow(check::WORDS)?;
         space.set(at, kind);
         space.set(at + 1, ranges.count as u32);
-        space.set(at + 2, tags.len() as u32);
-        let starts = at + check::WORDS;
-        let ends = starts + ranges.count * number;
-        for index in 0..ranges.count {
-            let (first, last) = ranges.get(space, index);
-            space.set_number(starts + index * number, ranges.words, first);
-            space.set_number(ends + index * number, ranges.words, last);
-        }
-        for (tag, at) in tags.iter().zip(ends + ranges.count * number..) {
-            space.set(at, *tag);
+        space.set(at + 2, tags.map_or(0, |tags| tags.count as u32));
+        ranges.write(space)?;
+        if let Some(tags) = tags {
+            tags.write(space)?;
         }
         if self.first == 0 {
             self.first = at;

@@ -27,6 +27,11 @@ impl<'w> Space<'w> {
         word(self.words, at)
     }
 
+    /// The words from `at` on.
+    pub(super) fn words(&self, at: usize) -> &'w [AtomicU32] {
+        self.words.get(at..).unwrap_or_default()
+    }
+
     pub(super) fn set(&self, at: usize, value: u32) {
         if let Some(word) = self.words.get(at) {
             word.store(value, Relaxed);

@@ -1,0 +1,178 @@
+//! The map from the tags of one side to the records that they lead to.
+
+use super::{
+    BY_DESTINATION, DIAGRAM, NOWHERE, REST, rule_at, rules::tags, sort::Sort, space::Space,
+};
+use crate::table::{
+    TableError,
+    acl::{
+        Rule,
+        image::{header, run, tag_map},
+        tags::Chunk,
+    },
+};
+use smoltcp::wire::IpVersion;
+
+/// Pairs of tag and record that are counted in one step.
+const STEP: usize = 1024;
+
+/// Writes the map of one side.
+#[derive(Debug)]
+pub(super) struct TagMap {
+    side: usize,
+    version: IpVersion,
+    /// Scratch in use before.
+    mark: usize,
+    /// Pairs of tag and record.
+    count: usize,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The pairs of the next rule.
+    Gather {
+        rule: usize,
+    },
+    Sort(Sort),
+    /// How many tags there are.
+    Count {
+        pairs: usize,
+        next: usize,
+        tags: usize,
+    },
+    /// The records of the next tag.
+    Write {
+        pairs: usize,
+        next: usize,
+        list: usize,
+    },
+}
+
+impl TagMap {
+    pub(super) fn new(space: &Space<'_>, side: usize, version: IpVersion) -> Self {
+        Self { side, version, mark: space.back(), count: 0, stage: Stage::Gather { rule: 0 } }
+    }
+
+    pub(super) const fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Does the next piece of work; whether nothing is left.
+    pub(super) fn step(
+        &mut self,
+        space: &mut Space<'_>,
+        rules: &[Rule<'_>],
+        order: usize,
+        places: usize,
+    ) -> Result<bool, TableError> {
+        match &mut self.stage {
+            Stage::Gather { rule } => {
+                let index = *rule;
+                *rule += 1;
+                if index < space.get(header::RULES) as usize {
+                    if let Some(rule) = rule_at(space, order, rules, index) {
+                        self.gather(space, rule, space.get(places + index))?;
+                    }
+                } else if self.count == 0 {
+                    return Ok(true);
+                } else {
+                    let from = space.back();
+                    let to = space.scratch(2 * self.count)?;
+                    self.stage = Stage::Sort(Sort::new(from, to, self.count, 2));
+                }
+            }
+            Stage::Sort(sort) => {
+                if let Some(pairs) = sort.step(space) {
+                    self.stage = Stage::Count { pairs, next: 0, tags: 0 };
+                }
+            }
+            Stage::Count { pairs, next, tags } => {
+                let end = (*next + STEP).min(self.count);
+                for index in *next..end {
+                    let tag = space.get(*pairs + 2 * index);
+                    *tags += usize::from(index == 0 || tag != space.get(*pairs + 2 * index - 2));
+                }
+                *next = end;
+                if end == self.count {
+                    let (pairs, tags) = (*pairs, *tags);
+                    self.make_room(space, pairs, tags)?;
+                }
+            }
+            Stage::Write { pairs, next, list } => {
+                if *next == self.count {
+                    space.release(self.mark);
+                    return Ok(true);
+                }
+                let start = *pairs + 2 * *next;
+                let tag = space.get(start);
+                let mut end = *next + 1;
+                while end < self.count && space.get(*pairs + 2 * end) == tag {
+                    end += 1;
+                }
+                let records = (*next..end).map(|index| *pairs + 2 * index + 1);
+                let (at, count) = (*list, end - *next);
+                *next = end;
+                *list += 1;
+                let mut found = run::ONE | space.get(start + 1);
+                if count > 1 {
+                    found = space.front() as u32;
+                    for record in records {
+                        space.push(space.get(record))?;
+                    }
+                    let last = space.front() - 1;
+                    space.set(last, space.get(last) | run::LAST);
+                }
+                space.set(at, found);
+                let map = space.get(header::tags(self.side)) as usize;
+                let chunk = Chunk::of(tag);
+                let pair = (chunk.number - space.get(map + tag_map::FIRST)) as usize;
+                let pair = map + tag_map::PAIRS + 2 * pair;
+                if space.get(pair) == 0 {
+                    space.set(pair + 1, at as u32);
+                }
+                space.set(pair, space.get(pair) | chunk.tags);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The tags of a rule that has this place.
+    fn gather(
+        &mut self,
+        space: &mut Space<'_>,
+        rule: &Rule<'_>,
+        place: u32,
+    ) -> Result<(), TableError> {
+        let by = usize::from(place & BY_DESTINATION != 0);
+        if place & (DIAGRAM | NOWHERE) != 0 || by != self.side {
+            return Ok(());
+        }
+        for tag in tags(rule, self.side, self.version) {
+            let at = space.scratch(2)?;
+            space.set(at, *tag);
+            space.set(at + 1, place & REST);
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn make_room(
+        &mut self,
+        space: &mut Space<'_>,
+        pairs: usize,
+        tags: usize,
+    ) -> Result<(), TableError> {
+        let first = Chunk::of(space.get(pairs)).number;
+        let last = Chunk::of(space.get(pairs + 2 * (self.count - 1))).number;
+        let count = (last - first + 1) as usize;
+        let map = space.grow(tag_map::PAIRS + 2 * count)?;
+        let list = space.grow(tags)?;
+        space.set(map + tag_map::FIRST, first);
+        space.set(map + tag_map::COUNT, count as u32);
+        space.fill(map + tag_map::PAIRS, 2 * count, 0);
+        space.set(header::tags(self.side), map as u32);
+        self.stage = Stage::Write { pairs, next: 0, list };
+        Ok(())
+    }
+}

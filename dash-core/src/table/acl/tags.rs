@@ -1,0 +1,338 @@
+//! The prefixes of all tags, shared by all groups.
+//!
+//! One [`Poptrie`] holds the prefixes of all tags of both families. The value of a prefix leads to
+//! the tags that it is in: one tag, or a list of chunks of 32 tags. An address is in the tags of all
+//! prefixes that cover it, which one walk down the poptrie finds. (A table that names all tags of an
+//! address at its longest prefix would be read faster; but then a change of a prefix is one of all
+//! longer prefixes under it, without a bound.) Nearly every change is one store.
+//!
+//! Memory: the poptrie, and 4 words for each prefix of a tag, [`TagsWriter::words_for`]. Cost: a
+//! walk looks at one node and its prefixes for each 6 bits of the address, then at one entry for
+//! each chunk. A change walks the chunks of its prefix.
+
+use super::super::{
+    Demand, TableError,
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+    pool::{Nodes, Pool},
+    poptrie::{Covering, Poptrie, PoptrieWriter},
+    quiescence::Readers,
+};
+use smoltcp::wire::{IpAddress, IpCidr};
+
+/// The only table of the poptrie.
+const TABLE: u32 = 0;
+/// In a link: the rest is an entry; else the rest is a tag, the last one.
+const LISTED: u32 = 1 << 30;
+const REST: u32 = LISTED - 1;
+/// The link that leads nowhere.
+const END: u32 = LISTED | REST;
+/// Words of an entry: number of the chunk, one bit for each of its tags, the next link.
+const ENTRY: usize = 3;
+
+/// Some of the tags of a prefix or of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// Tag 0 is in chunk 0, tag 32 in chunk 1.
+    pub(super) number: u32,
+    /// One bit a tag.
+    pub(super) tags: u32,
+}
+
+impl Chunk {
+    pub(super) const TAGS: u32 = u32::BITS;
+
+    pub(super) const fn of(tag: u32) -> Self {
+        Self { number: tag / Self::TAGS, tags: 1 << (tag % Self::TAGS) }
+    }
+}
+
+/// The readers' view.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tags<'a> {
+    prefixes: Poptrie<'a>,
+    entries: Nodes<'a>,
+}
+
+/// The only writer.
+#[derive(Debug)]
+pub(super) struct TagsWriter<'a> {
+    tags: Tags<'a>,
+    prefixes: PoptrieWriter<'a>,
+    pool: Pool<'a>,
+    /// Tags are numbered below this.
+    count: usize,
+    /// Prefixes of all tags, at most and now.
+    capacity: usize,
+    len: usize,
+    /// Entries that a transaction holds.
+    held: usize,
+}
+
+impl<'a> Tags<'a> {
+    /// The tags of addresses that are still to be [pushed](TagWalk::push).
+    pub(super) fn of_addresses<const N: usize>(&self) -> TagWalk<'a, N> {
+        let prefixes = Covering::new(self.prefixes, TABLE);
+        TagWalk { entries: self.entries, prefixes, address: 0, link: END, left: 0 }
+    }
+}
+
+/// The tags of each of at most `N` addresses, with the number of the address; some perhaps twice. A
+/// tag that it is in all the time comes, whatever changes.
+#[derive(Debug)]
+pub(super) struct TagWalk<'a, const N: usize> {
+    entries: Nodes<'a>,
+    prefixes: Covering<'a, N>,
+    address: usize,
+    link: u32,
+    /// Entries that can still come: no list is longer than the pool.
+    left: usize,
+}
+
+impl<const N: usize> TagWalk<'_, N> {
+    /// Adds an address, before the first tag is taken.
+    pub(super) fn push(&mut self, address: IpAddress) {
+        self.prefixes.push(address);
+    }
+}
+
+impl<const N: usize> Iterator for TagWalk<'_, N> {
+    type Item = (usize, Chunk);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.link == END || self.left == 0 {
+            (self.address, self.link) = self.prefixes.next()?;
+            self.left = self.entries.count();
+        }
+        let chunk = match entry(self.entries, self.link) {
+            None => {
+                let last = Chunk::of(self.link & REST);
+                self.link = END;
+                last
+            }
+            Some([number, tags, next]) => {
+                self.left -= 1;
+                // Acquire: pairs with the store that published the entry behind the link.
+                self.link = next.load(Acquire);
+                Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) }
+            }
+        };
+        Some((self.address, chunk))
+    }
+}
+
+#[inline]
+fn entry(entries: Nodes<'_>, link: u32) -> Option<&[AtomicU32; ENTRY]> {
+    if link & LISTED == 0 { None } else { entries.get(link & REST)?.first_chunk() }
+}
+
+/// Where a chunk is in a list: the links before it and to it.
+#[derive(Clone, Copy)]
+struct Place {
+    before: u32,
+    link: u32,
+}
+
+impl<'a> TagsWriter<'a> {
+    /// 32-bit words of storage.
+    pub(super) const fn words_for(prefixes: usize) -> usize {
+        PoptrieWriter::words_for(prefixes, 1).saturating_add(Pool::words_for(prefixes, ENTRY))
+    }
+
+    /// `count` tags without prefixes, over `words`.
+    pub(super) fn new(
+        words: &'a [AtomicU32],
+        count: usize,
+        capacity: usize,
+        readers: Readers<'a>,
+    ) -> Result<Self, TableError> {
+        if count > REST as usize || capacity > REST as usize {
+            return Err(TableError::CapacityTooLarge);
+        }
+        let (entries, words) = words
+            .split_at_checked(Pool::words_for(capacity, ENTRY))
+            .ok_or(TableError::StorageTooSmall)?;
+        let (pool, entries) = Pool::new(entries, capacity, ENTRY, readers)?;
+        let prefixes = PoptrieWriter::new(words, capacity, 1, readers)?.without_lookup();
+        let tags = Tags { prefixes: prefixes.table(), entries };
+        Ok(Self { tags, prefixes, pool, count, capacity, len: 0, held: 0 })
+    }
+
+    pub(super) const fn table(&self) -> Tags<'a> {
+        self.tags
+    }
+
+    /// Whether there is such a tag.
+    pub(super) fn check(&self, tag: u32) -> Result<(), TableError> {
+        if (tag as usize) < self.count { Ok(()) } else { Err(TableError::CapacityTooLarge) }
+    }
+
+    /// Adds a prefix to a tag; whether it was not there.
+    pub(super) fn add(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
+        self.check(tag)?;
+        let chunk = Chunk::of(tag);
+        let head = self.head(prefix);
+        let Place { before, link } = self.find(head, chunk.number);
+        let there = self.tags_of(link, chunk.number);
+        if there & chunk.tags != 0 {
+            return Ok(false);
+        }
+        if self.len >= self.capacity {
+            return Err(TableError::Full);
+        }
+        if head == END {
+            self.prefixes.insert(TABLE, prefix, tag)?;
+        } else if there != 0
+            && let Some([_, tags, _]) = self.entry(link)
+        {
+            tags.store(there | chunk.tags, Relaxed);
+            // A replacement is not refused; it tells who walks now that something has changed.
+            self.prefixes.insert(TABLE, prefix, head)?;
+        } else {
+            self.pool.reserve(1)?;
+            let new = LISTED | self.pool.take()?;
+            if let Some([number, tags, next]) = self.entry(new) {
+                number.store(chunk.number, Relaxed);
+                tags.store(there | chunk.tags, Relaxed);
+                // The last tag may go from its link into the entry.
+                next.store(if there == 0 { link } else { END }, Relaxed);
+            }
+            self.link(prefix, head, before, new)?;
+        }
+        self.len += 1;
+        Ok(true)
+    }
+
+    /// Takes a prefix from a tag; whether it was there. Never refused.
+    pub(super) fn remove(&mut self, tag: u32, prefix: IpCidr) -> Result<bool, TableError> {
+        let chunk = Chunk::of(tag);
+        let head = self.head(prefix);
+        let Place { before, link } = self.find(head, chunk.number);
+        let there = self.tags_of(link, chunk.number);
+        if there & chunk.tags == 0 {
+            return Ok(false);
+        }
+        self.len -= 1;
+        let rest = there & !chunk.tags;
+        let mut next = END;
+        if let Some([_, tags, behind]) = self.entry(link) {
+            if rest != 0 {
+                tags.store(rest, Relaxed);
+                self.prefixes.insert(TABLE, prefix, head)?;
+                return Ok(true);
+            }
+            next = behind.load(Relaxed);
+        }
+        self.link(prefix, head, before, next)?;
+        if link & LISTED != 0 {
+            self.pool.retire(link & REST);
+        }
+        Ok(true)
+    }
+
+    /// Lets the entry `before`, or the prefix where that is [`END`], lead to `next`.
+    fn link(
+        &mut self,
+        prefix: IpCidr,
+        head: u32,
+        before: u32,
+        next: u32,
+    ) -> Result<(), TableError> {
+        let mut head = head;
+        match self.entry(before) {
+            // Release: who follows the link finds the entry written.
+            Some([_, _, link]) => link.store(next, Release),
+            None => head = next,
+        }
+        if head == END {
+            self.prefixes.remove(TABLE, prefix);
+        } else {
+            self.prefixes.insert(TABLE, prefix, head)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a prefix that is added to a tag in `demand`.
+    pub(super) fn admit(
+        &self,
+        tag: u32,
+        prefix: IpCidr,
+        demand: &mut Demand,
+    ) -> Result<(), TableError> {
+        self.check(tag)?;
+        demand.insert(self.is_there(tag, prefix));
+        if demand.new > self.capacity - self.len { Err(TableError::Full) } else { Ok(()) }
+    }
+
+    /// Makes a place for a prefix of a tag: for the prefix, and for an entry more.
+    pub(super) fn hold(&mut self, tag: u32, prefix: IpCidr) -> Result<(), TableError> {
+        self.check(tag)?;
+        self.prefixes.hold(TABLE, prefix)?;
+        if !self.is_there(tag, prefix) {
+            self.pool.reserve(self.held + 1)?;
+            self.held += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives back all entries that are held, and the place of a prefix that no tag has.
+    pub(super) fn release(&mut self, prefix: IpCidr) {
+        self.held = 0;
+        self.prefixes.release(TABLE, prefix);
+    }
+
+    fn is_there(&self, tag: u32, prefix: IpCidr) -> bool {
+        let chunk = Chunk::of(tag);
+        let place = self.find(self.head(prefix), chunk.number);
+        self.tags_of(place.link, chunk.number) & chunk.tags != 0
+    }
+
+    /// The link of a prefix, or [`END`].
+    fn head(&self, prefix: IpCidr) -> u32 {
+        self.tags.prefixes.get(TABLE, prefix).unwrap_or(END)
+    }
+
+    fn entry(&self, link: u32) -> Option<&'a [AtomicU32; ENTRY]> {
+        entry(self.tags.entries, link)
+    }
+
+    /// The chunk that a link leads to; no tags behind the end.
+    fn chunk(&self, link: u32) -> Chunk {
+        match self.entry(link) {
+            None if link == END => Chunk { number: u32::MAX, tags: 0 },
+            None => Chunk::of(link & REST),
+            Some([number, tags, _]) => {
+                Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) }
+            }
+        }
+    }
+
+    /// Those tags of chunk `number` that the link to its place leads to.
+    fn tags_of(&self, link: u32, number: u32) -> u32 {
+        let chunk = self.chunk(link);
+        if chunk.number == number { chunk.tags } else { 0 }
+    }
+
+    /// Where chunk `number` is, or would be: lower numbers, which often are of the rules that are
+    /// looked at first, come first, but for a last tag.
+    fn find(&self, head: u32, number: u32) -> Place {
+        let mut place = Place { before: END, link: head };
+        let mut free = None;
+        // Bounded: no list is longer than the pool, and a last tag.
+        for _ in 0..=self.tags.entries.count() {
+            let chunk = self.chunk(place.link);
+            if chunk.number == number {
+                return place;
+            }
+            let next = self.entry(place.link);
+            if chunk.number > number || next.is_none() {
+                free = free.or(Some(place));
+            }
+            let Some([_, _, next]) = next else { break };
+            place = Place { before: place.link, link: next.load(Relaxed) };
+        }
+        free.unwrap_or(place)
+    }
+}
