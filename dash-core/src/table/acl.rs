@@ -399,11 +399,16 @@ impl Acl<'_> {
     /// group's version are `OtherVersion`.
     #[must_use]
     pub fn classify(&self, group: u32, headers: &Headers) -> Match {
-        let mut matches = [Match::NoGroup];
         let version = self.version(group);
-        self.classify_chunk::<1>(version, core::slice::from_ref(headers), &mut matches);
-        let [found] = matches;
-        found
+        if version == NO_GROUP {
+            return Match::NoGroup;
+        }
+        let family = family(version);
+        if headers.source.version() != family || headers.destination.version() != family {
+            return Match::OtherVersion;
+        }
+        let words = self.image(version);
+        found(words, Classifier { words, tags: self.tags }.classify_one(headers))
     }
 
     /// What [`Self::classify`] says of each of `headers`, all by one version of the group.
@@ -411,7 +416,7 @@ impl Acl<'_> {
     pub fn classify_burst(&self, group: u32, headers: &[Headers], matches: &mut [Match]) {
         let version = self.version(group);
         for (headers, matches) in headers.chunks(BURST).zip(matches.chunks_mut(BURST)) {
-            self.classify_chunk::<BURST>(version, headers, matches);
+            self.classify_chunk(version, headers, matches);
         }
     }
 
@@ -421,33 +426,47 @@ impl Acl<'_> {
         self.groups.get(group as usize).map_or(NO_GROUP, store::published)
     }
 
+    /// The image of a group, and whatever follows it.
     #[inline]
-    fn classify_chunk<const N: usize>(
-        &self,
-        group: u32,
-        headers: &[Headers],
-        matches: &mut [Match],
-    ) {
-        if group == NO_GROUP {
+    fn image(&self, version: u32) -> &[AtomicU32] {
+        store::image(self.images, version & !GROUP_V6)
+    }
+
+    #[inline]
+    fn classify_chunk(&self, version: u32, headers: &[Headers], matches: &mut [Match]) {
+        if version == NO_GROUP {
             matches.iter_mut().take(headers.len()).for_each(|found| *found = Match::NoGroup);
             return;
         }
-        let version = if group & GROUP_V6 == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-        let image = store::image(self.images, group & !GROUP_V6);
-        let mut best = [NO_RULE; N];
-        let of_version = Classifier { words: image, tags: self.tags }.classify(headers, &mut best);
-        let rules = image.get(RULES_AT..).unwrap_or_default().as_chunks::<RULE_WORDS>().0;
-        for (best, found) in best.iter().zip(matches.iter_mut()).take(headers.len()) {
-            *found = rules.get(*best as usize).map_or(Match::NoRule, |[priority, value]| {
-                Match::Rule { priority: priority.load(Relaxed), value: value.load(Relaxed) }
-            });
+        let words = self.image(version);
+        let mut best = [NO_RULE; BURST];
+        let of_version = Classifier { words, tags: self.tags }.classify(headers, &mut best);
+        for (best, place) in best.iter().zip(matches.iter_mut()).take(headers.len()) {
+            *place = found(words, *best);
         }
         if !of_version {
+            let family = family(version);
             for (headers, found) in headers.iter().zip(matches) {
-                if headers.source.version() != version || headers.destination.version() != version {
+                if headers.source.version() != family || headers.destination.version() != family {
                     *found = Match::OtherVersion;
                 }
             }
         }
     }
+}
+
+/// The IP version of a group, from its word.
+#[inline]
+const fn family(version: u32) -> IpVersion {
+    if version & GROUP_V6 == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 }
+}
+
+/// What rule `best` of an image answers.
+#[inline]
+fn found(image: &[AtomicU32], best: u32) -> Match {
+    let rules = image.get(RULES_AT..).unwrap_or_default().as_chunks::<RULE_WORDS>().0;
+    rules.get(best as usize).map_or(Match::NoRule, |[priority, value]| Match::Rule {
+        priority: priority.load(Relaxed),
+        value: value.load(Relaxed),
+    })
 }

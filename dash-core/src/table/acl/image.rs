@@ -65,7 +65,7 @@ pub(super) mod header {
 pub(super) mod side {
     /// Leading words of an address that all prefixes share.
     pub(crate) const SKIP: usize = 0;
-    /// Those words.
+    /// Those words, and zeros behind them: three.
     pub(crate) const COMMON: usize = 1;
     /// Number of intervals.
     pub(crate) const COUNT: usize = 4;
@@ -77,13 +77,17 @@ pub(super) mod side {
     pub(crate) const LISTS: usize = 6;
     /// The diagram's row or class of each interval, and of values outside.
     pub(crate) const CELLS: usize = 7;
-    /// A word for each first byte of a number: how far its first word is shifted to tell its bucket,
+    /// A word for each first byte of a number or its digest: how far its first word is shifted to tell its bucket,
     /// and above it what is added, [`super::bucket`].
     pub(crate) const FIRST_BYTES: usize = 8;
     /// For each bucket the interval that its first number is in, or one before it.
     pub(crate) const BUCKETS: usize = 9;
     /// Logarithm of the keys that a search looks at.
     pub(crate) const WINDOW_BITS: usize = 10;
+    /// The bits of a [digest](super::super::key::Digest), two words; none: numbers lead to buckets.
+    pub(crate) const CHOSEN: usize = 11;
+    /// A number that has the others like all prefixes.
+    pub(crate) const PATTERN: usize = 13;
 }
 
 /// Words of a cache line.
@@ -93,6 +97,11 @@ pub(super) const LINE: usize = 16;
 pub(super) const FIRST_BYTES: usize = 256;
 /// Buckets have about so many keys, if these are spread evenly.
 pub(super) const BUCKET_KEYS: usize = 3;
+/// On a side of at most so many intervals a first byte has more buckets, if those bring the keys of
+/// each below what the shortest search looks at.
+pub(super) const FEW_INTERVALS: usize = 4096;
+/// Logarithm of how many times as many.
+pub(super) const MORE_BUCKET_BITS: u32 = 2;
 /// Logarithm of the most buckets of a first byte: what a step of the compilation may cost.
 pub(super) const BUCKET_BITS: u32 = 12;
 /// Bits of the shift in the word of a first byte.
@@ -114,9 +123,9 @@ pub(super) fn bucket(first_bytes: &[AtomicU32; FIRST_BYTES], first: u32) -> usiz
     (shifted.wrapping_add(entry >> SHIFT_BITS)) as usize & (MAX_BUCKETS - 1)
 }
 
-/// Fewest keys that a search looks at.
+/// Keys that a search looks at: one of these, or a power of two above the last.
+pub(super) const NARROW_WINDOW: usize = 8;
 pub(super) const WINDOW: usize = 16;
-/// Fewest if that is not enough.
 pub(super) const WIDE_WINDOW: usize = 64;
 
 /// The map from the tags of a side to lists of records: two words, then a pair of words for each

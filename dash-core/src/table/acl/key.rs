@@ -5,7 +5,7 @@
 //! prefixes before the window is outside: nothing but "any" matches it.
 
 use super::{super::atomic::AtomicU32, image::word};
-use smoltcp::wire::{IpAddress, IpVersion};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
 
 /// Bits of an address, the first one highest, for both families.
 pub(super) fn bits(address: &IpAddress) -> u128 {
@@ -22,22 +22,20 @@ pub(super) struct Window {
     pub(super) skip: u32,
     /// Its words: 1, 2 or 4.
     pub(super) words: u32,
-    /// The words before it, right-aligned.
+    /// The words before it, the first one highest.
     pub(super) common: u128,
-    /// Whether its addresses are of IPv6.
-    pub(super) v6: bool,
 }
 
 impl Window {
-    /// The number of an address, or `None` if it is outside or of the other family.
-    pub(super) fn number(&self, address: &IpAddress) -> Option<u128> {
-        if (address.version() == IpVersion::Ipv6) != self.v6 {
-            return None;
-        }
-        let bits = bits(address);
+    /// What an address of IPv6 has from the window on, the first bit highest, and whether it is
+    /// inside.
+    #[inline]
+    pub(super) fn place(&self, address: &IpAddress) -> (u128, bool) {
+        let IpAddress::Ipv6(address) = address else { return (0, false) };
+        let bits = address.to_bits();
         let shift = 32 * self.skip;
-        let before = bits.checked_shr(128 - shift).unwrap_or(0);
-        (before == self.common).then(|| (bits << shift) >> (128 - 32 * self.words))
+        let before = !u128::MAX.checked_shr(shift).unwrap_or(0);
+        (bits.checked_shl(shift).unwrap_or(0), (bits ^ self.common) & before == 0)
     }
 
     /// First and last number of a prefix that lies in the window.
@@ -49,40 +47,33 @@ impl Window {
     }
 }
 
-/// A number of a window.
-pub(super) trait Key: Copy + Ord + Default {
+/// A number of a window, as an image holds it.
+pub(super) trait Key: Copy + Ord {
     /// Words of a key in an image whose keys have `width`.
     fn words(width: u32) -> usize;
 
     /// Key `index` of those of `width` words that start at `at`.
     fn load(words: &[AtomicU32], width: usize, at: usize, index: usize) -> Self;
+}
 
-    /// The number of an address, and whether it is inside and of the family.
-    fn of(address: &IpAddress, window: &Window) -> (Self, bool);
+/// A number of a known width, for many packets.
+pub(super) trait BurstKey: Key + Default {
+    /// Whether there are more than 32 bits.
+    const WIDE: bool = true;
 
-    /// Whether there are many packets, for which more code is worth it.
-    const MANY: bool = true;
-    /// Whether there is a short way to the numbers of a group of IPv4.
-    const V4: bool = false;
+    /// The number from the first bits of [`Window::place`].
+    fn of(bits: u128) -> Self;
 
-    /// That way, for groups of which every address of the family is inside.
+    /// The number of an address of IPv4, all of which are inside; and whether it is one.
     fn of_v4(_: &IpAddress) -> (Self, bool) {
         (Self::default(), false)
     }
 
-    /// The first word, which leads to the bucket.
-    fn first(self, width: usize) -> u32;
-}
-
-/// A number, or any that is outside, and which.
-#[inline]
-fn known<K: Copy + Default>(number: Option<K>) -> (K, bool) {
-    (number.unwrap_or_default(), number.is_some())
+    /// The first 64 bits.
+    fn top(self) -> u64;
 }
 
 impl Key for u32 {
-    const V4: bool = true;
-
     #[inline]
     fn words(_: u32) -> usize {
         1
@@ -92,10 +83,14 @@ impl Key for u32 {
     fn load(words: &[AtomicU32], _: usize, at: usize, index: usize) -> Self {
         word(words, at + index)
     }
+}
+
+impl BurstKey for u32 {
+    const WIDE: bool = false;
 
     #[inline]
-    fn of(address: &IpAddress, window: &Window) -> (Self, bool) {
-        known(window.number(address).map(|number| number as u32))
+    fn of(bits: u128) -> Self {
+        (bits >> 96) as u32
     }
 
     #[inline]
@@ -107,8 +102,8 @@ impl Key for u32 {
     }
 
     #[inline]
-    fn first(self, _: usize) -> u32 {
-        self
+    fn top(self) -> u64 {
+        u64::from(self) << 32
     }
 }
 
@@ -123,15 +118,17 @@ impl Key for u64 {
         let at = at + 2 * index;
         u64::from(word(words, at)) << 32 | u64::from(word(words, at + 1))
     }
+}
 
+impl BurstKey for u64 {
     #[inline]
-    fn of(address: &IpAddress, window: &Window) -> (Self, bool) {
-        known(window.number(address).map(|number| number as u64))
+    fn of(bits: u128) -> Self {
+        (bits >> 64) as u64
     }
 
     #[inline]
-    fn first(self, _: usize) -> u32 {
-        (self >> 32) as u32
+    fn top(self) -> u64 {
+        self
     }
 }
 
@@ -146,52 +143,120 @@ impl Key for u128 {
         let at = at + 4 * index;
         (0..4).fold(0, |key, word_of| key << 32 | u128::from(word(words, at + word_of)))
     }
+}
 
+impl BurstKey for u128 {
     #[inline]
-    fn of(address: &IpAddress, window: &Window) -> (Self, bool) {
-        known(window.number(address))
+    fn of(bits: u128) -> Self {
+        bits
     }
 
     #[inline]
-    fn first(self, _: usize) -> u32 {
-        (self >> 96) as u32
+    fn top(self) -> u64 {
+        (self >> 64) as u64
     }
 }
 
-/// A key of any width.
+/// A number of any width, for one packet: its words, the first one first, and zeros behind them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wide(u128);
+pub(super) struct Wide([u32; 4]);
 
 impl Key for Wide {
-    const MANY: bool = false;
-
     fn words(width: u32) -> usize {
         width as usize
     }
 
     #[inline(never)]
     fn load(words: &[AtomicU32], width: usize, at: usize, index: usize) -> Self {
-        let at = at + width * index;
-        Self((at..at + width).fold(0, |key, at| key << 32 | u128::from(word(words, at))))
-    }
-
-    #[inline(never)]
-    fn of(address: &IpAddress, window: &Window) -> (Self, bool) {
-        known(window.number(address).map(Self))
-    }
-
-    fn first(self, width: usize) -> u32 {
-        let Self(number) = self;
-        match width {
-            1 => number as u32,
-            2 => (number >> 32) as u32,
-            _ => (number >> 96) as u32,
+        let mut key = [0; 4];
+        for (place, at) in key.iter_mut().zip(at + width * index..).take(width) {
+            *place = word(words, at);
         }
+        Self(key)
     }
 }
 
 impl Wide {
-    pub(super) const fn new(number: u128) -> Self {
-        Self(number)
+    /// The number of an address of IPv4.
+    #[inline]
+    pub(super) const fn of_v4(address: Ipv4Address) -> Self {
+        Self([address.to_bits(), 0, 0, 0])
+    }
+
+    /// The number of an address of IPv6, and whether it is inside; `skip` and `width` as in
+    /// [`Window`], and the words before it.
+    #[inline(never)]
+    pub(super) fn of_v6(
+        address: Ipv6Address,
+        skip: usize,
+        width: usize,
+        common: impl Iterator<Item = u32>,
+    ) -> (Self, bool) {
+        let bits = address.to_bits();
+        let all = [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32];
+        let inside = all.iter().take(skip).copied().eq(common);
+        let mut number = [0; 4];
+        for (place, word) in number.iter_mut().zip(all.iter().skip(skip)).take(width) {
+            *place = *word;
+        }
+        (Self(number), inside)
+    }
+
+    /// The first word.
+    pub(super) const fn first(&self) -> u32 {
+        let Self([first, ..]) = *self;
+        first
+    }
+}
+
+/// A monotone map of 64 bits to 32, for an index: those bits that the prefixes of a side differ in,
+/// side by side. Where the bits between them are not those of the prefixes, the number is before or
+/// behind all that have its bits up to there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digest {
+    chosen: u64,
+    /// The bits between, and what they are in the prefixes.
+    between: u64,
+    pattern: u64,
+    /// Bits that move right by 1, 2, 4 and so on: "compress" of Warren, "Hacker's Delight", 7-4.
+    moves: [u64; 6],
+    /// Left of 32.
+    shift: u32,
+}
+
+impl Digest {
+    /// Of at most 32 `chosen` bits, not none, where `pattern` is one of the numbers.
+    pub(super) fn new(chosen: u64, pattern: u64) -> Self {
+        let lowest = chosen & chosen.wrapping_neg();
+        let between = !chosen & lowest.wrapping_neg();
+        let mut moves = [0; 6];
+        let mut bits = chosen;
+        // To the right of each bit so many places are free, of which one power of two is looked at.
+        let mut free = !chosen << 1;
+        for (step, place) in moves.iter_mut().enumerate() {
+            let mut odd = free;
+            for power in 0..6 {
+                odd ^= odd << (1 << power);
+            }
+            *place = odd & bits;
+            bits = bits ^ *place | *place >> (1 << step);
+            free &= !odd;
+        }
+        let shift = 32_u32.saturating_sub(chosen.count_ones());
+        Self { chosen, between, pattern: pattern & between, moves, shift }
+    }
+
+    #[inline]
+    pub(super) fn of(&self, number: u64) -> u32 {
+        let between = number & self.between;
+        let other = between ^ self.pattern;
+        let below = u64::MAX.checked_shr(other.leading_zeros()).unwrap_or(0);
+        let number = number & !below | if between > self.pattern { below } else { 0 };
+        let mut bits = number & self.chosen;
+        for (step, moved) in self.moves.iter().enumerate() {
+            let moved = bits & moved;
+            bits = bits ^ moved | moved >> (1 << step);
+        }
+        (bits << self.shift) as u32
     }
 }

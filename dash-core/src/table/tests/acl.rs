@@ -250,6 +250,72 @@ fn equals_a_linear_search() {
     assert!(cfg!(miri) || compared >= 1_000_000);
 }
 
+/// Every second bit is one that all prefixes share.
+#[test]
+fn equals_a_linear_search_where_prefixes_share_bits_between() {
+    // Numbers that are near each other become addresses that are not.
+    let bits_of = |bits: u32, shared: u128| {
+        let bits = bits.wrapping_mul(0x9e37_79b1);
+        (0..32).fold(shared, |all, bit| all | u128::from(bits >> (31 - bit) & 1) << (126 - 2 * bit))
+    };
+    let prefixes = prop::collection::vec((0..4096_u32, 0..=32_u8), 1..100);
+    // At the first or last address of which prefix, and which bit is another.
+    let places = prop::collection::vec((any::<usize>(), any::<bool>(), 0..=128_u8), 128);
+    let run = (prefixes, places, any::<bool>(), any::<bool>());
+    compare("acl, shared bits", 400, run, |(prefixes, places, ones, behind)| {
+        let shared = if ones { 0xaaaa_aaaa_aaaa_aaaa << 64 } else { 0 };
+        // Behind a word that all share.
+        let place = |bits: u128| if behind { 0x2001_0db8 << 96 | bits >> 32 } else { bits };
+        let start = if behind { 32 } else { 0 };
+        let prefixes: Vec<_> = prefixes
+            .iter()
+            .map(|(bits, length)| {
+                let all = IpAddress::Ipv6(place(bits_of(*bits, shared)).into());
+                IpCidr::new(all, start + 2 * length)
+            })
+            .collect();
+        let owned: Vec<_> = prefixes
+            .chunks(5)
+            .enumerate()
+            .map(|(index, prefixes)| Owned {
+                priority: index as u32,
+                value: index as u32,
+                protocols: vec![],
+                prefixes: [prefixes.to_vec(), vec![]],
+                tags: [vec![], vec![]],
+                ports: [vec![], vec![]],
+            })
+            .collect();
+        let rules: Vec<_> = owned.iter().map(Owned::rule).collect();
+        let words = AclWriter::words_bound(&rules);
+        let capacity = Capacity { groups: 1, words, tags: 0, tag_prefixes: 0 };
+        let storage = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&storage, &capacity, Readers::new(&[])).unwrap();
+        writer.set_group(0, IpVersion::Ipv6, &rules).unwrap();
+        let group = (IpVersion::Ipv6, owned);
+        let all: Vec<_> = places
+            .iter()
+            .map(|(which, last, flipped)| {
+                let prefix = prefixes[which % prefixes.len()];
+                let IpAddress::Ipv6(first) = prefix.address() else { panic!("a prefix of IPv6") };
+                let after = u128::MAX.checked_shr(prefix.prefix_len().into()).unwrap_or(0);
+                let bits = first.to_bits() & !after | if *last { after } else { 0 };
+                let bits = bits ^ 1_u128.checked_shl((*flipped).into()).unwrap_or(0);
+                let address = IpAddress::Ipv6(bits.into());
+                Headers { source: address, destination: address, ..headers([0; 4], 0) }
+            })
+            .collect();
+        let mut found = vec![Match::NoGroup; all.len()];
+        writer.table().classify_burst(0, &all, &mut found);
+        for (headers, found) in all.iter().zip(&found) {
+            let wanted = classify(Some(&group), &[], headers);
+            prop_assert_eq!(*found, wanted);
+            prop_assert_eq!(writer.table().classify(0, headers), wanted);
+        }
+        Ok(2 * all.len())
+    });
+}
+
 fn v4(address: [u8; 4]) -> IpAddress {
     IpAddress::Ipv4(address.into())
 }

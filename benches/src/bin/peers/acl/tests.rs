@@ -1,7 +1,11 @@
-//! Every header of every trace of `../shared/data`, as IPv4 and in both ways as IPv6, against a
-//! linear search; and a sample of our own, whose headers stand at the corners of its rules.
+//! Every header of every trace of `../shared/data`, and of the folder that `DASH_TRACES` names, as
+//! IPv4 and in both ways as IPv6, against a linear search; and a sample of our own, whose headers
+//! stand at the corners of its rules.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use dash_core::table::acl::{Headers, Match, Rule};
 use smoltcp::wire::{IpAddress, IpCidr};
@@ -109,23 +113,33 @@ fn compare(name: &str, set: &RuleSet, headers: &[Headers], step: usize) -> usize
 fn traces_equal_a_linear_search() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let folder = std::env::var("DASH_DATA").map_or(folder, Into::into);
+    // Those of 2^20 headers that `benches/peers/run` makes.
+    let made = std::env::var("DASH_TRACES").ok().map(PathBuf::from);
     for name in SETS {
-        let path = |kind: &str| folder.join(format!("{name}.{kind}.gz")).display().to_string();
-        if !Path::new(&path("trace")).exists() {
-            println!("{name}: skipped, no {}", path("trace"));
-            continue;
-        }
-        for family in FAMILIES {
-            let set = RuleSet::load(&path("rules"), family).unwrap();
-            let headers = all_headers(&path("trace"), family).unwrap();
-            // A minute of searching is enough.
-            if set.len() > MOST && family != Family::V4 {
+        let rules = folder.join(format!("{name}.rules.gz")).display().to_string();
+        let long = made.iter().flat_map(|made| {
+            ["uniform", "zipf"].map(|label| made.join(format!("{name}.{label}.trace.gz")))
+        });
+        for trace in [folder.join(format!("{name}.trace.gz"))].into_iter().chain(long) {
+            if !trace.exists() {
+                println!("{name}: skipped, no {}", trace.display());
                 continue;
             }
-            let step = if cfg!(debug_assertions) && set.len() > MANY { DEBUG_STEP } else { 1 };
-            let matched = compare(name, &set, &headers, step);
-            let (name, all) = (format!("{name}{}", family.label()), headers.len());
-            println!("{name}: {} headers equal, {matched} of {all} matched", all.div_ceil(step));
+            for family in FAMILIES {
+                let set = RuleSet::load(&rules, family).unwrap();
+                let headers = all_headers(&trace.display().to_string(), family).unwrap();
+                // A minute of searching is enough.
+                if set.len() > MOST && family != Family::V4 {
+                    continue;
+                }
+                let step = if cfg!(debug_assertions) && set.len() > MANY { DEBUG_STEP } else { 1 };
+                let matched = compare(name, &set, &headers, step);
+                let (name, all) = (format!("{name}{}", family.label()), headers.len());
+                println!(
+                    "{name}: {} headers equal, {matched} of {all} matched",
+                    all.div_ceil(step)
+                );
+            }
         }
     }
 }

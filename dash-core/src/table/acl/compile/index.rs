@@ -1,7 +1,8 @@
 //! The index of a side: from the first bits of a number to the place where its search begins.
 //!
-//! The first byte of a number leads to buckets of its own, more where there are more intervals, and
-//! the bits after it to one of them. A search looks at as many keys as the fullest bucket has.
+//! The first byte of a number, or of the digest of a long one, leads to buckets of its own, more
+//! where there are more intervals, and the bits after it to one of them. A search looks at as many
+//! keys as the fullest bucket has.
 //!
 //! Memory: 256 words, and a word for each one to three intervals. Cost: two passes over the intervals.
 
@@ -10,16 +11,22 @@ use crate::table::{
     TableError,
     acl::{
         image::{
-            BUCKET_BITS, BUCKET_KEYS, FIRST_BYTES, MAX_BUCKETS, WIDE_WINDOW, WINDOW, bucket,
-            first_byte, header, side,
+            BUCKET_BITS, BUCKET_KEYS, FEW_INTERVALS, FIRST_BYTES, MAX_BUCKETS, MORE_BUCKET_BITS,
+            NARROW_WINDOW, WIDE_WINDOW, WINDOW, bucket, first_byte, header, side,
         },
-        key::{Key, Wide},
+        key::Digest,
     },
 };
+
+/// While keys are counted: the keys of a first byte, and above them the bits that its buckets need.
+const KEY_BITS: u32 = 27;
+const MAX_KEYS: u32 = (1 << KEY_BITS) - 1;
 
 /// An index on its way.
 #[derive(Debug)]
 pub(super) struct Index {
+    /// What numbers of more than 32 bits go through.
+    digest: Option<Digest>,
     /// The words of the first bytes, and the buckets when there are any.
     first_bytes: usize,
     buckets: Option<usize>,
@@ -32,10 +39,11 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn new(space: &mut Space<'_>) -> Result<Self, TableError> {
+    pub(super) fn new(space: &mut Space<'_>, digest: Option<Digest>) -> Result<Self, TableError> {
         let first_bytes = space.grow(FIRST_BYTES)?;
         space.fill(first_bytes, FIRST_BYTES, 0);
         Ok(Self {
+            digest,
             first_bytes,
             buckets: None,
             bucket_count: 0,
@@ -55,16 +63,16 @@ impl Index {
     ) -> Result<bool, TableError> {
         let index = self.next;
         self.next += 1;
-        let from = sweep.intervals + index * Sweep::interval_words(key_words);
-        let number = Wide::new(space.number(from, key_words));
-        let first = number.first(key_words as usize);
+        let first = self.first(space, sweep, key_words, index);
         match self.buckets {
             None if index < sweep.count => {
                 let place = self.first_bytes + (first >> 24) as usize;
-                space.set(place, space.get(place) + 1);
+                let word = space.get(place);
+                let bits = self.apart(space, sweep, key_words, index).max(word >> KEY_BITS);
+                space.set(place, ((word & MAX_KEYS) + 1) | bits << KEY_BITS);
             }
             None => {
-                self.divide(space)?;
+                self.divide(space, sweep.count)?;
                 self.next = 0;
             }
             Some(_) if index < sweep.count => {
@@ -77,13 +85,34 @@ impl Index {
         Ok(self.buckets.is_some() && index >= sweep.count && self.next > 0)
     }
 
+    /// What leads to the bucket of the first number of an interval.
+    fn first(&self, space: &Space<'_>, sweep: &Sweep, key_words: u32, index: usize) -> u32 {
+        let at = sweep.intervals + index * Sweep::interval_words(key_words);
+        let number = space.number(at, key_words) << (128 - 32 * key_words);
+        self.digest
+            .as_ref()
+            .map_or((number >> 96) as u32, |digest| digest.of((number >> 64) as u64))
+    }
+
+    /// The bits behind the first byte that keep an interval out of the bucket of the one before it
+    /// by as many as the shortest search looks at; 0 if the byte does.
+    fn apart(&self, space: &Space<'_>, sweep: &Sweep, key_words: u32, index: usize) -> u32 {
+        let Some(before) = index.checked_sub(NARROW_WINDOW - 1) else { return 0 };
+        let [before, first] =
+            [before, index].map(|index| self.first(space, sweep, key_words, index));
+        (before ^ first).leading_zeros().saturating_sub(7).min(BUCKET_BITS)
+    }
+
     /// Gives each first byte its buckets.
-    fn divide(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
+    fn divide(&mut self, space: &mut Space<'_>, count: usize) -> Result<(), TableError> {
+        let more = if count <= FEW_INTERVALS { MORE_BUCKET_BITS } else { 0 };
         for byte in 0..FIRST_BYTES {
             let place = self.first_bytes + byte;
-            let keys = space.get(place) as usize;
-            let buckets = keys.div_ceil(BUCKET_KEYS).max(1).next_power_of_two();
-            let bits = buckets.trailing_zeros().min(BUCKET_BITS);
+            let (keys, apart) = (space.get(place) & MAX_KEYS, space.get(place) >> KEY_BITS);
+            let buckets = (keys as usize).div_ceil(BUCKET_KEYS).max(1).next_power_of_two();
+            let bits = buckets.trailing_zeros();
+            let bits = if apart <= bits + more { bits.max(apart) } else { bits };
+            let bits = bits.min(BUCKET_BITS);
             if self.bucket_count >= MAX_BUCKETS {
                 return Err(TableError::Full);
             }
@@ -112,8 +141,14 @@ impl Index {
     /// Notes the index in the header; keys that a search looks at.
     pub(super) fn finish(&self, space: &Space<'_>, of: usize) -> usize {
         // The interval before the bucket, and those that begin in it.
-        let least = if self.fullest < WINDOW { WINDOW } else { WIDE_WINDOW };
-        let window = (self.fullest + 1).next_power_of_two().max(least);
+        let keys = (self.fullest + 1).next_power_of_two();
+        let window = if keys > WINDOW {
+            keys.max(WIDE_WINDOW)
+        } else if keys > NARROW_WINDOW {
+            WINDOW
+        } else {
+            NARROW_WINDOW
+        };
         let at = header::side(of);
         space.set(at + side::FIRST_BYTES, self.first_bytes as u32);
         space.set(at + side::BUCKETS, self.buckets.unwrap_or_default() as u32);

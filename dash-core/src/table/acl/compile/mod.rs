@@ -13,9 +13,11 @@
 //! [`Size`] reports both.
 
 mod diagram;
+mod examine;
 mod index;
 mod records;
 mod rules;
+mod sides;
 mod sort;
 mod space;
 mod sweep;
@@ -23,14 +25,15 @@ mod tags;
 
 use super::{
     Rule,
-    image::{self, LINE, PROTOCOL_WORDS, RULE_WORDS, RULES_AT, header, protocols_at, side},
-    key::Window,
+    image::{self, PROTOCOL_WORDS, header, protocols_at},
+    key::{Digest, Window},
 };
 use crate::table::{TableError, atomic::AtomicU32};
 use diagram::Diagram;
+use examine::Common;
 use index::Index;
 use records::Records;
-use rules::{Extent, addresses, coverage, matches_nothing, prefix, prefixes};
+use rules::{coverage, matches_nothing};
 use smoltcp::wire::IpVersion;
 use sort::Sort;
 use space::Space;
@@ -109,15 +112,6 @@ enum Phase {
     Done,
 }
 
-/// What the prefixes of a side have in common.
-#[derive(Clone, Copy, Debug)]
-struct Common {
-    first: Option<u128>,
-    differ: u128,
-    shortest: u8,
-    longest: u8,
-}
-
 /// A group on its way to an image.
 #[derive(Debug)]
 pub(super) struct Compiler<'w> {
@@ -161,7 +155,6 @@ impl<'w> Compiler<'w> {
         let order = space.scratch(2 * count)?;
         let places = space.scratch(count)?;
         let covers = space.scratch(count)?;
-        let common = Common { first: None, differ: 0, shortest: u8::MAX, longest: 0 };
         Ok(Self {
             space,
             version,
@@ -169,7 +162,7 @@ impl<'w> Compiler<'w> {
             order,
             places,
             covers,
-            common: [common; 2],
+            common: [Common::NONE; 2],
             windows: [Window::default(); 2],
             key_words: 1,
             protocols: 0,
@@ -258,7 +251,9 @@ impl<'w> Compiler<'w> {
                     if let Phase::Sweep { sweep, .. } =
                         core::mem::replace(&mut self.phase, Phase::Done)
                     {
-                        let index = Index::new(&mut self.space)?;
+                        let (chosen, pattern) = self.digest(side);
+                        let digest = (chosen != 0).then(|| Digest::new(chosen, pattern));
+                        let index = Index::new(&mut self.space, digest)?;
                         self.phase = Phase::Index { side, sweep, index };
                     }
                 }
@@ -295,138 +290,9 @@ impl<'w> Compiler<'w> {
         }
     }
 
-    /// Takes the next interval into the index.
-    fn index(&mut self) -> Result<(), TableError> {
-        let Phase::Index { side, sweep, index } = &mut self.phase else { return Ok(()) };
-        if index.step(&mut self.space, sweep, self.key_words)? {
-            let (side, ahead) = (*side, index.finish(&self.space, *side));
-            if let Phase::Index { sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
-                self.finish_index(side, sweep, ahead)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sorts the prefixes of one side.
-    fn sort(&mut self, side: usize, count: usize) -> Result<(), TableError> {
-        let stride = self.key_words as usize + 2;
-        let from = self.space.back();
-        let to = self.space.scratch(count * stride)?;
-        self.phase = Phase::Sort { side, sort: Sort::new(from, to, count, stride), count };
-        Ok(())
-    }
-
-    /// Copies the next interval of a sweep into the image.
-    fn copy(&mut self) {
-        let Phase::Copy { side, sweep, next } = &mut self.phase else { return };
-        let at = header::side(*side);
-        let words = self.key_words as usize;
-        let from = sweep.intervals + *next * Sweep::interval_words(self.key_words);
-        let (records, rules) = if *next < sweep.count {
-            let start = self.space.number(from, self.key_words);
-            let keys = self.space.get(at + side::KEYS) as usize;
-            // The search never looks at the first one.
-            let before = start.saturating_sub(1);
-            self.space.set_number(keys + *next * words, self.key_words, before);
-            (self.space.get(from + words), self.space.get(from + words + 1))
-        } else {
-            sweep.outside()
-        };
-        let lists = self.space.get(at + side::LISTS) as usize;
-        self.space.set(lists + *next, records);
-        if self.in_diagram > 0 {
-            let cells = self.space.get(at + side::CELLS) as usize;
-            self.space.set(cells + *next, rules);
-        }
-        *next += 1;
-        if *next > sweep.count {
-            self.finish_side();
-        }
-    }
-
     /// The rule that is looked at as number `index`.
     fn rule<'r, 's>(&self, rules: &'r [Rule<'s>], index: usize) -> Option<&'r Rule<'s>> {
         rule_at(&self.space, self.order, rules, index)
-    }
-
-    fn begin_order(&mut self, rules: &[Rule<'_>]) -> Result<(), TableError> {
-        let mut sorted = true;
-        for (index, pair) in rules.iter().enumerate().take(self.count) {
-            self.space.set(self.order + 2 * index, pair.priority);
-            self.space.set(self.order + 2 * index + 1, index as u32);
-            sorted &= index == 0 || self.space.get(self.order + 2 * index - 2) <= pair.priority;
-        }
-        if sorted {
-            self.finish_order(self.order);
-        } else {
-            let help = self.space.scratch(2 * self.count)?;
-            self.phase = Phase::Order { sort: Some(Sort::new(self.order, help, self.count, 2)) };
-        }
-        Ok(())
-    }
-
-    fn finish_order(&mut self, sorted: usize) {
-        for word in 0..2 * self.count {
-            self.space.set(self.order + word, self.space.get(sorted + word));
-        }
-        self.space.release(self.covers);
-        self.space.fill(self.covers, self.count, 0);
-        self.space.fill(0, header::WORDS, 0);
-        self.space.fill(protocols_at(self.count), PROTOCOL_WORDS, 0);
-        self.phase = Phase::Examine { next: 0 };
-    }
-
-    /// Notes the protocols of a rule, and what its prefixes have in common with those before.
-    fn examine(&mut self, index: usize, rule: &Rule<'_>) {
-        self.space.set(RULES_AT + RULE_WORDS * index, rule.priority);
-        self.space.set(RULES_AT + RULE_WORDS * index + 1, rule.value);
-        for protocol in rule.protocols {
-            let at = protocols_at(self.count) + usize::from(protocol / 4);
-            let shift = protocol % 4 * 8;
-            let word = self.space.get(at);
-            // Class 0 is that of protocols that no rule names; the last class is shared by two.
-            if (word >> shift) as u8 == 0 {
-                self.protocols = (self.protocols + 1).min(0xff);
-                self.space.set(at, word | self.protocols << shift);
-            }
-        }
-        for (side, common) in self.common.iter_mut().enumerate() {
-            for (bits, length) in
-                prefixes(rule, side).iter().filter_map(|one| prefix(one, self.version))
-            {
-                if length > 0 {
-                    common.differ |= *common.first.get_or_insert(bits) ^ bits;
-                    common.shortest = common.shortest.min(length);
-                    common.longest = common.longest.max(length);
-                }
-            }
-        }
-    }
-
-    fn finish_examination(&mut self) {
-        let spans = self.common.map(|common| {
-            let shared = common.differ.leading_zeros().min(common.shortest.into());
-            let end = u32::from(common.longest).div_ceil(32).max(1);
-            ((shared / 32).min(end - 1), end)
-        });
-        let widest = spans.iter().map(|(skip, end)| end - skip).max().unwrap_or(1);
-        self.key_words = widest.next_power_of_two();
-        if self.version == IpVersion::Ipv4 {
-            self.key_words = 1;
-        }
-        for ((window, (skip, _)), common) in self.windows.iter_mut().zip(spans).zip(&self.common) {
-            let skip =
-                if self.version == IpVersion::Ipv4 { 0 } else { skip.min(4 - self.key_words) };
-            let first = common.first.unwrap_or(0);
-            *window = Window {
-                skip,
-                words: self.key_words,
-                v6: self.version == IpVersion::Ipv6,
-                common: first.checked_shr(128 - 32 * skip).unwrap_or(0),
-            };
-        }
-        self.marks = (self.space.front(), self.space.back());
-        self.begin_trial(Trial::Lists);
     }
 
     fn begin_trial(&mut self, trial: Trial) {
@@ -478,79 +344,6 @@ impl<'w> Compiler<'w> {
             Trial::Lists | Trial::ListsAnyway => false,
             Trial::Wide | Trial::WideAnyway => self.space.get(self.covers + index) > WIDE,
             Trial::Flat | Trial::All => true,
-        }
-    }
-
-    /// Adds the prefixes by which a rule is found on one side.
-    fn enter(&mut self, side: usize, index: usize, rules: &[Rule<'_>]) -> Result<(), TableError> {
-        let place = self.space.get(self.places + index);
-        let by = usize::from(place & BY_DESTINATION != 0);
-        let elsewhere = place & NOWHERE != 0 || place & DIAGRAM == 0 && by != side;
-        let Some(rule) = self.rule(rules, index).filter(|_| !elsewhere) else { return Ok(()) };
-        let words = self.key_words;
-        let everywhere = addresses(rule, side, self.version) == Extent::Any;
-        let all = everywhere.then_some((0, 0));
-        let window = *image::of(&self.windows, side);
-        let listed = prefixes(rule, side)
-            .iter()
-            .filter(|_| !everywhere)
-            .filter_map(|one| prefix(one, self.version))
-            .map(|(bits, length)| (window.range(bits, length).0, length));
-        let mut added = 0;
-        for (number, length) in all.into_iter().chain(listed) {
-            let at = self.space.scratch(words as usize + 2)?;
-            self.space.set_number(at, words, number);
-            self.space.set(at + words as usize, length.into());
-            self.space.set(at + words as usize + 1, index as u32);
-            added += 1;
-        }
-        if let Phase::Entries { count, .. } = &mut self.phase {
-            *count += added;
-        }
-        Ok(())
-    }
-
-    /// Makes room for what the sweep found, and for what a search looks at behind it.
-    fn finish_index(&mut self, side: usize, sweep: Sweep, ahead: usize) -> Result<(), TableError> {
-        self.own += sweep.own;
-        self.met += sweep.met;
-        let at = header::side(side);
-        let window = *image::of(&self.windows, side);
-        let align = self.space.front().next_multiple_of(LINE) - self.space.front();
-        self.space.grow(align)?;
-        let words = self.key_words as usize;
-        let keys = self.space.grow((sweep.count + ahead) * words)?;
-        self.space.fill(keys + sweep.count * words, ahead * words, u32::MAX);
-        let lists = self.space.grow(sweep.count + 1)?;
-        self.space.set(at + side::SKIP, window.skip);
-        for word in 0..3 {
-            self.space.set(at + side::COMMON + word, (window.common >> (32 * (2 - word))) as u32);
-        }
-        self.space.set(at + side::COUNT, sweep.count as u32);
-        self.space.set(at + side::KEYS, keys as u32);
-        self.space.set(at + side::LISTS, lists as u32);
-        if self.in_diagram > 0 {
-            let cells = self.space.grow(sweep.count + 1)?;
-            self.space.set(at + side::CELLS, cells as u32);
-        }
-        self.phase = Phase::Copy { side, sweep, next: 0 };
-        Ok(())
-    }
-
-    fn finish_side(&mut self) {
-        let Phase::Copy { side, sweep, .. } = &self.phase else { return };
-        let (side, needed) = (*side, sweep.needed());
-        self.space.release(if self.in_diagram == 0 { self.marks.1 } else { needed });
-        if side == image::SOURCE {
-            self.phase = Phase::Entries { side: image::DESTINATION, next: 0, count: 0 };
-            return;
-        }
-        let short = self.met <= SHORT * self.own;
-        match self.trial {
-            Trial::Lists if !short => self.begin_trial(Trial::Wide),
-            // Without a diagram this is what was too long before.
-            Trial::Wide if !short || self.in_diagram == 0 => self.begin_trial(Trial::Flat),
-            _ => self.phase = Phase::Tags(TagMap::new(&self.space, image::SOURCE, self.version)),
         }
     }
 
