@@ -173,7 +173,7 @@ ACL_LIMITS = [
 
 
 def lpm_groups(quick):
-    phases = ["build", "look-up", "update", "default"]
+    phases = ["build", "look-up", "update", "default", "age"]
     return [
         Group([["lpm", "{data}", "fib4"], ["lpm", "{data}", "lpm4"]], [["lpm", "{data}", "bgp4"]], phases),
         Group([["lpm", "{data}", "fib6"]], [["lpm", "{data}", "bgp6"]], phases),
@@ -193,6 +193,11 @@ LPM_BARS = [
     *(Bar(f"32 tables, {what}", "dash_poptrie_bulk32", ["baseline"], {"4k": 6.0, "2m": 6.0},
           "independent reads in 32 MiB") for what in ("subsets", "disjoint")),
 ]
+LPM_LIMITS = [
+    Limit(f"{family} {what} after 10^6 updates", "dash_poptrie", bytes=most)
+    for family, all_in, read in (("bgp4", 24e6, 7.5e6), ("bgp6", 10e6, 4.5e6))
+    for what, most in (("all", all_in), ("read by look-ups", read))
+]
 
 
 PARTS = {
@@ -204,4 +209,4 @@ PARTS = {
     "lpm": (lpm_groups, LPM_BARS),
 }
 
-LIMITS = {"acl": ACL_LIMITS}
+LIMITS = {"acl": ACL_LIMITS, "lpm": LPM_LIMITS}

@@ -30,6 +30,8 @@ use crate::{
 const BULK: usize = 32;
 /// Pairs of a round of updates.
 const UPDATES: u64 = 20_000;
+/// Pairs of the updates after which the memory is looked at.
+const AGE: u64 = 1_000_000;
 /// Tables of the works of many.
 const TABLES: u64 = 32;
 /// Routes of each of them.
@@ -216,6 +218,29 @@ impl Full {
         self.verify(0)
     }
 
+    /// What the memory has come to after a million random changes of places, and whether all is right.
+    fn age(&mut self) -> Result<(), Failure> {
+        let mut time = CpuTime::default();
+        let mut good = 0;
+        time.start();
+        for _ in 0..AGE {
+            let route = self.routes[self.random.below(self.routes.len() as u64) as usize];
+            let prefix = route.cidr(self.v6);
+            let removed = self.writer.remove(0, prefix);
+            self.readers.quiescent(0);
+            let inserted = self.writer.insert(0, prefix, route.value).map_err(error)?;
+            self.readers.quiescent(0);
+            good += u64::from(removed.is_some() && inserted.is_none());
+        }
+        time.stop();
+        let line = self.line("dash_poptrie", "all after 10^6 updates", AGE);
+        line.print(time.total(), AGE, good, "");
+        let bytes = self.writer.usage().lookups as u64;
+        let line = self.line("dash_poptrie", "read by look-ups after 10^6 updates", AGE);
+        Line { bytes, ..line }.print(time.total(), AGE, good, "");
+        self.verify(0)
+    }
+
     fn change_default(&mut self) -> Result<(), Failure> {
         let prefix = Route { address: 0, length: 0, value: 0 }.cidr(self.v6);
         self.writer.insert(0, prefix, 1).map_err(error)?;
@@ -312,7 +337,8 @@ impl Part for Full {
             "look-up" => self.look_up(),
             "update" => self.update(),
             "default" => self.change_default(),
-            _ => Err("phase: build, look-up, update, default".into()),
+            "age" => self.age(),
+            _ => Err("phase: build, look-up, update, default, age".into()),
         }
     }
 }

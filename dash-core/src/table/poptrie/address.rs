@@ -1,5 +1,5 @@
 //! Addresses as the tries see them: a row of bits, the first one highest.
-use super::block::STRIDE;
+use super::slots::STRIDE;
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion, Ipv4Address, Ipv6Address};
 
 /// The bits of an address that are still to be looked at, left aligned.

@@ -8,7 +8,7 @@
 //! for a block of more than [`BINS`] granules, which walks the list of such blocks.
 use super::{
     atomic::{AtomicU32, Ordering::Relaxed},
-    block::PADDING,
+    edge::MAX_GRANULES,
 };
 
 /// Words of a granule: blocks start and end at multiples of it, and a free one keeps its links in
@@ -16,8 +16,9 @@ use super::{
 pub(super) const GRANULE: usize = 2;
 /// Free blocks of fewer granules have a list for each size; the larger ones share list 0.
 pub(super) const BINS: usize = 96;
-/// Most granules, so that an index leaves five bits of a word.
-pub(super) const MAX_GRANULES: usize = (1 << 27) - 1;
+/// Words behind the last block: so many can be read from the start of any block, so that one check is
+/// enough for all words of the largest one that is read without more.
+pub(super) const PADDING: usize = 80;
 const NIL: u32 = u32::MAX;
 
 /// The end of the region that a block is taken from.

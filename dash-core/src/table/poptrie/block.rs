@@ -1,7 +1,4 @@
-//! The two kinds of blocks, and the words that lead to them.
-//!
-//! An *edge* is one word: a value of 31 bits, nothing ([`NONE`]), or a pointer, with bit 31 set,
-//! to the block that tells the addresses behind it apart.
+//! The two kinds of blocks that edges lead to.
 //!
 //! A *node* looks at 6 bits. Its 64 slots fall into runs that have one edge each, and these edges
 //! follow each other; a word for 8 slots has their ranks, the numbers of their runs:
@@ -29,30 +26,17 @@
 //! A bucket has a few prefixes in a row, see [`Bucket`].
 use super::{
     address::Bits,
-    arena::{End, GRANULE},
+    arena::{End, GRANULE, PADDING},
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     },
     bucket::Bucket,
+    edge::{self, NONE, is_bucket, is_node, is_pointer},
+    slots::{LEVELS, SLOTS, bits, covering, of_number, wide_bits},
 };
 use dash_hal::Hints;
 
-/// The edge, and the value of a held place, that say nothing.
-pub(super) const NONE: u32 = u32::MAX;
-/// Bits that a node looks at.
-pub(super) const STRIDE: u32 = 6;
-/// Most blocks on the way to an answer: 128 bits in steps of 6.
-pub(super) const LEVELS: usize = 22;
-/// Words behind the last block: those of the largest node can be read from the start of any block,
-/// so that one check is enough for all of them.
-pub(super) const PADDING: usize = Node::HEADER + 64 + 7;
-
-pub(super) const POINTER: u32 = 1 << 31;
-const BUCKET: u32 = 1 << 30;
-/// Three bits tell the form of a bucket.
-const FORM_SHIFT: u32 = 27;
-const START: u32 = (1 << FORM_SHIFT) - 1;
 /// Words of ranks of a node, and slots of each.
 const RANKS: usize = 8;
 const OCTET: u32 = 8;
@@ -62,34 +46,8 @@ const LOWEST: u32 = 0o11_111_111;
 const STARTS: u32 = 1 << 24;
 const FIRST_SHIFT: u32 = 26;
 
-#[inline]
-pub(super) const fn is_pointer(edge: u32) -> bool {
-    // NONE, the last number of all, wraps.
-    edge.wrapping_add(1) > POINTER
-}
-
-#[inline]
-pub(super) const fn is_node(edge: u32) -> bool {
-    edge & (POINTER | BUCKET) == POINTER
-}
-
-#[inline]
-pub(super) const fn is_bucket(edge: u32) -> bool {
-    // NONE, the last number of all, wraps.
-    edge.wrapping_add(1) > POINTER | BUCKET
-}
-
-pub(super) const fn node_edge(start: u32) -> u32 {
-    POINTER | start
-}
-
-pub(super) const fn bucket_edge(start: u32, form: u32) -> u32 {
-    POINTER | BUCKET | form << FORM_SHIFT | start
-}
-
-const fn form(edge: u32) -> u32 {
-    edge >> FORM_SHIFT & 7
-}
+// A node is read without more.
+const _: () = assert!(PADDING >= Node::HEADER + SLOTS + 7);
 
 /// Where an edge leads.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +77,7 @@ pub(super) struct Prefixes<'a> {
     pub(super) start: u32,
     /// One bit for each number.
     pub(super) numbers: u128,
-    values: &'a [AtomicU32],
+    pub(super) values: &'a [AtomicU32],
 }
 
 impl<'a> Blocks<'a> {
@@ -138,20 +96,22 @@ impl<'a> Blocks<'a> {
         if !is_pointer(edge) {
             return Target::Leaf;
         }
-        let start = edge & START;
+        let start = edge::start(edge);
         let words = self.at(start);
-        if edge & BUCKET == 0 {
+        if is_node(edge) {
             Target::Node(Node { start, words, blocks: self })
         } else {
-            Target::Bucket(Bucket::new(start, form(edge), words))
+            Target::Bucket(Bucket::new(start, edge::form(edge), words))
         }
     }
 
     /// The edge of a slot of the node behind `edge`; of anything for what is no node.
     #[inline]
     pub(super) fn step(self, edge: u32, slot: u32) -> u32 {
+        // The last place that a node can be read from; no node starts behind it.
+        let Some(last) = self.words.len().checked_sub(PADDING) else { return NONE };
         // The bit of a pointer falls out.
-        let start = edge.wrapping_mul(GRANULE as u32) as usize;
+        let start = (edge.wrapping_mul(GRANULE as u32) as usize).min(last);
         let node = self.words.get(start..start + PADDING).and_then(<[_]>::first_chunk::<PADDING>);
         let Some(node) = node else { return NONE };
         let ranks = node[1 + slot as usize / 8 % RANKS].load(Relaxed);
@@ -191,19 +151,18 @@ impl<'a> Blocks<'a> {
     /// Starts to load what is read first of the block behind `edge`, which may lie on two lines.
     #[inline]
     pub(super) fn prefetch(self, hints: &impl Hints, edge: u32) {
-        let start = if is_pointer(edge) { (edge & START) * GRANULE as u32 } else { 0 };
+        let start = if is_pointer(edge) { edge::start(edge) * GRANULE as u32 } else { 0 };
         self.prefetch_word(hints, start);
         self.prefetch_word(hints, start + RANKS as u32);
     }
 
     /// The prefixes at `start`, or none at [`NONE`].
     pub(super) fn prefixes(self, start: u32) -> Prefixes<'a> {
-        let none = Prefixes { start: NONE, numbers: 0, values: &[] };
         if start == NONE {
-            return none;
+            return Prefixes::NONE;
         }
         let Some((numbers, values)) = self.at(start).split_at_checked(Prefixes::HEADER) else {
-            return none;
+            return Prefixes::NONE;
         };
         let add = |sum, word: &AtomicU32| sum << 32 | u128::from(word.load(Relaxed));
         Prefixes { start, numbers: numbers.iter().rev().fold(0, add), values }
@@ -212,7 +171,8 @@ impl<'a> Blocks<'a> {
     /// The answer of the bucket behind `edge`.
     #[inline]
     pub(super) fn answer<B: Bits>(self, edge: u32, bits: B) -> u32 {
-        Bucket::new(edge & START, form(edge), self.at(edge & START)).answer(bits)
+        let start = edge::start(edge);
+        Bucket::new(start, edge::form(edge), self.at(start)).answer(bits)
     }
 
     /// Follows `edge` to the value, or [`NONE`], of the address whose next bits are `bits`.
@@ -274,6 +234,16 @@ impl<'a> Node<'a> {
         ranks.rev().fold(0, |runs, ranks| runs << OCTET | u64::from(octet(ranks.load(Relaxed))))
     }
 
+    /// [`Self::runs`] that start in `count` slots, a power of two, `first` a multiple of it.
+    pub(super) fn runs_in(self, first: u32, count: u32) -> u64 {
+        let (skip, take) = (first / OCTET, count.div_ceil(OCTET));
+        let ranks = self.words.iter().skip(1 + skip as usize).take(take as usize);
+        let add = |runs, ranks: &AtomicU32| runs << OCTET | u64::from(octet(ranks.load(Relaxed)));
+        let runs: u64 = ranks.rev().fold(0, add);
+        let behind = u64::BITS - count;
+        runs >> (first % OCTET) << behind >> behind << first
+    }
+
     /// The word of the edge of a slot, which is that of its whole run.
     pub(super) fn edge(self, slot: u32) -> Option<&'a AtomicU32> {
         let ranks = self.words.get(1 + (slot / OCTET) as usize)?.load(Relaxed);
@@ -290,13 +260,13 @@ impl<'a> Node<'a> {
         self.words.get(Self::HEADER..).unwrap_or_default()
     }
 
-    /// Slots that have a pointer.
-    pub(super) fn pointers(self) -> u64 {
-        let mut pointers = 0;
-        for (slot, edge) in bits(self.runs()).zip(self.edges()) {
-            pointers |= u64::from(is_pointer(edge.load(Relaxed))) << slot;
+    /// Slots that have a pointer, by the runs that the node has.
+    pub(super) fn pointers(self, runs: u64) -> u64 {
+        let mut edges = self.edges().iter().map(|edge| is_pointer(edge.load(Relaxed)));
+        if !edges.clone().take(runs.count_ones() as usize).any(|pointer| pointer) {
+            return 0;
         }
-        pointers
+        bits(runs).fold(0, |slots, slot| slots | u64::from(edges.next() == Some(true)) << slot)
     }
 
     /// Publishes another block of prefixes.
@@ -336,6 +306,7 @@ impl<'a> Node<'a> {
 impl<'a> Prefixes<'a> {
     /// Words before the values.
     pub(super) const HEADER: usize = 4;
+    pub(super) const NONE: Self = Self { start: NONE, numbers: 0, values: &[] };
 
     pub(super) fn words(self) -> usize {
         if self.start == NONE { 0 } else { Self::HEADER + self.numbers.count_ones() as usize }
@@ -343,13 +314,17 @@ impl<'a> Prefixes<'a> {
 
     /// The word of the value of a prefix.
     pub(super) fn value(self, number: u32) -> Option<&'a AtomicU32> {
-        let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
-        let (half, before) = if number < 64 { (low, 0) } else { (high, low.count_ones()) };
-        let bit = 1 << (number % 64);
-        if half & bit == 0 {
+        if self.numbers >> (number % u128::BITS) & 1 == 0 {
             return None;
         }
-        self.values.get((before + (half & (bit - 1)).count_ones()) as usize)
+        self.values.get(self.before(number))
+    }
+
+    /// How many values are before that of a number.
+    pub(super) fn before(self, number: u32) -> usize {
+        let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
+        let (half, before) = if number < 64 { (low, 0) } else { (high, low.count_ones()) };
+        (before + (half & ((1 << (number % 64)) - 1)).count_ones()) as usize
     }
 
     /// Numbers and values, in the order of the numbers.
@@ -357,15 +332,24 @@ impl<'a> Prefixes<'a> {
         wide_bits(self.numbers).zip(self.values.iter().map(|value| value.load(Relaxed)))
     }
 
+    /// Whether a place is only held.
+    pub(super) fn has_held(self) -> bool {
+        let count = self.numbers.count_ones() as usize;
+        self.values.iter().take(count).any(|value| value.load(Relaxed) == NONE)
+    }
+
     /// Length and value of the longest prefix of at most `longest` bits that covers `slot`.
     pub(super) fn cover(self, slot: u32, longest: u32) -> Option<(u32, u32)> {
-        if self.numbers == 0 {
-            return None;
+        let mut numbers = self.numbers & covering(slot, longest);
+        while numbers != 0 {
+            let number = numbers.ilog2();
+            let value = self.value(number)?.load(Acquire);
+            if value != NONE {
+                return Some((of_number(number).1, value));
+            }
+            numbers ^= 1 << number;
         }
-        (1..=longest).rev().find_map(|length| {
-            let value = self.value(number(slot >> (STRIDE - length), length))?.load(Acquire);
-            (value != NONE).then_some((length, value))
-        })
+        None
     }
 }
 
@@ -418,29 +402,4 @@ const fn octet(ranks: u32) -> u8 {
     starts = (starts | starts >> 2) & 0o3_030_303;
     starts = (starts | starts >> 4) & 0o170_017;
     (starts | starts >> 8) as u8
-}
-
-/// The number of the prefix of the `length` bits `bits` in its node.
-pub(super) const fn number(bits: u32, length: u32) -> u32 {
-    1 << length | bits
-}
-
-/// Bits and length of a prefix of a node.
-pub(super) const fn of_number(number: u32) -> (u32, u32) {
-    let length = (number | 1).ilog2();
-    (number ^ 1 << length, length)
-}
-
-/// The numbers of the bits of a heap that are set.
-pub(super) fn wide_bits(set: u128) -> impl Iterator<Item = u32> {
-    bits(set as u64).chain(bits((set >> 64) as u64).map(|bit| bit + 64))
-}
-
-/// The numbers of the bits that are set.
-pub(super) fn bits(mut set: u64) -> impl Iterator<Item = u32> {
-    core::iter::from_fn(move || {
-        let bit = (set != 0).then(|| set.trailing_zeros())?;
-        set &= set - 1;
-        Some(bit)
-    })
 }

@@ -13,18 +13,16 @@
 //! inherited edge · lengths (NO_ENTRY at the end) · (value · bits) …
 //! ```
 use super::{
-    super::TableError,
     address::Bits,
-    arena::End,
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed},
     },
-    block::{NONE, bucket_edge},
-    draft::Entry,
-    memory::Memory,
+    edge::NONE,
+    slots::{STRIDE, number},
 };
 use core::hint::select_unpredictable;
+use heapless::Vec;
 
 /// Most prefixes of a bucket.
 pub(super) const ENTRIES: usize = 4;
@@ -37,6 +35,37 @@ const KEY_BITS: u32 = 15;
 const TWO: u32 = 0;
 const FOUR: u32 = 1;
 const WIDE: u32 = 2;
+/// Words of the largest bucket.
+const MOST: usize = 2 + ENTRIES * 5;
+
+/// Entries of a bucket that has one too many.
+pub(super) type Entries = Vec<Entry, { ENTRIES + 1 }>;
+
+/// A prefix as a bucket has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Left aligned; the bits behind the prefix are 0.
+    pub(super) bits: u128,
+    pub(super) length: u32,
+    pub(super) value: u32,
+}
+
+impl Entry {
+    /// The number of a prefix of at most [`STRIDE`] bits in its node.
+    pub(super) fn number(&self) -> u32 {
+        let behind = STRIDE.saturating_sub(self.length);
+        number(self.bits.slot() >> behind, STRIDE - behind)
+    }
+
+    pub(super) fn behind_slot(self) -> Self {
+        Self { bits: self.bits.behind_slot(), length: self.length - STRIDE, ..self }
+    }
+
+    pub(super) fn before_slot(self, slot: u32) -> Self {
+        let bits = self.bits >> STRIDE | u128::from(slot) << (u128::BITS - STRIDE);
+        Self { bits, length: self.length + STRIDE, ..self }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket<'a> {
@@ -171,12 +200,8 @@ fn words_for(form: u32, entries: usize) -> usize {
     1 + value.max(keys)
 }
 
-/// Writes a bucket of at most [`ENTRIES`] entries, the longest first; its edge.
-pub(super) fn write_bucket(
-    memory: &mut Memory<'_>,
-    inherited: u32,
-    entries: &[Entry],
-) -> Result<u32, TableError> {
+/// Form and words of a bucket of at most [`ENTRIES`] entries, the longest first.
+pub(super) fn words_of(inherited: u32, entries: &[Entry]) -> (u32, Vec<u32, MOST>) {
     let form = match entries.first().map_or(0, |entry| entry.length) {
         0..=KEY_BITS if entries.len() <= 2 => TWO,
         0..=KEY_BITS => FOUR,
@@ -184,11 +209,12 @@ pub(super) fn write_bucket(
         33..=64 => WIDE + 1,
         _ => WIDE + 2,
     };
-    let start = memory.take(words_for(form, entries.len()), End::Low)?;
-    let block = memory.blocks().at(start);
-    let set = |at: usize, word: u32| {
-        if let Some(to) = block.get(at) {
-            to.store(word, Relaxed);
+    let mut words = Vec::new();
+    // No bucket has more than fit.
+    let _ = words.resize(words_for(form, entries.len()), 0);
+    let mut set = |at: usize, word: u32| {
+        if let Some(to) = words.get_mut(at) {
+            *to = word;
         }
     };
     set(0, inherited);
@@ -213,5 +239,5 @@ pub(super) fn write_bucket(
             set(at, keys);
         }
     }
-    Ok(bucket_edge(start, form))
+    (form, words)
 }

@@ -1,15 +1,17 @@
 //! Look-ups of a burst: all of them one step at a time, so that their loads overlap.
 //!
-//! In one table the first steps are two straight loops of 10 and 30 instructions an address, the
+//! In one table the first steps are two straight loops without branches on what was loaded, the
 //! word of direct pointing and the node behind it; in many tables, which are larger than the caches,
 //! each word is prefetched for all addresses before it is read.
 use super::{
     Address, Direct, Poptrie, Table,
     address::Bits,
     atomic::{AtomicU32, Ordering::Acquire},
-    block::{Blocks, LEVELS, NONE, POINTER, STRIDE, is_bucket, is_node, is_pointer},
+    block::Blocks,
+    edge::{NONE, POINTER, is_bucket, is_node, is_pointer},
+    slots::{LEVELS, STRIDE},
 };
-use core::num::NonZeroU32;
+use core::{hint::select_unpredictable, num::NonZeroU32};
 use dash_hal::{Hints, SoftwareHints};
 
 /// A value as the answers of a burst have it: an `Option` of it takes four bytes, as fast to write as
@@ -37,6 +39,9 @@ impl Value {
 
 /// Addresses that go together. A power of two: an index is cut to it instead of being checked.
 const TOGETHER: usize = 32;
+
+/// So few ways that go on are followed one after the other.
+const FEW: usize = 3;
 
 /// Numbers of addresses of a burst.
 struct List {
@@ -225,8 +230,7 @@ impl Poptrie<'_> {
         let edges = root.edges_by_head();
         match root.direct {
             Direct::Bits0 => {
-                answers.fill(Value::new(root.short.load(Acquire)));
-                chunk.finish(0, answers);
+                chunk.finish(0, [root.short.load(Acquire); TOGETHER], answers);
             }
             Direct::Bits8 => chunk.lookup::<{ 1 << 8 }>(hints, edges, answers),
             Direct::Bits12 => chunk.lookup::<{ 1 << 12 }>(hints, edges, answers),
@@ -257,43 +261,64 @@ impl<A: Address> Chunk<'_, A> {
     fn lookup<const EDGES: usize>(
         &self,
         hints: &impl Hints,
-        edges: &[AtomicU32],
+        heads: &[AtomicU32],
         answers: &mut [Option<Value>],
     ) {
-        let Some(edges) = edges.as_array::<EDGES>() else { return answers.fill(None) };
+        let Some(heads) = heads.as_array::<EDGES>() else { return answers.fill(None) };
         let width = EDGES.ilog2();
-        let Self { blocks, default, addresses } = *self;
-        let mut firsts = [NONE; TOGETHER];
-        for (first, address) in firsts.iter_mut().zip(addresses) {
-            *first = edges[address.bits().head(width) % EDGES].load(Acquire);
-            blocks.prefetch_ranks(hints, *first);
+        let Self { blocks, addresses, .. } = *self;
+        let mut edges = [NONE; TOGETHER];
+        for (edge, address) in edges.iter_mut().zip(addresses) {
+            *edge = heads[address.bits().head(width) % EDGES].load(Acquire);
+            blocks.prefetch_ranks(hints, *edge);
         }
-        let mut all = 0;
-        for ((answer, address), mut edge) in answers.iter_mut().zip(addresses).zip(firsts) {
-            if is_pointer(edge) {
-                edge = blocks.step(edge, address.bits().slot_at(width));
-            }
-            // A pointer stands there until it has been followed.
-            *answer = Value::new(edge).or(default);
-            all |= answer.map_or(0, |value| value.0.get());
+        for (edge, address) in edges.iter_mut().zip(addresses) {
+            // Without a branch: who has a route as short as direct pointing cannot be foreseen.
+            let there = is_pointer(*edge);
+            let next = blocks.step(if there { *edge } else { 0 }, address.bits().slot_at(width));
+            *edge = select_unpredictable(there, next, *edge);
         }
-        if all >= POINTER {
-            self.finish(width + STRIDE, answers);
+        self.finish(width + STRIDE, edges, answers);
+    }
+
+    /// Follows the edges to their ends and writes the answers.
+    #[inline]
+    fn finish(&self, depth: u32, edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
+        if self.answer(&edges, answers) {
+            self.follow(depth, edges, answers);
         }
     }
 
-    /// Follows the answers that are pointers.
-    #[inline(never)]
-    fn finish(&self, depth: u32, answers: &mut [Option<Value>]) {
-        let mut edges = [NONE; TOGETHER];
-        for (edge, answer) in edges.iter_mut().zip(answers.iter()) {
-            *edge = answer.map_or(NONE, Value::get);
-        }
-        let depths = [depth as u8; TOGETHER];
-        let mut rest = Rest { blocks: self.blocks, addresses: self.addresses, edges, depths };
-        rest.follow::<false>(&SoftwareHints);
-        for (answer, edge) in answers.iter_mut().zip(&rest.edges) {
+    /// Writes the answers; whether there may be pointers among them.
+    #[inline]
+    fn answer(&self, edges: &[u32; TOGETHER], answers: &mut [Option<Value>]) -> bool {
+        let mut all = 0;
+        for (answer, edge) in answers.iter_mut().zip(edges) {
             *answer = Value::new(*edge).or(self.default);
+            all |= edge.wrapping_add(1);
         }
+        // Pointers are above all values.
+        all > POINTER
+    }
+
+    #[inline(never)]
+    fn follow(&self, depth: u32, mut edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
+        let mut pointers = List::new();
+        for (number, edge) in edges.iter().enumerate().take(self.addresses.len()) {
+            pointers.add(number, is_pointer(*edge));
+        }
+        if pointers.len > FEW {
+            let depths = [depth as u8; TOGETHER];
+            let mut rest = Rest { blocks: self.blocks, addresses: self.addresses, edges, depths };
+            rest.follow::<false>(&SoftwareHints);
+            edges = rest.edges;
+        } else {
+            for at in 0..pointers.len {
+                let number = pointers.get(at);
+                let bits = self.addresses.get(number).map(|address| address.bits().behind(depth));
+                edges[number] = bits.map_or(NONE, |bits| self.blocks.follow(edges[number], bits));
+            }
+        }
+        self.answer(&edges, answers);
     }
 }

@@ -4,7 +4,10 @@ use super::{
     ATTEMPTS, Poptrie, Root, Table,
     address::{Bits, aligned},
     atomic::Ordering::Acquire,
-    block::{LEVELS, NONE, STRIDE, Target, bits, is_pointer},
+    block::Target,
+    edge::{NONE, is_pointer},
+    slots::{LEVELS, STRIDE, bits, covering},
+    trie::Trie,
 };
 use smoltcp::wire::{IpAddress, IpVersion};
 
@@ -70,7 +73,8 @@ impl Lane {
     }
 
     fn enter(&mut self, root: &Root<'_>, short: bool) {
-        let trie = if short { Some(root.short_trie()) } else { root.long_trie(self.address, NONE) };
+        let long = || Trie::long(root, self.address, NONE);
+        let trie = if short { Some(Trie::short(root)) } else { long() };
         self.edge = trie.map_or(NONE, |trie| trie.edge.load(Acquire));
         self.depth = trie.map_or(0, |trie| trie.depth);
         self.add(root.default.load(Acquire), short);
@@ -155,10 +159,8 @@ impl<'a, const N: usize> Covering<'a, N> {
             }
         }
         for lane in &mut *lanes {
-            let leaf = 1 << STRIDE | lane.slot;
-            let above = (1..STRIDE).fold(0, |above, up| above | 1_u64 << (leaf >> up));
-            let numbers = blocks.prefixes(lane.prefixes).numbers;
-            lane.numbers = [numbers as u64 & above, (numbers >> 64) as u64 & 1 << lane.slot];
+            let numbers = blocks.prefixes(lane.prefixes).numbers & covering(lane.slot, STRIDE);
+            lane.numbers = [numbers as u64, (numbers >> 64) as u64];
         }
         for lane in lanes {
             let [low, high] = lane.numbers;

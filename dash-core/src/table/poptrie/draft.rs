@@ -3,45 +3,15 @@ use super::{
     super::TableError,
     address::Bits,
     arena::End,
-    atomic::Ordering::Relaxed,
-    block::{
-        LEVELS, NONE, Node, Prefixes, STRIDE, Target, bits, is_pointer, node_edge, number,
-        of_number, ranks_of, wide_bits,
-    },
-    bucket::{Bucket, ENTRIES, Found, write_bucket},
+    atomic::{AtomicU32, Ordering::Relaxed},
+    block::{Node, Prefixes, Target, ranks_of},
+    bucket::{Bucket, ENTRIES, Entries, Entry, Found, words_of},
+    edge::{NONE, bucket_edge, is_pointer, node_edge},
     memory::Memory,
+    slots::{LEVELS, STRIDE, bits, covered, of_number, runs_of, wide_bits},
 };
+use core::{mem, slice};
 use heapless::Vec;
-
-const SLOTS: usize = 1 << STRIDE;
-/// Entries of a bucket that has one too many.
-pub(super) type Entries = Vec<Entry, { ENTRIES + 1 }>;
-
-/// A prefix as a bucket has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// Left aligned; the bits behind the prefix are 0.
-    pub(super) bits: u128,
-    pub(super) length: u32,
-    pub(super) value: u32,
-}
-
-impl Entry {
-    /// The number of a prefix of at most [`STRIDE`] bits in its node.
-    fn number(&self) -> u32 {
-        let behind = STRIDE.saturating_sub(self.length);
-        number(self.bits.slot() >> behind, STRIDE - behind)
-    }
-
-    fn behind_slot(self) -> Self {
-        Self { bits: self.bits.behind_slot(), length: self.length - STRIDE, ..self }
-    }
-
-    fn before_slot(self, slot: u32) -> Self {
-        let bits = self.bits >> STRIDE | u128::from(slot) << (u128::BITS - STRIDE);
-        Self { bits, length: self.length + STRIDE, ..self }
-    }
-}
 
 /// The entries of a bucket; with `keep` also the places that are only held.
 pub(super) fn entries_of(bucket: Bucket<'_>, keep: bool) -> Entries {
@@ -66,10 +36,22 @@ pub(super) fn add_entry(entries: &mut Entries, entry: Entry) -> bool {
         if before.length >= last.length {
             break;
         }
-        core::mem::swap(before, last);
+        mem::swap(before, last);
         rest = rest.split_last_mut().map_or(&mut [], |(_, rest)| rest);
     }
     true
+}
+
+/// Writes a bucket of at most [`ENTRIES`] entries, the longest first; its edge.
+pub(super) fn write_bucket(
+    memory: &mut Memory<'_>,
+    inherited: u32,
+    entries: &[Entry],
+) -> Result<u32, TableError> {
+    let (form, words) = words_of(inherited, entries);
+    let start = memory.take(words.len(), End::Low)?;
+    write(memory.blocks().at(start), words);
+    Ok(bucket_edge(start, form))
 }
 
 /// Writes the block for any entries, the longest first: a bucket if they fit, else nodes down to
@@ -94,7 +76,7 @@ pub(super) fn write_entries(
     let mut edge = write_node(memory, inherited, &entries)?;
     for slot in shared.iter().rev() {
         let mut draft = Draft::new(inherited);
-        draft.set_edge(*slot, edge);
+        draft.set_pointer(*slot, edge);
         edge = draft.write(memory)?;
     }
     Ok(edge)
@@ -114,11 +96,8 @@ pub(super) fn write_node(
     entries: &[Entry],
 ) -> Result<u32, TableError> {
     let mut draft = Draft::new(inherited);
-    for entry in entries.iter().rev().filter(|entry| entry.length <= STRIDE) {
+    for entry in entries.iter().filter(|entry| entry.length <= STRIDE) {
         draft.add(entry.number(), entry.value);
-        if entry.value != NONE {
-            draft.fill(entry.number(), entry.value);
-        }
     }
     for entry in entries.iter().filter(|entry| entry.length > STRIDE) {
         let slot = entry.bits.slot();
@@ -134,7 +113,7 @@ pub(super) fn write_node(
             }
         }
         match write_bucket(memory, inherited, &behind) {
-            Ok(edge) => draft.set_edge(slot, edge),
+            Ok(edge) => draft.set_pointer(slot, edge),
             Err(error) => {
                 draft.give_pointers(memory);
                 return Err(error);
@@ -144,76 +123,137 @@ pub(super) fn write_node(
     draft.write(memory)
 }
 
-/// A node with its prefixes by number.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    /// The runs that have an edge each in `edges`: at first those of the node that it was made from.
-    from: u64,
-    edges: [u32; SLOTS],
-    /// Slots whose edge is a pointer.
-    pointers: u64,
-    numbers: u128,
-    values: [u32; 2 * SLOTS],
+fn write(block: &[AtomicU32], words: impl IntoIterator<Item = u32>) {
+    for (to, word) in block.iter().zip(words) {
+        to.store(word, Relaxed);
+    }
 }
 
-impl Draft {
-    /// A node without prefixes, all slots of which have `edge`.
-    pub(super) fn new(edge: u32) -> Self {
-        Self { from: 1, edges: [edge; SLOTS], pointers: 0, numbers: 0, values: [NONE; 2 * SLOTS] }
+/// Words that are copied from an old block into a new one, some left out and some put between.
+struct Copy<'a> {
+    from: slice::Iter<'a, AtomicU32>,
+    to: slice::Iter<'a, AtomicU32>,
+    /// Words taken from the old block.
+    taken: usize,
+}
+
+impl<'a> Copy<'a> {
+    fn new(from: &'a [AtomicU32], to: &'a [AtomicU32]) -> Self {
+        Self { from: from.iter(), to: to.iter(), taken: 0 }
+    }
+
+    /// Copies until `count` words are taken or the new block is full; the last one that was copied.
+    #[inline(never)]
+    fn up_to(&mut self, count: usize) -> Option<u32> {
+        let count = count.saturating_sub(mem::replace(&mut self.taken, count));
+        let mut last = None;
+        for (to, from) in self.to.by_ref().take(count).zip(self.from.by_ref()) {
+            let word = from.load(Relaxed);
+            to.store(word, Relaxed);
+            last = Some(word);
+        }
+        last
+    }
+
+    /// Leaves a word out, and answers it.
+    fn skip(&mut self) -> Option<u32> {
+        self.taken += 1;
+        self.from.next().map(|word| word.load(Relaxed))
+    }
+
+    fn put(&mut self, word: u32) {
+        if let Some(to) = self.to.next() {
+            to.store(word, Relaxed);
+        }
+    }
+}
+
+/// What is added to a node: as much as a bucket that becomes one has.
+type Few = Vec<(u32, u32), { ENTRIES + 1 }>;
+
+fn find(few: &Few, number: u32) -> Option<u32> {
+    few.iter().find(|(of, _)| *of == number).map(|(_, word)| *word)
+}
+
+/// A node that is to be written: what it is made from and what differs.
+#[derive(Clone, Debug)]
+pub(super) struct Draft<'a> {
+    /// The runs of the node that it is made from, and their edges; without one all slots have the
+    /// edge `inherited`.
+    from: u64,
+    edges: &'a [AtomicU32],
+    inherited: u32,
+    /// The prefixes of that node, and those that the new one has.
+    old: Prefixes<'a>,
+    numbers: u128,
+    added: Few,
+    /// Slots whose edge is a pointer, and such edges that are new.
+    pointers: u64,
+    set: Few,
+    /// Slots whose edge differs.
+    differ: u64,
+}
+
+impl<'a> Draft<'a> {
+    /// A node without prefixes, all slots of which have the edge `inherited`.
+    pub(super) const fn new(inherited: u32) -> Self {
+        Self {
+            from: 0,
+            edges: &[],
+            inherited,
+            old: Prefixes::NONE,
+            numbers: 0,
+            added: Few::new(),
+            pointers: 0,
+            set: Few::new(),
+            differ: 0,
+        }
     }
 
     /// A copy of `node`; with `keep` also of the places that are only held.
-    pub(super) fn of(node: Node<'_>, keep: bool) -> Self {
-        let mut draft = Self { from: node.runs(), ..Self::new(NONE) };
-        for ((to, edge), slot) in draft.edges.iter_mut().zip(node.edges()).zip(bits(draft.from)) {
-            *to = edge.load(Relaxed);
-            draft.pointers |= u64::from(is_pointer(*to)) << slot;
-        }
-        let prefixes = node.prefixes();
-        for (number, value) in prefixes.iter() {
-            if keep || value != NONE {
-                draft.add(number, value);
+    pub(super) fn of(node: Node<'a>, keep: bool) -> Self {
+        let (from, old) = (node.runs(), node.prefixes());
+        let mut numbers = old.numbers;
+        if !keep && old.has_held() {
+            for (number, _) in old.iter().filter(|(_, value)| *value == NONE) {
+                numbers &= !(1 << number);
             }
         }
-        draft
+        let edges = node.edges();
+        Self { from, edges, old, numbers, pointers: node.pointers(from), ..Self::new(NONE) }
     }
 
-    pub(super) const fn numbers(&self) -> u128 {
-        self.numbers
+    pub(super) fn runs(&self) -> u64 {
+        runs_of(self.pointers, self.numbers)
     }
 
-    /// The place of the edge of a slot.
-    const fn place(&self, slot: u32) -> usize {
-        (self.from << (63 - slot % u64::BITS)).count_ones().saturating_sub(1) as usize
+    /// Whether with these runs it has the runs of the node that it was made from.
+    pub(super) const fn keeps(&self, runs: u64) -> bool {
+        self.from == runs
     }
 
-    pub(super) fn edge(&self, slot: u32) -> u32 {
-        self.edges.get(self.place(slot)).copied().unwrap_or(NONE)
+    /// Whether with these runs it is as that node.
+    pub(super) const fn is_unchanged(&self, runs: u64) -> bool {
+        self.keeps(runs) && self.differ == 0 && self.old.numbers == self.numbers
     }
 
-    /// The edges, one for each slot.
-    fn spread(&mut self) -> &mut [u32; SLOTS] {
-        // From the last one: no edge stands behind its slot.
-        for slot in (0..SLOTS).rev() {
-            self.edges[slot] = self.edge(slot as u32);
-        }
-        self.from = u64::MAX;
-        &mut self.edges
-    }
-
-    pub(super) fn set_edge(&mut self, slot: u32, edge: u32) {
-        if let Some(to) = self.spread().get_mut(slot as usize) {
-            *to = edge;
-            self.pointers &= !(1 << slot);
-            self.pointers |= u64::from(is_pointer(edge)) << slot;
+    /// Makes the edge of a slot a pointer.
+    pub(super) fn set_pointer(&mut self, slot: u32, edge: u32) {
+        // There are at most as many as entries of a bucket that becomes a node.
+        if self.set.push((slot, edge)).is_ok() {
+            self.pointers |= 1 << slot;
+            self.differ |= 1 << slot;
         }
     }
 
-    /// Adds a prefix; the edges stay.
+    /// Adds a prefix; with a value it is that of the slots that no longer one covers, which is for
+    /// a new node.
     pub(super) fn add(&mut self, number: u32, value: u32) {
-        if let Some(to) = self.values.get_mut(number as usize) {
-            *to = value;
+        if self.added.push((number, value)).is_ok() {
             self.numbers |= 1 << number;
+            if value != NONE {
+                self.differ |= covered(number);
+            }
         }
     }
 
@@ -222,30 +262,44 @@ impl Draft {
         self.numbers &= !(1 << (number % u128::BITS));
     }
 
-    /// Sets the edges of all slots of a prefix.
-    fn fill(&mut self, number: u32, edge: u32) {
-        let (first, count) = slots(number);
-        for to in self.spread().iter_mut().skip(first as usize).take(count as usize) {
-            *to = edge;
+    /// The edge of a slot if it differs.
+    fn other(&self, slot: u32) -> Option<u32> {
+        if self.differ >> slot & 1 == 0 {
+            return None;
         }
+        let covers = |number: u32, value| value != NONE && covered(number) >> slot & 1 != 0;
+        let covering = self.added.iter().filter(|(number, value)| covers(*number, *value));
+        // The longest has the highest number.
+        find(&self.set, slot).or_else(|| covering.max().map(|(_, value)| *value))
     }
 
+    fn edge(&self, slot: u32) -> u32 {
+        self.edges(1 << slot).next().unwrap_or(NONE)
+    }
+
+    /// The edges of these runs.
+    fn edges(&self, runs: u64) -> impl Iterator<Item = u32> {
+        let (mut edge, mut edges) = (self.inherited, self.edges.iter());
+        bits(self.from | runs).filter_map(move |slot| {
+            if self.from >> slot & 1 != 0 {
+                edge = edges.next().map_or(NONE, |edge| edge.load(Relaxed));
+            }
+            (runs >> slot & 1 != 0).then(|| self.other(slot).unwrap_or(edge))
+        })
+    }
+
+    /// Numbers and values.
     fn prefixes(&self) -> impl Iterator<Item = (u32, u32)> {
-        wide_bits(self.numbers)
-            .map(|number| (number, self.values.get(number as usize).copied().unwrap_or(NONE)))
-    }
-
-    /// The slots with which a run starts: where a prefix starts and behind its end, and likewise
-    /// of a pointer.
-    pub(super) fn runs(&self) -> u64 {
-        // The numbers of the prefixes of one slot are 64 and more.
-        let alone = self.pointers | (self.numbers >> SLOTS) as u64;
-        let mut runs = 1 | alone | alone << 1;
-        for number in bits(self.numbers as u64) {
-            let (first, count) = slots(number);
-            runs |= 1 << first | 1_u64.checked_shl(first + count).unwrap_or(0);
-        }
-        runs
+        let mut old = self.old.iter();
+        wide_bits(self.old.numbers | self.numbers).filter_map(move |number| {
+            let bit = 1 << number;
+            let value = if self.old.numbers & bit == 0 {
+                find(&self.added, number)
+            } else {
+                old.next().map(|(_, value)| value)
+            };
+            (self.numbers & bit != 0).then_some((number, value.unwrap_or(NONE)))
+        })
     }
 
     /// All prefixes as those of a bucket in the node's place, if they are few and no node is below.
@@ -274,18 +328,21 @@ impl Draft {
         (entries.len() <= FEW).then_some(entries)
     }
 
-    /// Writes the node; its edge. When that is refused, the blocks behind it are given back.
+    /// Writes a new node; its edge. When that is refused, the blocks behind it are given back.
     fn write(&self, memory: &mut Memory<'_>) -> Result<u32, TableError> {
-        let written = self.write_alone(memory);
+        let written = self.write_alone(memory, self.runs());
         if written.is_err() {
             self.give_pointers(memory);
         }
         written
     }
 
-    /// Writes the node; its edge.
-    pub(super) fn write_alone(&self, memory: &mut Memory<'_>) -> Result<u32, TableError> {
-        let runs = self.runs();
+    /// Writes the node, whose runs are these; its edge.
+    pub(super) fn write_alone(
+        &self,
+        memory: &mut Memory<'_>,
+        runs: u64,
+    ) -> Result<u32, TableError> {
         let words = Node::HEADER + runs.count_ones() as usize;
         let start = memory.take(words, End::Low)?;
         let prefixes = match self.write_prefixes(memory) {
@@ -295,11 +352,21 @@ impl Draft {
                 return Err(error);
             }
         };
-        let edges = bits(runs).map(|slot| self.edge(slot));
-        let block = [prefixes].into_iter().chain(ranks_of(runs)).chain(edges);
-        for (to, word) in memory.blocks().at(start).iter().zip(block) {
-            to.store(word, Relaxed);
+        let block = memory.blocks().at(start).get(..words).unwrap_or_default();
+        write(block, [prefixes].into_iter().chain(ranks_of(runs)));
+        let mut copy = Copy::new(self.edges, block.get(Node::HEADER..).unwrap_or_default());
+        let mut edge = self.inherited;
+        for slot in bits((self.from ^ runs) | self.differ) {
+            let before = (self.from & ((1 << slot) - 1)).count_ones() as usize;
+            edge = copy.up_to(before).unwrap_or(edge);
+            if self.from >> slot & 1 != 0 {
+                edge = copy.skip().unwrap_or(edge);
+            }
+            if runs >> slot & 1 != 0 {
+                copy.put(self.other(slot).unwrap_or(edge));
+            }
         }
+        copy.up_to(usize::MAX);
         Ok(node_edge(start))
     }
 
@@ -309,15 +376,14 @@ impl Draft {
         memory: &mut Memory<'_>,
         node: Node<'_>,
     ) -> Result<(), TableError> {
-        let old = node.prefixes();
-        if old.numbers != self.numbers {
+        if self.old.numbers != self.numbers {
             node.set_prefixes(self.write_prefixes(memory)?);
-            if old.start != NONE {
-                memory.retire(old.start, old.words(), End::High);
+            if self.old.start != NONE {
+                memory.retire(self.old.start, self.old.words(), End::High);
             }
         }
-        for slot in bits(self.pointers) {
-            node.set_edge(slot, self.edge(slot));
+        for (slot, edge) in &self.set {
+            node.set_edge(*slot, *edge);
         }
         Ok(())
     }
@@ -328,17 +394,25 @@ impl Draft {
         }
         let words = Prefixes::HEADER + self.numbers.count_ones() as usize;
         let start = memory.take(words, End::High)?;
-        let header = [0, 32, 64, 96].map(|shift| (self.numbers >> shift) as u32);
-        let words = header.into_iter().chain(self.prefixes().map(|(_, value)| value));
-        for (to, word) in memory.blocks().at(start).iter().zip(words) {
-            to.store(word, Relaxed);
+        let block = memory.blocks().at(start).get(..words).unwrap_or_default();
+        write(block, [0, 32, 64, 96].map(|shift| (self.numbers >> shift) as u32));
+        let old = self.old.values;
+        let mut copy = Copy::new(old, block.get(Prefixes::HEADER..).unwrap_or_default());
+        for number in wide_bits(self.old.numbers ^ self.numbers) {
+            copy.up_to(self.old.before(number));
+            if self.numbers >> number & 1 == 0 {
+                copy.skip();
+            } else {
+                copy.put(find(&self.added, number).unwrap_or(NONE));
+            }
         }
+        copy.up_to(usize::MAX);
         Ok(start)
     }
 
     fn give_pointers(&self, memory: &mut Memory<'_>) {
-        for slot in bits(self.pointers) {
-            memory.give_tree(self.edge(slot));
+        for (_, edge) in &self.set {
+            memory.give_tree(*edge);
         }
     }
 }
@@ -346,10 +420,3 @@ impl Draft {
 /// At most so many prefixes under a node become a bucket; fewer than [`ENTRIES`], so that one that
 /// comes and goes does not make and unmake a node.
 const FEW: usize = ENTRIES - 1;
-
-/// First slot and number of slots of a prefix of a node.
-pub(super) const fn slots(number: u32) -> (u32, u32) {
-    let (bits, length) = of_number(number);
-    let behind = STRIDE.saturating_sub(length);
-    (bits << behind, 1 << behind)
-}

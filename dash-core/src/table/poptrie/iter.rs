@@ -3,9 +3,11 @@ use super::{
     IpCidr, IpVersion, Poptrie, Root, Table,
     address::{Prefix, mask},
     atomic::Ordering::Acquire,
-    block::{Blocks, LEVELS, NONE, Node, STRIDE, Target, is_pointer, number},
-    bucket::Bucket,
-    draft::{Entry, entries_of},
+    block::{Blocks, Node, Target},
+    bucket::{Bucket, Entry},
+    draft::entries_of,
+    edge::{NONE, is_pointer},
+    slots::{LEVELS, STRIDE, number},
 };
 use core::iter;
 use heapless::Vec;

@@ -13,7 +13,7 @@ use super::{
     arena::{Arena, End, GRANULE},
     atomic::{AtomicU32, Ordering::Relaxed},
     block::Blocks,
-    root::Root,
+    root::{Direct, Root},
 };
 
 /// Words of a place of the ring.
@@ -168,11 +168,11 @@ impl<'a> Memory<'a> {
 
     /// Takes back a whole table.
     pub(super) fn give_root(&mut self, root: Root<'a>) {
-        let trie = root.short_trie();
-        let short = core::mem::replace(&mut self.short, trie.apart);
-        self.give_tree(trie.edge.load(Relaxed));
+        let apart = root.direct != Direct::Bits0;
+        let short = core::mem::replace(&mut self.short, apart);
+        self.give_tree(root.short.load(Relaxed));
         self.short = false;
-        for edge in root.edges_by_head().iter().filter(|_| trie.apart) {
+        for edge in root.edges_by_head().iter().filter(|_| apart) {
             self.give_tree(edge.load(Relaxed));
         }
         self.give(root.start(), root.words(), End::Low);
@@ -182,11 +182,15 @@ impl<'a> Memory<'a> {
     /// All blocks under an edge.
     pub(super) fn give_tree(&mut self, edge: u32) {
         let blocks = self.blocks();
-        blocks.visit(edge, super::block::Node::pointers, |block| {
-            for (start, words, end) in block.parts() {
-                self.give(start, words, end);
-            }
-        });
+        blocks.visit(
+            edge,
+            |node| node.pointers(node.runs()),
+            |block| {
+                for (start, words, end) in block.parts() {
+                    self.give(start, words, end);
+                }
+            },
+        );
     }
 
     /// Ends a change: what was given up waits from now on.
@@ -195,7 +199,7 @@ impl<'a> Memory<'a> {
             self.poll();
         }
         if self.len > self.sealed {
-            self.since = self.readers.snapshot();
+            self.readers.renew(&mut self.since);
             self.sealed = self.len;
             // What is alone need not wait for what follows it.
             if self.waiting == 0 {
@@ -204,9 +208,10 @@ impl<'a> Memory<'a> {
         }
     }
 
+    /// What is sealed waits; nothing needs `since` until it is renewed.
     fn wait(&mut self) {
         self.waiting = self.sealed;
-        self.waiting_since = self.since.clone();
+        core::mem::swap(&mut self.waiting_since, &mut self.since);
     }
 
     /// Frees what all readers have left behind.

@@ -7,8 +7,8 @@
 //! by storing the edge above it. The ranks of the slots are stored instead of counted. Up to four
 //! prefixes that no other one is near stand in a bucket instead of nodes. And the prefixes
 //! themselves are part of the tree, in blocks beside the nodes that look-ups do not read, in the
-//! form of the Tree Bitmap (Eatherton, Varghese and Dittia, CCR 2004). The file `block.rs` has the
-//! words.
+//! form of the Tree Bitmap (Eatherton, Varghese and Dittia, CCR 2004). The files `edge.rs` and
+//! `block.rs` have the words.
 //!
 //! Memory: 7 to 20 bytes a prefix in tables of some thousands, all counted, more where IPv6
 //! prefixes share many bits (a node of about 48 bytes for each 6), and [`Direct`]. Cost: a look-up
@@ -26,9 +26,11 @@ mod bucket;
 mod burst;
 mod covering;
 mod draft;
+mod edge;
 mod iter;
 mod memory;
 mod root;
+mod slots;
 mod trie;
 mod writer;
 
@@ -37,12 +39,14 @@ pub use address::Address;
 use address::aligned;
 use address::{Bits, Prefix};
 use atomic::{AtomicU32, Ordering::Acquire};
-use block::{Blocks, NONE};
+use block::Blocks;
 pub use burst::Value;
 pub use covering::Covering;
+use edge::NONE;
 use root::Root;
 pub use root::{Direct, Shape};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
+use trie::Trie;
 pub use writer::{PoptrieWriter, Usage};
 
 /// Times that a look-up is made while its table keeps changing.
@@ -156,8 +160,8 @@ impl<'a> Poptrie<'a> {
 
     fn longest_once(&self, table: &Table<'a>, version: IpVersion, bits: u128) -> Option<Longest> {
         let root = self.root(table, version)?;
-        let short = root.short_trie().longest(self.blocks, bits);
-        let long = root.long_trie(bits, NONE);
+        let short = Trie::short(&root).longest(self.blocks, bits);
+        let long = Trie::long(&root, bits, NONE);
         let (length, value) = long
             .and_then(|trie| trie.longest(self.blocks, bits))
             .or(short)
@@ -171,7 +175,7 @@ impl<'a> Poptrie<'a> {
         let table = Table::new(self.tables, table)?;
         let root = self.root(&table, prefix.address().version())?;
         let prefix = Prefix::of(prefix);
-        let value = match root.trie_of(prefix) {
+        let value = match Trie::of(&root, prefix) {
             None => root.default.load(Acquire),
             Some(trie) => trie.get(self.blocks, prefix),
         };

@@ -9,14 +9,14 @@
 //! that edge; those of at most w bits are in a trie of their own, which look-ups leave alone: each
 //! of the 2^w edges holds, or inherits, its answer.
 use super::{
-    address::{Bits, Prefix},
+    address::Bits,
     arena::GRANULE,
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed},
     },
-    block::{Blocks, NONE},
-    trie::Trie,
+    block::Blocks,
+    edge::NONE,
 };
 
 /// How many of an address's first bits choose an edge by one load.
@@ -124,31 +124,6 @@ impl<'a> Root<'a> {
         // Acquire: pairs with the store that published the block behind the edge.
         let edge = self.edges.get(bits.head(width)).map_or(NONE, |edge| edge.load(Acquire));
         (edge, bits.behind(width))
-    }
-
-    /// The prefixes of at most as many bits as direct pointing, or all.
-    pub(super) fn short_trie(&self) -> Trie<'a> {
-        let apart = self.direct != Direct::Bits0;
-        Trie { edge: self.short, depth: 0, inherited: NONE, apart }
-    }
-
-    /// The longer prefixes that begin with the first bits of `address`, if they stand apart.
-    pub(super) fn long_trie(&self, address: u128, inherited: u32) -> Option<Trie<'a>> {
-        let depth = self.direct.bits();
-        let edge = self.edges.get(address.head(depth)).filter(|_| depth > 0)?;
-        Some(Trie { edge, depth, inherited, apart: false })
-    }
-
-    /// The trie that `prefix` belongs to; the default route belongs to none. Without what a long
-    /// one inherits.
-    pub(super) fn trie_of(&self, prefix: Prefix) -> Option<Trie<'a>> {
-        if prefix.length == 0 {
-            None
-        } else if prefix.length > self.direct.bits() {
-            self.long_trie(prefix.address, NONE).or(Some(self.short_trie()))
-        } else {
-            Some(self.short_trie())
-        }
     }
 
     /// Whether it holds nothing that a table without a root would not.

@@ -11,10 +11,13 @@ use super::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     },
-    block::{Blocks, LEVELS, NONE, Node, STRIDE, Target, bits, is_pointer, number},
-    bucket::{Bucket, Found, write_bucket},
-    draft::{Draft, Entry, add_entry, entries_of, slots, write_entries, write_node},
+    block::{Blocks, Node, Target},
+    bucket::{Bucket, Entry, Found},
+    draft::{Draft, add_entry, entries_of, write_bucket, write_entries, write_node},
+    edge::{NONE, is_pointer},
     memory::Memory,
+    root::{Direct, Root},
+    slots::{LEVELS, STRIDE, bits, number, slots},
 };
 use heapless::Vec;
 
@@ -59,6 +62,31 @@ struct Way<'a> {
 }
 
 impl<'a> Trie<'a> {
+    /// The prefixes of at most as many bits as direct pointing, or all.
+    pub(super) fn short(root: &Root<'a>) -> Self {
+        let apart = root.direct != Direct::Bits0;
+        Self { edge: root.short, depth: 0, inherited: NONE, apart }
+    }
+
+    /// The longer prefixes that begin with the first bits of `address`, if they stand apart.
+    pub(super) fn long(root: &Root<'a>, address: u128, inherited: u32) -> Option<Self> {
+        let depth = root.direct.bits();
+        let edge = root.edges_by_head().get(address.head(depth)).filter(|_| depth > 0)?;
+        Some(Self { edge, depth, inherited, apart: false })
+    }
+
+    /// The trie that `prefix` belongs to; the default route belongs to none. Without what a long
+    /// one inherits.
+    pub(super) fn of(root: &Root<'a>, prefix: Prefix) -> Option<Self> {
+        if prefix.length == 0 {
+            None
+        } else if prefix.length > root.direct.bits() {
+            Self::long(root, prefix.address, NONE).or(Some(Self::short(root)))
+        } else {
+            Some(Self::short(root))
+        }
+    }
+
     /// Whether direct pointing leads to it: then a node is first, never a bucket, so that most
     /// look-ups take the same steps.
     const fn is_direct(&self) -> bool {
@@ -145,7 +173,7 @@ impl<'a> Trie<'a> {
                 };
                 let new = write_bucket(memory, inherited, &[entry])?;
                 let mut draft = Draft::of(node, keep);
-                draft.set_edge(above.slot, new);
+                draft.set_pointer(above.slot, new);
                 let replaced = replace_node(memory, above.edge, node, &draft);
                 if replaced.is_err() {
                     memory.give_tree(new);
@@ -182,8 +210,7 @@ impl<'a> Trie<'a> {
                     Some((_, value)) => value,
                     None => way.inherited,
                 };
-                let covered = u64::MAX >> (64 - count) << first;
-                for slot in bits(node.runs() & covered) {
+                for slot in bits(node.runs_in(first, count)) {
                     let longer = prefixes.cover(slot, STRIDE);
                     if longer.is_none_or(|(longer, _)| longer <= length)
                         && let Some(word) = node.edge(slot)
@@ -303,18 +330,16 @@ fn shrink<'a>(
     edge: &AtomicU32,
     inherited: u32,
     node: Node<'a>,
-    draft: &Draft,
+    draft: &Draft<'a>,
     [keep, first]: [bool; 2],
 ) -> bool {
     let entries = draft.entries(memory, keep).filter(|few| !first || few.is_empty());
     let Some(entries) = entries else {
-        if draft.runs() != node.runs() || draft.numbers() != node.prefixes().numbers {
-            // Refused, the node stays as it is, which is right too.
-            let _ = replace_node(memory, edge, node, draft);
-        }
+        // Refused, the node stays as it is, which is right too.
+        let _ = replace_node(memory, edge, node, draft);
         return false;
     };
-    let buckets = node.pointers();
+    let buckets = node.pointers(node.runs());
     if memory.reserve(2 + buckets.count_ones() as usize).is_err() {
         return false;
     }
@@ -340,13 +365,17 @@ fn replace_node<'a>(
     memory: &mut Memory<'a>,
     edge: &AtomicU32,
     node: Node<'a>,
-    draft: &Draft,
+    draft: &Draft<'a>,
 ) -> Result<(), TableError> {
+    let runs = draft.runs();
+    if draft.is_unchanged(runs) {
+        return Ok(());
+    }
     memory.reserve(2)?;
-    if draft.runs() == node.runs() {
+    if draft.keeps(runs) {
         return draft.write_into(memory, node);
     }
-    let new = draft.write_alone(memory)?;
+    let new = draft.write_alone(memory, runs)?;
     // Release: who follows this edge finds the block written.
     edge.store(new, Release);
     retire_node(memory, node);

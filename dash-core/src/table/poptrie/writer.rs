@@ -1,12 +1,13 @@
 //! The only writer of the tables.
 use super::{
     Demand, Poptrie, Prefix, Table, TableError, VALUES,
-    arena::{End, GRANULE, MAX_GRANULES},
+    arena::{End, GRANULE},
     atomic::{
         AtomicU32,
         Ordering::{Relaxed, Release},
     },
-    block::{Blocks, NONE, is_pointer},
+    block::Blocks,
+    edge::{MAX_GRANULES, NONE, is_pointer},
     memory::Memory,
     quiescence::Readers,
     root::{Direct, HIDDEN, Root, Shape},
@@ -302,7 +303,8 @@ impl<'a> PoptrieWriter<'a> {
             words.root(version).store(root.word() | HIDDEN, Relaxed);
         }
         self.memory.aside = words.root(version).load(Relaxed) & HIDDEN != 0;
-        let held = match self.trie(words, version, prefix) {
+        let root = self.root(words, version);
+        let held = match root.and_then(|root| Trie::of(&root, prefix)) {
             Some(trie) => {
                 self.memory.short = trie.apart;
                 trie.hold(&mut self.memory, prefix, self.holding)
@@ -388,7 +390,7 @@ impl<'a> PoptrieWriter<'a> {
                 None => self.new_root(Direct::Bits0)?,
             };
             *word = root.word();
-            if let Some(trie) = trie_in(self.blocks(), root, prefix) {
+            if let Some(trie) = Trie::of(&root, prefix) {
                 self.memory.short = trie.apart;
                 let held = trie.hold(&mut self.memory, prefix, true);
                 self.memory.short = false;
@@ -405,7 +407,7 @@ impl<'a> PoptrieWriter<'a> {
 
 /// The trie of a prefix, with what it inherits; the default route has none.
 fn trie_in<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix) -> Option<Trie<'a>> {
-    let trie = root.trie_of(prefix)?;
+    let trie = Trie::of(&root, prefix)?;
     let inherited = if trie.depth == 0 {
         NONE
     } else {
