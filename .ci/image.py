@@ -13,7 +13,9 @@ TARGETS = {
     "riscv32": "riscv32imac-unknown-none-elf",
     "riscv64": "riscv64gc-unknown-none-elf",
 }
-# What the image packet-path is entered by.
+# Images of a packet path: VNET-to-VNET, service chains.
+PATHS = ["packet-path", "chain-path"]
+# What they are entered by.
 ROOTS = ["process_burst", "submit", "tick", "apply"]
 
 
@@ -23,7 +25,7 @@ class BuildFailed(SystemExit):
 
 def build(binary, arch, profile="release", linker=(), compiler=(), from_source=False,
           control=True):
-    """Builds `binary` and answers its path; the packet path with the control update or without.
+    """Builds `binary` and answers its path; a packet path with the control update or without.
 
     `linker` and `compiler` are further arguments for the image alone. `from_source`: nightly
     builds `core` too, where no `alloc` exists, notes the frame size of each function, and makes
@@ -42,7 +44,7 @@ def build(binary, arch, profile="release", linker=(), compiler=(), from_source=F
                 "--message-format", "json-render-diagnostics"]
     if from_source:
         command += ["-Zbuild-std=core", "--target-dir", target_directory() + "/build-std"]
-    if binary == "packet-path" and control:
+    if binary in PATHS and control:
         linker = ["--undefined=apply", *linker]
     command += ["--", *compiler, *(f"-Clink-arg={argument}" for argument in linker)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

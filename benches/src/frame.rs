@@ -1,6 +1,6 @@
 //! Pointer-sized packet buffers, and the frames in them.
 
-use dash_hal::{NoRoom, PacketBuffer, ReceiveMetadata};
+use dash_hal::{NoRoom, PacketBuffer, PortId, ReceiveMetadata};
 use smoltcp::wire::Ipv4Address;
 
 use crate::policy::{VIP, VM_ADDRESS, VM_HOST, VM_VNI, eni_mac};
@@ -80,6 +80,15 @@ impl Buffer {
             frame[VNI + 2] = PEER_VNI;
         }
         write_checksum(&mut frame[IP..IP + 20]);
+    }
+
+    /// Writes a frame as it is received at `port`.
+    pub fn receive_at(&mut self, frame: &[u8; CUSTOMER_BYTES], port: PortId) {
+        let Memory { head, bytes } = &mut *self.0;
+        head.metadata.port = port;
+        head.start = HEADROOM;
+        head.end = HEADROOM + CUSTOMER_BYTES;
+        bytes[HEADROOM..HEADROOM + CUSTOMER_BYTES].copy_from_slice(frame);
     }
 
     /// Drops the frame.

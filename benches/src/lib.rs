@@ -3,6 +3,7 @@
 //! Everything is made by code from fixed seeds. What is inside the clock stands in the crate's
 //! README.
 
+mod chain_world;
 mod clock;
 mod connection;
 mod device;
@@ -12,6 +13,7 @@ mod random;
 pub mod routes;
 mod world;
 
+pub use chain_world::ChainWorld;
 pub use clock::{CpuTime, cpu_time};
 pub use device::{Device, Prefetch, RING};
 pub use frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES};

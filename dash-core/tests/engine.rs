@@ -157,7 +157,7 @@ impl Pipeline for Asked {
             },
             _ => Verdict::Forward { rewrite, egress },
         };
-        Decision { verdict, install }
+        Decision { verdict, install, copies: false }
     }
 
     fn step<B: PacketBuffer, T: Trace<Self>>(
@@ -279,6 +279,19 @@ fn a_frame_enters_again_four_times_and_no_more() {
     assert_eq!(bench.engine.pipeline().keys, 1 + REENTRIES);
     assert_eq!(bench.ended(&format!("Dropped(Engine({}))", Refusal::LoopBudget as u8)), 1);
     assert_eq!(bench.port.recycled, 1);
+}
+
+#[test]
+fn a_hit_enters_again_four_times_and_no_more() {
+    let mut bench = Bench::new(8);
+    assert_eq!(bench.send(0, &[frame(ask::PAIR, 1, 0)]).len(), 1);
+    bench.policy(|policy| policy.step = Some(Step::Enter { ingress: PortId(2), entry: 1 }));
+    let (keys, slows) = (bench.engine.pipeline().keys, bench.engine.pipeline().slows);
+    assert_eq!(bench.send(0, &[frame(ask::PAIR, 1, 0)]), []);
+    assert_eq!(bench.engine.pipeline().keys, keys + 1 + REENTRIES);
+    assert_eq!(bench.engine.pipeline().slows, slows);
+    assert_eq!(bench.ended(&format!("Dropped(Engine({}))", Refusal::LoopBudget as u8)), 1);
+    assert_eq!(bench.live(0)[&Name::new(1, 0)].0, 2 + REENTRIES as u64);
 }
 
 #[test]

@@ -57,6 +57,8 @@ fn configure() -> Result<(), Box<dyn std::error::Error>> {
     let plan = Plan::read(&InputArgs {
         config,
         inputs: ports.split('/').map(|port| (port.to_owned(), PathBuf::new())).collect(),
+        wire: Vec::new(),
+        control: None,
         at: (0..).zip(changes).collect(),
         flows: 0,
         when_full: WhenFull::Forward,
@@ -64,7 +66,7 @@ fn configure() -> Result<(), Box<dyn std::error::Error>> {
         idle_timeout: 0,
         fragment_timeout: 0,
         tcp_strict: false,
-        mtu: 0,
+        mtu: Some(0),
     })?;
     let count = plan.names.ports.iter().count();
     if count > DATA_PORTS {

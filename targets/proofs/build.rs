@@ -27,7 +27,9 @@ fn main() {
     println!("cargo::rustc-link-search={}", out.display());
     let roots = format!("{}/src/bin/packet-path/image.ld", env!("CARGO_MANIFEST_DIR"));
     println!("cargo::rerun-if-changed=src/bin/packet-path/image.ld");
-    println!("cargo::rustc-link-arg-bin=packet-path=-T{roots}");
+    for path in ["packet-path", "chain-path"] {
+        println!("cargo::rustc-link-arg-bin={path}=-T{roots}");
+    }
     for script in ["memory.x", script] {
         println!("cargo::rustc-link-arg-bin=instructions=-T{script}");
     }

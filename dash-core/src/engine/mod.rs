@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | frames in a burst | [`BURST`] | see there |
 //! | re-entries of one frame | [`REENTRIES`] | services need one; OVS allows 64 |
+//! | copies of one frame | [`COPIES`] | the ports of the largest logical switch |
 //! | frames that wait for a port | `QUEUE` | receive takes no more than it has places |
 //! | frames that wait for a controller | `PUNTS` | a full queue drops and counts |
 //!
@@ -17,6 +18,7 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
+mod copies;
 mod shard;
 mod surroundings;
 mod transmit;
@@ -39,6 +41,9 @@ use crate::{
 
 /// Times that one frame may enter the pipeline again.
 pub const REENTRIES: usize = 4;
+
+/// Copies that are made of one frame: logical switches have at most 2^15 ports.
+pub const COPIES: usize = 1 << 15;
 
 /// A frame that waits for a controller.
 #[derive(Debug)]

@@ -207,7 +207,7 @@ where
     fn hit<D, T: Trace<P>>(
         &mut self,
         mut buffer: B,
-        lane: &Lane<P>,
+        lane: &mut Lane<P>,
         now: u64,
         platform: &mut D,
         trace: &mut T,
@@ -241,6 +241,17 @@ where
         let packet = Packet { buffer: &mut buffer, ingress, entry };
         let ended = match self.pipeline.step(&packet, &context, flow, now, trace) {
             Step::Slow => return Err((buffer, Some(handle))),
+            Step::Enter { ingress, entry } => {
+                match change(&flow.rewrite, &lane.name.edges, &mut buffer, u16::MAX) {
+                    Ok(_) => {
+                        flow.hit(received, now);
+                        // Nothing is known of it any more: `slow` lets it enter.
+                        (lane.name.lookup, lane.ingress, lane.entry) = (None, ingress, entry);
+                        return Err((buffer, None));
+                    }
+                    Err(refusal) => Err(refusal.into()),
+                }
+            }
             Step::Apply => {
                 let port = flow.egress.port(ingress);
                 let mtu = platform.mtu(port);
@@ -252,9 +263,7 @@ where
             Step::Pass(port) => Ok((port, received)),
             Step::Drop(reason) => Err(reason),
         };
-        flow.used = now;
-        flow.packets += 1;
-        flow.bytes += received as u64;
+        flow.hit(received, now);
         match ended {
             Ok(place) => self.send(buffer, (lane, Some(&context)), place, platform, trace),
             Err(reason) => self.drop(buffer, lane, reason, platform, trace),
@@ -283,7 +292,7 @@ where
     fn hit_again<D, T: Trace<P>>(
         &mut self,
         buffer: B,
-        lane: &Lane<P>,
+        lane: &mut Lane<P>,
         now: u64,
         platform: &mut D,
         trace: &mut T,
@@ -294,7 +303,8 @@ where
         self.hit(buffer, lane, now, platform, trace)
     }
 
-    /// Takes a frame to its end that hit no flow, or whose flow `old` is to be evaluated again.
+    /// Takes a frame to its end that hit no flow, whose flow `old` is to be evaluated again, or
+    /// that enters again.
     #[inline(never)]
     fn slow<D, T: Trace<P>>(
         &mut self,
@@ -374,7 +384,12 @@ where
             Some(Lookup::Drop { reason, .. }) => return Some(Fate::Drop(*reason)),
             None => return None,
         };
-        let (rewrite, egress, again) = match decision.verdict {
+        let verdict = if P::COPIES && decision.copies {
+            self.copy(decision.verdict, &packet, edges, platform, trace)
+        } else {
+            decision.verdict
+        };
+        let (rewrite, egress, again) = match verdict {
             Verdict::Forward { rewrite, egress } => (rewrite, egress, None),
             Verdict::Reply { egress } => {
                 let bytes = packet.buffer.bytes().len();
@@ -416,8 +431,8 @@ where
         };
         let admitted = old.is_some() || wanted == 0 || pipeline.admits(context, wanted);
         let outside = &mut Surroundings { pipeline, offload, events };
-        // A frame that ends, or goes round again, leaves nothing that a later one may hit.
-        let leaves = matches!(decision.verdict, Verdict::Forward { .. } | Verdict::Reply { .. });
+        // A frame that ends leaves nothing that a later one may hit.
+        let leaves = !matches!(decision.verdict, Verdict::Drop(_) | Verdict::Punt { .. });
         let (done, step) = match old {
             Some(old) if leaves => {
                 let done = flows.replace(old, &decision.install, frame, hints, outside);
@@ -520,7 +535,7 @@ enum Fate<R> {
 }
 
 #[inline(always)]
-fn change<B: PacketBuffer>(
+pub(super) fn change<B: PacketBuffer>(
     rewrite: &Rewrite,
     edges: &Edges,
     buffer: &mut B,

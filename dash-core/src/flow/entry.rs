@@ -137,6 +137,16 @@ pub struct Flow<S> {
     pub flags: FlowFlags,
 }
 
+impl<S> Flow<S> {
+    /// Counts a frame of `received` bytes.
+    #[inline(always)]
+    pub(crate) const fn hit(&mut self, received: usize, now: u64) {
+        self.used = now;
+        self.packets += 1;
+        self.bytes += received as u64;
+    }
+}
+
 impl<S: State> Flow<S> {
     /// What empty entries hold. All bytes are zero, so that a static table takes no room in a
     /// firmware image.

@@ -6,6 +6,7 @@
 //! | miss | the same look-up, [`Pipeline::slow`], installation, rewrite | policy, once a flow |
 //! | no flow | [`Pipeline::key`], [`Pipeline::slow`] | policy, each frame |
 
+pub mod chain;
 mod trace;
 pub mod vnet;
 
@@ -37,6 +38,8 @@ pub trait Pipeline {
     /// Whether pairs of flows of TCP segments are TCP conversations, whose [beginning and
     /// end](crate::flow::tcp) the flow table follows. Their keys then hold the ports.
     const TCP: bool = false;
+    /// Whether decisions may ask for [`copies`](Decision::copies).
+    const COPIES: bool = false;
 
     /// A burst begins, or a frame that enters alone. What was remembered of shared policy is to be
     /// forgotten: it may have changed.
@@ -100,6 +103,22 @@ pub trait Pipeline {
     /// Counts what happened to a frame of `received` bytes. Called exactly once for each frame;
     /// `context` is missing when `key` knew none.
     fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);
+
+    /// The next copy of the frame that [`slow`](Self::slow) decided on last, if its decision asks
+    /// for copies: its header change, and where it leaves. `packet` is the frame as received.
+    fn copy<B: PacketBuffer, H: Hints>(
+        &mut self,
+        packet: &Packet<'_, B>,
+        hints: &H,
+    ) -> Option<(Rewrite, Egress)> {
+        let _ = (packet, hints);
+        None
+    }
+
+    /// Counts what happened to a copy; `None`: the port refused to make it.
+    fn count_copy(&mut self, end: Option<End<Self::Reason>>) {
+        let _ = end;
+    }
 
     /// Counts a frame that was permitted and whose flow found no place in the table, or was not
     /// [admitted](Self::admits).
@@ -247,7 +266,8 @@ pub enum Verdict<R> {
     },
     /// End the frame.
     Drop(R),
-    /// Let the frame enter again after the header change.
+    /// Let the frame enter again after the header change. When a flow is installed, it carries the
+    /// same rewrite, and [`Pipeline::step`] answers [`Step::Enter`].
     Recirculate {
         /// The header change.
         rewrite: Rewrite,
@@ -263,14 +283,18 @@ pub enum Verdict<R> {
 pub struct Decision<P: Pipeline + ?Sized> {
     /// What becomes of the frame.
     pub verdict: Verdict<P::Reason>,
-    /// What is remembered; of a frame that is neither forwarded nor answered, nothing.
+    /// What is remembered; of a frame that is neither forwarded nor answered nor enters again,
+    /// nothing.
     pub install: Install<P::Key, P::State>,
+    /// Whether [`Pipeline::copy`] has copies of the frame to send: behind it when it is forwarded,
+    /// else before anything else happens to it. Asked only where [`Pipeline::COPIES`] is set.
+    pub copies: bool,
 }
 
 impl<P: Pipeline + ?Sized> Decision<P> {
     /// Ends the frame; remembers nothing.
     pub const fn drop(reason: P::Reason) -> Self {
-        Self { verdict: Verdict::Drop(reason), install: Install::None }
+        Self { verdict: Verdict::Drop(reason), install: Install::None, copies: false }
     }
 }
 
@@ -281,6 +305,13 @@ pub enum Step<R> {
     Apply,
     /// Send the frame by this port as it is.
     Pass(PortId),
+    /// Apply the flow's rewrite and let the frame enter again.
+    Enter {
+        /// The port that it seems to come from.
+        ingress: PortId,
+        /// The stage that it enters at.
+        entry: u8,
+    },
     /// Ask the slow path.
     Slow,
     /// End the frame.

@@ -44,7 +44,7 @@ pub(super) fn apply<B: PacketBuffer>(
 ) -> Result<usize, Outcome> {
     let mac = rewrite.flags & Flags::DESTINATION_MAC;
     let encapsulated = edges.inner.network != 0;
-    if rewrite.flags != OVERLAY | mac || rewrite.tunnel.is_over_ipv6() || !encapsulated {
+    if rewrite.flags != OVERLAY | mac || !rewrite.tunnel.is_vxlan_over_ipv4() || !encapsulated {
         return apply_any(rewrite, buffer, edges, mtu);
     }
     // The compiler knows all this here, and leaves its tests out.

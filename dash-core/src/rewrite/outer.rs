@@ -1,8 +1,9 @@
-//! The headers of a VXLAN encapsulation, compiled: what is the same in every frame lies as the wire
+//! The headers of an encapsulation, compiled: what is the same in every frame lies as the wire
 //! has it, and the part of the checksum that it makes is summed once.
 //!
-//! 56 bytes. Ethernet | IPv4 or IPv6 | UDP | VXLAN are 50 bytes over IPv4, 70 over IPv6; lengths,
-//! TOS and the checksum (RFC 1071) are what a frame adds.
+//! 56 bytes. Ethernet | IPv4 or IPv6 | UDP | VXLAN are 50 bytes over IPv4, 70 over IPv6; with Geneve
+//! and one option of one word they are 58, over IPv4. Lengths, TOS and the checksum (RFC 1071) are
+//! what a frame adds. Geneve sets DF, as RFC 8926 advises; VXLAN leaves it clear.
 
 use dash_hal::Hints;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -12,6 +13,7 @@ use super::{Endpoints, Tunnel};
 use crate::wire::{
     Ipv4, VxlanOverIpv4, Word,
     ethernet::EthernetHeader,
+    geneve::{GeneveHeader, GeneveOptionHeader},
     ipv6::Ipv6Header,
     protocol::{ethertype, ip, port},
     udp::UdpHeader,
@@ -22,14 +24,40 @@ use crate::wire::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Encapsulation {
-    /// Over IPv4 the headers, with TOS, lengths and checksum 0, and 2 bytes of 0; over IPv6 what an
-    /// [`Ipv6`] has.
+    /// VXLAN over IPv4: the headers, with TOS, lengths and checksum 0, and 2 bytes of 0; over IPv6
+    /// what an [`Ipv6`] has. Geneve: as VXLAN over IPv4, with the option in the four fields that a
+    /// frame fills in.
     words: [u32; WORDS],
     /// Sum of the IPv4 header.
     sum: Word,
     tos: u8,
-    v6: bool,
+    form: Form,
 }
+
+/// Which headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    VxlanOverIpv4,
+    VxlanOverIpv6,
+    GeneveOverIpv4,
+}
+
+/// The one option of a Geneve header, with one word of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionWord {
+    /// Option class: who defines the type.
+    pub class: u16,
+    /// Type; with bit 0x80 the option is critical, and the C bit of the header is set.
+    pub kind: u8,
+    /// Data.
+    pub data: u32,
+}
+
+/// Bytes of a Geneve option with one word of data.
+const OPTION: usize = size_of::<GeneveOptionHeader>() + 4;
+/// Don't fragment.
+const DF: u16 = 0x4000;
 
 /// As many as the larger of the two takes.
 const WORDS: usize = size_of::<Ipv6>() / 4;
@@ -96,11 +124,17 @@ fn ipv4(tunnel: &Tunnel, endpoints: [Ipv4Address; 2]) -> VxlanOverIpv4 {
     }
 }
 
+/// Where the compiled headers of Geneve have the option, in the order of the wire.
+const fn option(headers: &VxlanOverIpv4) -> [Word; 4] {
+    [headers.ip.length, headers.ip.checksum, headers.udp_length, headers.udp_checksum]
+}
+
 impl Encapsulation {
     /// Of a rewrite that pushes none.
-    pub const NONE: Self = Self { words: [0; WORDS], sum: Word::ZERO, tos: 0, v6: false };
+    pub const NONE: Self =
+        Self { words: [0; WORDS], sum: Word::ZERO, tos: 0, form: Form::VxlanOverIpv4 };
 
-    /// Compiles `tunnel`; `hints` sums its IPv4 header.
+    /// Compiles `tunnel` as VXLAN; `hints` sums its IPv4 header.
     #[must_use]
     pub fn new<H: Hints>(tunnel: &Tunnel, hints: &H) -> Self {
         let (compiled, tos) = (Self::NONE, tunnel.tos);
@@ -126,15 +160,54 @@ impl Encapsulation {
                     ttl: tunnel.ttl,
                     zero: 0,
                 };
-                Self { words: zerocopy::transmute!(parts), sum: Word::ZERO, tos, v6: true }
+                let (words, form) = (zerocopy::transmute!(parts), Form::VxlanOverIpv6);
+                Self { words, sum: Word::ZERO, tos, form }
             }
         }
+    }
+
+    /// Compiles an encapsulation in Geneve with `option` between the hosts `source` and
+    /// `destination`; the endpoints of `tunnel` do not count. `hints` sums the IPv4 header.
+    #[must_use]
+    pub fn geneve<H: Hints>(
+        tunnel: &Tunnel,
+        source: Ipv4Address,
+        destination: Ipv4Address,
+        option: OptionWord,
+        hints: &H,
+    ) -> Self {
+        let header = GeneveOptionHeader::new(option.class, option.kind, 4);
+        let mut geneve = GeneveHeader::new(tunnel.vni);
+        geneve.set_options_len(OPTION as u8);
+        geneve.set_critical(header.critical());
+        let mut headers = ipv4(tunnel, [source, destination]);
+        headers.ip.fragment = Word::new(DF);
+        headers.destination_port = Word::new(port::GENEVE);
+        headers.vxlan = zerocopy::transmute!(geneve);
+        let sum = Word::new(hints.checksum(headers.ip.as_bytes()));
+        let parts: [[u8; 4]; 2] = [zerocopy::transmute!(header), option.data.to_be_bytes()];
+        let [class, kind, high, low]: [Word; 4] = zerocopy::transmute!(parts);
+        (headers.ip.length, headers.ip.checksum) = (class, kind);
+        (headers.udp_length, headers.udp_checksum) = (high, low);
+        let words = zerocopy::transmute!(Padded { headers, rest: Word::ZERO });
+        Self { words, sum, tos: tunnel.tos, form: Form::GeneveOverIpv4 }
+    }
+
+    /// The option, if it is one in Geneve.
+    #[must_use]
+    pub fn option(&self) -> Option<OptionWord> {
+        let [class, kind, high, low] = option(&self.ipv4());
+        (self.form == Form::GeneveOverIpv4).then(|| OptionWord {
+            class: u16::from_be_bytes(class.bytes()),
+            kind: kind.bytes()[0],
+            data: u32::from_be_bytes(zerocopy::transmute!([high, low])),
+        })
     }
 
     /// What it was compiled from.
     #[must_use]
     pub fn tunnel(&self) -> Tunnel {
-        if self.v6 {
+        if self.form == Form::VxlanOverIpv6 {
             let parts = self.ipv6();
             Tunnel {
                 endpoints: Endpoints::V6 {
@@ -190,10 +263,10 @@ impl Encapsulation {
         headers
     }
 
-    /// Whether it is over IPv6.
+    /// Whether it is of the usual form.
     #[inline]
-    pub(super) const fn is_over_ipv6(&self) -> bool {
-        self.v6
+    pub(super) const fn is_vxlan_over_ipv4(&self) -> bool {
+        matches!(self.form, Form::VxlanOverIpv4)
     }
 
     /// TOS or traffic class of the outer header, unless the frame says.
@@ -205,7 +278,11 @@ impl Encapsulation {
     /// Bytes that it puts in front of a frame.
     #[inline]
     pub(super) const fn header_length(&self) -> usize {
-        if self.v6 { size_of::<VxlanOverIpv6>() } else { size_of::<VxlanOverIpv4>() }
+        match self.form {
+            Form::VxlanOverIpv4 => size_of::<VxlanOverIpv4>(),
+            Form::VxlanOverIpv6 => size_of::<VxlanOverIpv6>(),
+            Form::GeneveOverIpv4 => size_of::<VxlanOverIpv4>() + OPTION,
+        }
     }
 
     /// Writes the encapsulation of a frame of `length` bytes over `place`, which is as long as the
@@ -213,8 +290,10 @@ impl Encapsulation {
     /// compared it with the MTU.
     #[inline(always)]
     pub(super) fn write(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
-        if self.v6 {
-            return self.write_v6(place, length, tos);
+        match self.form {
+            Form::VxlanOverIpv4 => {}
+            Form::VxlanOverIpv6 => return self.write_v6(place, length, tos),
+            Form::GeneveOverIpv4 => return self.write_geneve(place, length, tos),
         }
         let Ok((words, end)) = <[u32; V4_WORDS]>::mut_from_prefix(place) else {
             return self.write_v4_bytewise(place, length, tos);
@@ -245,6 +324,19 @@ impl Encapsulation {
     fn write_v4_bytewise(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
         let mut headers = self.ipv4();
         self.complete(&mut headers, length, tos);
+        let headers: [u8; size_of::<VxlanOverIpv4>()] = zerocopy::transmute!(headers);
+        *<&mut [u8; size_of::<VxlanOverIpv4>()]>::try_from(place).ok()? = headers;
+        Some(())
+    }
+
+    #[cold]
+    fn write_geneve(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
+        let (place, end) = place.split_last_chunk_mut::<OPTION>()?;
+        let mut headers = self.ipv4();
+        *end = zerocopy::transmute!(option(&headers));
+        headers.udp_checksum = Word::ZERO;
+        // To the lengths the option is a part of what is carried.
+        self.complete(&mut headers, length.wrapping_add(OPTION as u16), tos);
         let headers: [u8; size_of::<VxlanOverIpv4>()] = zerocopy::transmute!(headers);
         *<&mut [u8; size_of::<VxlanOverIpv4>()]>::try_from(place).ok()? = headers;
         Some(())

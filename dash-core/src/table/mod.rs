@@ -1,8 +1,8 @@
 //! Tables: exact match, longest prefix, classification. They know nothing of DASH.
 pub mod acl;
 /// What the shared tables are made of; the proof of their protocol puts another in its place.
-mod atomic {
-    pub(super) use core::sync::atomic::{AtomicU32, Ordering, fence};
+pub(crate) mod atomic {
+    pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
 }
 pub mod cuckoo;
 mod demand;

@@ -58,7 +58,7 @@ impl<'a> Readers<'a> {
     }
 
     /// The counters now, for nodes that were unlinked before this call.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot { counts: [0; MAX_READERS] };
         self.renew(&mut snapshot);
         snapshot
@@ -73,7 +73,7 @@ impl<'a> Readers<'a> {
     }
 
     /// Whether each reader has passed a quiescent point since `snapshot`.
-    pub(super) fn passed(&self, snapshot: &Snapshot) -> bool {
+    pub(crate) fn passed(&self, snapshot: &Snapshot) -> bool {
         // Acquire: pairs with the store in `quiescent`.
         let mut pairs = self.counters.iter().zip(&snapshot.counts);
         pairs.all(|(counter, count)| counter.load(Ordering::Acquire) != *count)
@@ -82,6 +82,6 @@ impl<'a> Readers<'a> {
 
 /// The counters of all readers at one time.
 #[derive(Clone, Debug)]
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     counts: [u32; MAX_READERS],
 }

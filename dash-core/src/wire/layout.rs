@@ -315,6 +315,26 @@ impl Edges {
     pub const NONE: Self =
         Self { outermost: Edge::NONE, inner: Edge::NONE, payload_end: 0, length: 0, dscp: 0 };
 
+    /// Of a frame of `length` bytes whose Ethernet header is all that is known.
+    #[must_use]
+    pub fn of_ethernet(length: u16) -> Self {
+        let network = EthernetHeader::LEN as u16;
+        let outermost = Edge { network, end: length.max(network), ..Edge::NONE };
+        Self { outermost, payload_end: outermost.end, length, ..Self::NONE }
+    }
+
+    /// The same frame, known to carry another from `start` to `end`, of which no more is looked at
+    /// than that it has an Ethernet header. `None` when these are not in order.
+    #[must_use]
+    pub fn carrying(self, start: u16, end: u16) -> Option<Self> {
+        let network = start.checked_add(EthernetHeader::LEN as u16)?;
+        if start < self.outermost.network || network > end || end > self.outermost.end {
+            return None;
+        }
+        let inner = Edge { ethernet: start, network, end, ..Edge::NONE };
+        Some(Self { inner, payload_end: end, ..self })
+    }
+
     /// The TCP flags of `frame`: of what the outermost encapsulation carries, or of a frame
     /// without encapsulation its own.
     pub(crate) fn tcp_flags(&self, frame: &[u8]) -> Option<TcpFlags> {

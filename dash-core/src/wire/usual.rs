@@ -45,12 +45,12 @@ impl Word {
     }
 
     #[inline]
-    const fn is(self, value: u16) -> bool {
+    pub(crate) const fn is(self, value: u16) -> bool {
         self.0 == value.to_be()
     }
 
     #[inline]
-    fn get(self) -> usize {
+    pub(crate) fn get(self) -> usize {
         usize::from(u16::from_be(self.0))
     }
 
@@ -168,7 +168,7 @@ const FRAGMENT: u16 = 0x3fff;
 impl Ipv4 {
     /// Whether it is version 4, without options, and no fragment.
     #[inline]
-    const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         self.version_tos.bytes()[0] == 0x45 && self.fragment.0 & FRAGMENT.to_be() == 0
     }
 

@@ -4,6 +4,8 @@
 //! processor's: what is shown is shown of the shipped code. loom also tries the old values that a
 //! weak memory model lets a relaxed load see.
 //!
+//! The publication of a pipeline's images is compiled likewise, over those tables' quiescent points.
+//!
 //! A further table: its files in `table`, and a file of its tests beside `exact` and `poptrie`.
 //!
 //! `cargo test -p dash-core --test protocols`
@@ -17,8 +19,8 @@
 
 #[path = "../../src/table"]
 mod table {
-    mod atomic {
-        pub(super) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) mod atomic {
+        pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
     }
     mod demand;
     mod error;
@@ -103,8 +105,12 @@ mod table {
     }
 }
 mod acl;
+mod chain;
 mod exact;
 mod poptrie;
+
+#[path = "../../src/pipeline/chain/policy/publication.rs"]
+mod publication;
 
 use loom::{model::Builder, sync::atomic::AtomicU32};
 use table::quiescence::Readers;

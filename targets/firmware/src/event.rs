@@ -1,6 +1,9 @@
 //! What the program tells of itself.
 
-use dash_core::pipeline::vnet::{DropReason, policy::PolicyError};
+use dash_core::pipeline::{
+    chain,
+    vnet::{DropReason, policy::PolicyError},
+};
 use dash_hal::{EventSink, EventsLost};
 use dash_protocol::Refusal;
 use heapless::Deque;
@@ -41,6 +44,13 @@ pub enum Event {
     Dropped {
         /// Why.
         reason: DropReason,
+        /// How many.
+        frames: u64,
+    },
+    /// Frames that service chains or the engine dropped, at the end.
+    ChainDropped {
+        /// Why.
+        reason: chain::DropReason,
         /// How many.
         frames: u64,
     },

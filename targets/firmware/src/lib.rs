@@ -4,18 +4,21 @@
 //! calls [`run`]; everything else is here. In the order of a frame: a [`FrameBuffer`] lies in DMA
 //! memory from its arrival to its departure; `ring` and `nic` hand it to a device and back;
 //! [`FirmwarePlatform`] is the port that `dash-hal` describes; `session` ties it to the engine and
-//! to policy; [`run`] answers the host, which speaks `dash-protocol` on a device of its own.
+//! to the policy of VNET-to-VNET, `chains` to that of service chains; [`run`] answers the host, which
+//! speaks `dash-protocol` on a device of its own.
 //!
 //! The configuration that the image starts with is compiled in, see `build.rs`. All memory is
 //! static, sized by it; see [`storage`].
 #![cfg_attr(not(test), no_std)]
 
 mod buffer;
+mod chains;
 mod clock;
 mod conformance;
 mod control;
 mod devices;
 mod event;
+mod intake;
 #[cfg(target_os = "none")]
 mod log;
 mod machine;
@@ -37,6 +40,6 @@ pub use event::{Event, EventQueue, Exit};
 pub use log::{log, log_report};
 pub use machine::{Machine, Windows, nanoseconds};
 pub use platform::{FirmwarePlatform, PortCounters, QUEUE, SLOTS};
-pub use program::{DRAIN, run};
+pub use program::{DRAIN, run, run_chains};
 pub use ring::RING;
 pub use seeds::Seeds;

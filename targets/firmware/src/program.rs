@@ -1,10 +1,12 @@
 //! The program: find the devices, wait for a start, forward frames and answer requests, stop.
 
+use dash_core::pipeline::vnet::policy::Rejected;
 use dash_hal::{EventSink, PacketBuffer};
 use dash_protocol::{Answer, Hello, Refusal, Request, Start};
 
 use crate::{
-    buffer::{FrameBuffer, LARGEST_FRAME},
+    buffer::FrameBuffer,
+    chains::Chains,
     control::Control,
     devices::{DataPorts, Devices},
     event::{Event, EventQueue, Exit},
@@ -12,21 +14,55 @@ use crate::{
     platform::FirmwarePlatform,
     pool::SlotPool,
     seeds::Seeds,
-    session::{Denial, Session},
-    storage::{FLOWS, FRAMES, MESSAGES, RULES, TABLES, TRANSACTION},
+    session::Session,
+    storage::{FRAMES, MESSAGES},
 };
 
 /// How long devices have to send what they were given when the program ends, in nanoseconds of
 /// the machine's time.
 pub const DRAIN: u64 = 10_000_000_000;
 
-/// What the image is made for.
-const HELLO: Hello = Hello {
-    frame: LARGEST_FRAME as u32,
-    flows: FLOWS as u32,
-    transaction: TRANSACTION as u32,
-    rules: RULES as u32,
-};
+/// What the program runs: an engine over the data ports, from the start to the stop.
+pub(crate) trait Service<M: Machine>: Sized {
+    /// What the image is made for.
+    const HELLO: Hello;
+
+    /// An engine with the image's configuration. Called once.
+    ///
+    /// # Errors
+    /// Something does not fit the memory, or the configuration is rejected.
+    fn begin(start: &Start, platform: FirmwarePlatform<M>) -> Result<Self, Denial>;
+
+    /// Takes what has come in at each port, at most a burst, to its end.
+    fn step(&mut self);
+
+    /// Carries out a request between two bursts. What is about the program is not the service's.
+    fn handle(&mut self, request: &Request<'_>) -> Answer;
+
+    /// Sends what waits; answers whether all of it has left the machine.
+    fn drain(&mut self) -> bool;
+
+    /// Tells `log` what was counted.
+    fn tell(&self, log: fn(Event));
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Denial {
+    /// By the program.
+    Refused(Refusal),
+    /// By the policy.
+    Rejected(Rejected),
+}
+
+impl From<Denial> for Answer {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Refused(refusal) => Self::Refused(refusal),
+            Denial::Rejected(rejected) => rejected.into(),
+        }
+    }
+}
 
 /// Events that may wait for the log.
 const EVENTS: usize = 16;
@@ -55,11 +91,27 @@ impl Teller {
     }
 }
 
-/// Runs until the host stops it. Events go to `log`, never while a burst is on its way.
+/// Runs VNET-to-VNET until the host stops it. Events go to `log`, never while a burst is on its
+/// way.
 ///
 /// # Safety
 /// Called once: the devices of the machine are the program's.
 pub unsafe fn run<M: Machine>(log: fn(Event)) -> Exit {
+    // SAFETY: The caller promises that there is no other call.
+    unsafe { run_service::<M, Session<M>>(log) }
+}
+
+/// Runs service chains, as [`run`] does VNET-to-VNET: the first case of the proposal, whose four
+/// ports are the data ports.
+///
+/// # Safety
+/// As of [`run`].
+pub unsafe fn run_chains<M: Machine>(log: fn(Event)) -> Exit {
+    // SAFETY: The caller promises that there is no other call.
+    unsafe { run_service::<M, Chains<M>>(log) }
+}
+
+unsafe fn run_service<M: Machine, S: Service<M>>(log: fn(Event)) -> Exit {
     // SAFETY: The caller promises that there is no other call.
     let devices = unsafe { Devices::find::<M>() };
     for (number, _) in (0..).zip(&devices.ports).filter(|(_, port)| port.is_some()) {
@@ -72,7 +124,7 @@ pub unsafe fn run<M: Machine>(log: fn(Event)) -> Exit {
         Some(nic) => {
             let mut control = Control::new(nic, MESSAGES.take());
             log(Event::Ready);
-            serve::<M>(&mut control, devices.ports, devices.seeds, log)
+            serve::<M, S>(&mut control, devices.ports, devices.seeds, log)
         }
         None => Exit::NoControlPort,
     };
@@ -80,20 +132,20 @@ pub unsafe fn run<M: Machine>(log: fn(Event)) -> Exit {
     exit
 }
 
-fn serve<M: Machine>(
+fn serve<M: Machine, S: Service<M>>(
     control: &mut Control,
     ports: DataPorts,
     seeds: Option<Seeds>,
     log: fn(Event),
 ) -> Exit {
     let mut teller = Teller { queue: EventQueue::new(), log };
-    let mut session = match wait::<M>(control, ports, seeds, &mut teller) {
-        Ok(session) => session,
+    let mut service = match wait::<M, S>(control, ports, seeds, &mut teller) {
+        Ok(service) => service,
         Err(exit) => return exit,
     };
-    let exit = forward(control, &mut session, &mut teller);
+    let exit = forward(control, &mut service, &mut teller);
     teller.speak();
-    session.tell(log);
+    service.tell(log);
     exit
 }
 
@@ -101,31 +153,31 @@ fn serve<M: Machine>(
 ///
 /// # Errors
 /// It stops the program instead.
-fn wait<M: Machine>(
+fn wait<M: Machine, S: Service<M>>(
     control: &mut Control,
     ports: DataPorts,
     seeds: Option<Seeds>,
     teller: &mut Teller,
-) -> Result<Session<M>, Exit> {
+) -> Result<S, Exit> {
     let mut ports = Some(ports);
     loop {
         teller.speak();
         let Some(message) = control.request() else { continue };
         let started = match Request::decode(message.bytes()) {
             Ok(Request::Hello) => {
-                control.answer(message, &Answer::Hello(HELLO));
+                control.answer(message, &Answer::Hello(S::HELLO));
                 continue;
             }
-            Ok(Request::Start(start)) => begin(&start, &mut ports, seeds),
+            Ok(Request::Start(start)) => begin::<M, S>(&start, &mut ports, seeds),
             Ok(Request::Stop) => return Err(finish::<M>(control, message, || true)),
             Ok(_) => Err(Denial::Refused(Refusal::Order)),
             Err(error) => Err(Denial::Refused(Refusal::Damaged(error))),
         };
         match started {
-            Ok(session) => {
+            Ok(service) => {
                 control.answer(message, &Answer::Done);
                 teller.tell(Event::Started);
-                return Ok(session);
+                return Ok(service);
             }
             Err(denial) => {
                 let answer = denial.into();
@@ -136,16 +188,16 @@ fn wait<M: Machine>(
     }
 }
 
-/// A session over the ports, which it takes once it has everything else. One whose configuration
+/// A service over the ports, which it takes once it has everything else. One whose configuration
 /// is refused has taken them: the program can then only be stopped.
 // Not inlined, as `Devices::find`.
 #[inline(never)]
-fn begin<M: Machine>(
+fn begin<M: Machine, S: Service<M>>(
     start: &Start,
     ports: &mut Option<DataPorts>,
     seeds: Option<Seeds>,
-) -> Result<Session<M>, Denial> {
-    if start.flows as usize > FLOWS {
+) -> Result<S, Denial> {
+    if start.flows > S::HELLO.flows {
         return Err(Denial::Refused(Refusal::TooMany));
     }
     let seeds = start.seed.map(Seeds::fixed).or(seeds);
@@ -153,23 +205,23 @@ fn begin<M: Machine>(
     let ports = ports.take().ok_or(Denial::Refused(Refusal::Order))?;
     let pool = SlotPool::new(FRAMES.take());
     let platform = FirmwarePlatform::new(ports, pool, start.clock, start.mtu, seeds);
-    Session::new(start, TABLES.take(), platform)
+    S::begin(start, platform)
 }
 
 /// Forwards frames and carries out requests, until the host asks to stop and all frames have left.
-fn forward<M: Machine>(
+fn forward<M: Machine, S: Service<M>>(
     control: &mut Control,
-    session: &mut Session<M>,
+    service: &mut S,
     teller: &mut Teller,
 ) -> Exit {
     loop {
-        session.step();
+        service.step();
         teller.speak();
         let Some(message) = control.request() else { continue };
         let answer = match Request::decode(message.bytes()) {
-            Ok(Request::Hello) => Answer::Hello(HELLO),
-            Ok(Request::Stop) => return finish::<M>(control, message, || session.drain()),
-            Ok(request) => session.handle(&request),
+            Ok(Request::Hello) => Answer::Hello(S::HELLO),
+            Ok(Request::Stop) => return finish::<M>(control, message, || service.drain()),
+            Ok(request) => service.handle(&request),
             Err(error) => Answer::Refused(Refusal::Damaged(error)),
         };
         tell_answer(teller, &answer);

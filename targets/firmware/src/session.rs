@@ -1,64 +1,38 @@
-//! The engine with its policy, from the start to the stop.
-//!
-//! In capture time each frame is processed by itself, at its own time, as `dash run` does: flow
-//! time-outs and changes of policy meet the same frames. In live use frames come in bursts.
+//! VNET-to-VNET: the engine with its policy, from the start to the stop.
 
 use core::mem::MaybeUninit;
 
 use dash_core::{
     engine::Engine,
     flow::{FlowSettings, FlowTable},
-    pipeline::vnet::{
-        Vnet,
-        policy::{PolicyWriter, Rejected},
-    },
+    pipeline::vnet::{Vnet, policy::PolicyWriter},
     table::quiescence::Readers,
 };
-use dash_hal::{BURST, Burst, Clock, Entropy, Platform, PortId, Ports};
+use dash_hal::{Clock, Entropy, Platform};
 use dash_protocol::{
-    Answer, Changes, ClockMode, DATA_PORTS, EniStatistics, FLOWS_PER_ANSWER, FlowEntry,
-    PortProgress, Refusal, Request, Start, drop_counts,
+    Answer, Changes, EniStatistics, FLOWS_PER_ANSWER, FlowEntry, Hello, Refusal, Request, Start,
+    drop_counts,
 };
 
 use crate::{
+    buffer::LARGEST_FRAME,
     event::Event,
+    intake::{Intake, drain},
     machine::Machine,
-    platform::{FirmwarePlatform, PortCounters, QUEUE},
-    storage::{CAPACITY, ENGINE, FIRST, FirmwareEngine, Tables, WRITER},
+    platform::FirmwarePlatform,
+    program::{Denial, Service},
+    storage::{
+        CAPACITY, ENGINE, FIRST, FLOWS, FirmwareEngine, RULES, TABLES, TRANSACTION, Tables, WRITER,
+    },
 };
-
-/// Flows that the ageing sweep looks at for each frame.
-const SWEEP: usize = 4;
 
 /// A run.
 pub(crate) struct Session<M: Machine> {
     engine: &'static mut FirmwareEngine,
     writer: &'static mut PolicyWriter<'static>,
     platform: FirmwarePlatform<M>,
-    mode: ClockMode,
+    intake: Intake,
     transaction: Transaction,
-    /// Frames taken from each port.
-    taken: [u64; DATA_PORTS],
-    /// Of them, those that led to nothing which still waits in the engine.
-    done: [u64; DATA_PORTS],
-}
-
-/// Why a request was not carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Denial {
-    /// By the program.
-    Refused(Refusal),
-    /// By the policy.
-    Rejected(Rejected),
-}
-
-impl From<Denial> for Answer {
-    fn from(denial: Denial) -> Self {
-        match denial {
-            Denial::Refused(refusal) => Self::Refused(refusal),
-            Denial::Rejected(rejected) => rejected.into(),
-        }
-    }
 }
 
 /// A transaction that comes in, in pieces.
@@ -98,62 +72,45 @@ impl<M: Machine> Session<M> {
             engine: ENGINE.init(Engine::new(pipeline, flows, readers, 0)),
             writer,
             platform,
-            mode: start.clock,
+            intake: Intake::new(start.clock),
             transaction,
-            taken: [0; DATA_PORTS],
-            done: [0; DATA_PORTS],
         })
     }
 
-    /// Takes what has come in at each port, at most a burst, to its end.
-    pub(crate) fn step(&mut self) {
-        for number in 0..DATA_PORTS {
-            let port = PortId(number as u16);
-            let received = match self.mode {
-                ClockMode::Live => self.burst(port),
-                ClockMode::Capture => self.one_by_one(port),
-            };
-            if let Some(taken) = self.taken.get_mut(number) {
-                *taken += received as u64;
-            }
-        }
-        if self.engine.waiting() == 0 {
-            self.done = self.taken;
-        }
+    fn commit(&mut self, time: u64) -> Result<(), Denial> {
+        self.platform.clock().advance(time);
+        let Transaction { bytes, length, rules } = &mut self.transaction;
+        let bytes = bytes.get(..core::mem::take(length)).unwrap_or_default();
+        apply(self.writer, bytes, rules)?;
+        // An ENI that is gone takes its flows along.
+        let now = self.platform.clock().now();
+        self.engine.tick(now, self.engine.flows().capacity(), &self.platform.hints());
+        Ok(())
+    }
+}
+
+impl<M: Machine> Service<M> for Session<M> {
+    const HELLO: Hello = Hello {
+        frame: LARGEST_FRAME as u32,
+        flows: FLOWS as u32,
+        transaction: TRANSACTION as u32,
+        rules: RULES as u32,
+    };
+
+    fn begin(start: &Start, platform: FirmwarePlatform<M>) -> Result<Self, Denial> {
+        Self::new(start, TABLES.take(), platform)
     }
 
-    fn burst(&mut self, port: PortId) -> usize {
-        let received = self.engine.poll(port, &mut self.platform, &mut ());
-        // Flows age also while no frames come.
-        let budget = SWEEP * received.max(1);
-        self.engine.tick(self.platform.clock().now(), budget, &self.platform.hints());
-        received
+    fn step(&mut self) {
+        self.intake.step(self.engine, &mut self.platform);
     }
 
-    fn one_by_one(&mut self, port: PortId) -> usize {
-        let room = QUEUE.saturating_sub(self.engine.waiting());
-        let mut frames = Burst::new();
-        let received = self.platform.receive(port, &mut frames, room.min(BURST));
-        while let Some(frame) = frames.pop() {
-            self.platform.clock().advance(frame.time());
-            let now = self.platform.clock().now();
-            let mut burst = Burst::new();
-            // An empty burst has a place, and the engine's queue has one for the frame.
-            let _ = burst.push(frame);
-            self.engine.process(&mut burst, now, &mut self.platform, &mut ());
-            self.engine.tick(now, SWEEP, &self.platform.hints());
-        }
-        self.engine.flush(&mut self.platform);
-        received
-    }
-
-    /// Carries out a request between two bursts. What is about the program is not the session's.
-    pub(crate) fn handle(&mut self, request: &Request<'_>) -> Answer {
+    fn handle(&mut self, request: &Request<'_>) -> Answer {
         match *request {
             Request::Hello | Request::Start(_) | Request::Stop => Answer::Refused(Refusal::Order),
             Request::Chunk { offset, bytes } => done(self.transaction.append(offset, bytes)),
             Request::Commit { time } => done(self.commit(time)),
-            Request::Progress => self.progress(),
+            Request::Progress => self.intake.progress(&self.platform),
             Request::Drops => Answer::Drops(drop_counts(self.engine.pipeline().drops())),
             Request::Eni(id) => match self.engine.pipeline().eni_counters(id) {
                 Some(counters) => Answer::Eni(EniStatistics::from(counters)),
@@ -167,43 +124,15 @@ impl<M: Machine> Session<M> {
         }
     }
 
-    fn commit(&mut self, time: u64) -> Result<(), Denial> {
-        self.platform.clock().advance(time);
-        let Transaction { bytes, length, rules } = &mut self.transaction;
-        let bytes = bytes.get(..core::mem::take(length)).unwrap_or_default();
-        apply(self.writer, bytes, rules)?;
-        // An ENI that is gone takes its flows along.
-        let now = self.platform.clock().now();
-        self.engine.tick(now, self.engine.flows().capacity(), &self.platform.hints());
-        Ok(())
+    fn drain(&mut self) -> bool {
+        drain(self.engine, &mut self.platform)
     }
 
-    fn progress(&self) -> Answer {
-        let mut ports = [PortProgress::default(); DATA_PORTS];
-        for ((number, port), done) in (0..).zip(&mut ports).zip(&self.done) {
-            *port =
-                PortProgress { received: *done, sent: self.platform.counters(PortId(number)).sent };
-        }
-        Answer::Progress(ports)
-    }
-
-    /// Tells `log` what was counted.
-    pub(crate) fn tell(&self, log: fn(Event)) {
-        for (number, received) in (0..).zip(self.taken) {
-            let PortCounters { sent, dropped } = self.platform.counters(PortId(number.into()));
-            if received + sent + dropped > 0 {
-                log(Event::Passed { port: number, received, sent, dropped });
-            }
-        }
+    fn tell(&self, log: fn(Event)) {
+        self.intake.tell(&self.platform, log);
         for (reason, frames) in self.engine.pipeline().drops().iter() {
             log(Event::Dropped { reason, frames });
         }
-    }
-
-    /// Sends what waits; answers whether all of it has left the machine.
-    pub(crate) fn drain(&mut self) -> bool {
-        self.engine.flush(&mut self.platform);
-        self.engine.waiting() == 0 && self.platform.is_drained()
     }
 }
 
@@ -247,15 +176,10 @@ mod tests {
         },
     };
     use dash_hal::SoftwareHints;
-    use dash_protocol::{CHUNK, DecodeError};
+    use dash_protocol::{CHUNK, ClockMode, DATA_PORTS, DecodeError, PortProgress};
 
     use super::*;
-    use crate::{
-        machine::Windows,
-        pool::SlotPool,
-        seeds::Seeds,
-        storage::{FRAMES, TABLES, TRANSACTION},
-    };
+    use crate::{machine::Windows, pool::SlotPool, seeds::Seeds, storage::FRAMES};
 
     struct Bare;
 

@@ -64,15 +64,32 @@ pub struct InputArgs {
     #[arg(long)]
     pub tcp_strict: bool,
     /// Most bytes after the Ethernet header that a port sends.
-    #[arg(long, default_value_t = 9100, value_name = "BYTES", value_parser = mtu())]
-    pub mtu: u16,
+    /// Without it 9100, or what the configuration says.
+    #[arg(long, value_name = "BYTES", value_parser = mtu())]
+    pub mtu: Option<u16>,
     /// A further configuration file, applied before the first frame that comes TIME seconds or
     /// more after the first one.
     #[arg(long, num_args = 1.., value_name = "TIME=FILE", value_parser = time_and_file)]
     pub at: Vec<(u64, PathBuf)>,
+    /// Join two ports outside the switch, of service chains: a frame out of one comes in at the
+    /// other 1 µs later. A=A returns frames.
+    #[arg(long, num_args = 1.., value_name = "A=B", value_parser = wire)]
+    pub wire: Vec<(String, String)>,
+    /// Control objects of service chains, one in a line of JSON, each with its `at_ns`.
+    #[arg(long, value_name = "FILE")]
+    pub control: Option<PathBuf>,
 }
 
+/// Bytes after the Ethernet header that a port sends, where nothing else is said.
+const MTU: u16 = 9100;
+
 impl InputArgs {
+    /// Most bytes after the Ethernet header that a port sends.
+    #[must_use]
+    pub fn mtu(&self) -> u16 {
+        self.mtu.unwrap_or(MTU)
+    }
+
     /// What holds for all ENIs.
     #[must_use]
     pub const fn settings(&self) -> Settings {
@@ -129,6 +146,13 @@ fn port_and_capture(text: &str) -> Result<(String, PathBuf), String> {
     let (port, capture) = text.split_once('=').ok_or("expected PORT=CAPTURE")?;
     check_name(port)?;
     Ok((port.to_owned(), named_file(capture)?))
+}
+
+fn wire(text: &str) -> Result<(String, String), String> {
+    let (one, other) = text.split_once('=').ok_or("expected A=B")?;
+    check_name(one)?;
+    check_name(other)?;
+    Ok((one.to_owned(), other.to_owned()))
 }
 
 fn time_and_file(text: &str) -> Result<(u64, PathBuf), String> {

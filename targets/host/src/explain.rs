@@ -7,6 +7,7 @@ use dash_core::{flow::FlowStep, pipeline::End};
 use dash_hal::PacketBuffer;
 
 use crate::{
+    chain,
     cli::ExplainArgs,
     config::numbers::Names,
     error::Error,
@@ -30,6 +31,9 @@ pub fn explain(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> Result<(), Error> {
+    if let Some(document) = chain::config::read(&args.input)? {
+        return chain::explain::explain(args, &document, out);
+    }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = open(&args.input)?;
     warn(&plan, warnings);

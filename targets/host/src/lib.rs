@@ -3,10 +3,12 @@
 //! A library with a thin `main`, so that tests call its parts. In the order of a run: [`cli`] and
 //! [`config`] are read into a [`plan`] before the first frame; [`capture`] gives the frames, at
 //! their times, and [`schedule`] the changes in between; a [`session`] takes each through the
-//! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame.
+//! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame. A configuration
+//! whose top-level object is `chain` is that of [service chains](chain).
 
 pub mod buffer;
 pub mod capture;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod error;

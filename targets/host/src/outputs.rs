@@ -9,11 +9,7 @@ use std::{
 use dash_hal::PortId;
 
 use crate::{
-    capture::CaptureWriter,
-    cli::InputArgs,
-    error::Error,
-    plan::Plan,
-    report::{PortTraffic, Report},
+    capture::CaptureWriter, cli::InputArgs, error::Error, port::PortNames, report::PortTraffic,
 };
 
 /// The report in the output folder.
@@ -23,12 +19,12 @@ const REPORT: &str = "report.json";
 ///
 /// # Errors
 /// One is.
-pub fn spare_inputs(folder: &Path, input: &InputArgs, plan: &Plan) -> Result<(), Error> {
+pub fn spare_inputs(folder: &Path, input: &InputArgs, names: &PortNames) -> Result<(), Error> {
     let captures = input.inputs.iter().map(|(_, path)| path);
     let changes = input.at.iter().map(|(_, path)| path);
-    let files = captures.chain(&input.config).chain(changes);
+    let files = captures.chain(&input.config).chain(changes).chain(&input.control);
     let files: Vec<_> = files.filter_map(|path| path.canonicalize().ok()).collect();
-    let outputs = plan.names.ports.iter().map(|(_, name)| capture_of(folder, name));
+    let outputs = names.iter().map(|(_, name)| capture_of(folder, name));
     for path in outputs.chain([folder.join(REPORT)]) {
         // What is not there yet is no input.
         if path.canonicalize().is_ok_and(|path| files.contains(&path)) {
@@ -80,7 +76,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn create(folder: &Path, plan: &Plan) -> Result<Self, Error> {
+    pub fn create(folder: &Path, inputs: &[PortId], names: &PortNames) -> Result<Self, Error> {
         let new = !folder.exists();
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         let mut outputs = Self {
@@ -89,8 +85,8 @@ impl Outputs {
             writers: BTreeMap::new(),
             traffic: PortTraffic::new(),
         };
-        for port in &plan.inputs {
-            outputs.writer(*port, plan.names.ports.name(*port))?;
+        for port in inputs {
+            outputs.writer(*port, names.name(*port))?;
             outputs.traffic.entry(*port).or_default();
         }
         Ok(outputs)
@@ -122,10 +118,10 @@ impl Outputs {
         port: PortId,
         time: u64,
         frame: &[u8],
-        plan: &Plan,
+        names: &PortNames,
     ) -> Result<(), Error> {
         self.traffic.entry(port).or_default().1.add(frame.len());
-        let (path, writer) = self.writer(port, plan.names.ports.name(port))?;
+        let (path, writer) = self.writer(port, names.name(port))?;
         writer.write(time, frame).map_err(|error| Error::io(path, error))
     }
 
@@ -139,7 +135,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn finish(mut self, report: &Report) -> Result<(), Error> {
+    pub fn finish(mut self, report: &impl serde::Serialize) -> Result<(), Error> {
         let path = self.folder.join(REPORT);
         let text =
             serde_json::to_string_pretty(report).map_err(|error| Error::io(&path, error.into()))?;

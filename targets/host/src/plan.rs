@@ -42,6 +42,9 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong.
     pub fn read(input: &InputArgs) -> Result<Self, Error> {
+        if !input.wire.is_empty() || input.control.is_some() {
+            return Err(Error::Input("--wire and --control are for service chains".to_owned()));
+        }
         let mut reader = Reader::default();
         let mut names = Names::default();
         let inputs = input.inputs.iter().map(|(port, _)| names.ports.number(port)).collect();

@@ -43,6 +43,8 @@ impl Entropy for SystemEntropy {
 pub struct HostPlatform {
     sent: Vec<(PortId, HostBuffer)>,
     mtu: u16,
+    /// The one port that `mtu` is for; `None`: all.
+    limited: Option<PortId>,
     clock: CaptureClock,
     entropy: SystemEntropy,
 }
@@ -54,9 +56,16 @@ impl HostPlatform {
         Self {
             sent: Vec::new(),
             mtu,
+            limited: None,
             clock: CaptureClock::default(),
             entropy: SystemEntropy::default(),
         }
+    }
+
+    /// One port of this MTU; the others take every frame.
+    #[must_use]
+    pub fn with_underlay(port: PortId, mtu: u16) -> Self {
+        Self { limited: Some(port), ..Self::new(mtu) }
     }
 
     /// Takes what was sent, oldest first.
@@ -79,8 +88,8 @@ impl Ports for HostPlatform {
         self.sent.len() - before
     }
 
-    fn mtu(&self, _: PortId) -> u16 {
-        self.mtu
+    fn mtu(&self, port: PortId) -> u16 {
+        if self.limited.is_none_or(|limited| limited == port) { self.mtu } else { u16::MAX }
     }
 }
 

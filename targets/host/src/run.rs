@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     capture::{CaptureReader, Merge},
+    chain,
     cli::{InputArgs, RunArgs},
     error::Error,
     outputs::{Outputs, spare_inputs},
@@ -30,14 +31,17 @@ pub const PROGRESS: u64 = 4096;
 /// Bad input, also a capture that turns out to be damaged on the way; the system. Output files of
 /// earlier runs stay as they were then, and no new ones are left.
 pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> Result<(), Error> {
+    if let Some(document) = chain::config::read(&args.input)? {
+        return chain::run::run(args, &document, out);
+    }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = open(&args.input)?;
     warn(&plan, warnings);
-    spare_inputs(&args.out, &args.input, &plan)?;
+    spare_inputs(&args.out, &args.input, &plan.names.ports)?;
     let mut storage = Storage::new(&plan, args.input.flows)?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
     let mut session = Session::new(&mut storage, first, later, &args.input)?;
-    let mut outputs = Outputs::create(&args.out, &plan)?;
+    let mut outputs = Outputs::create(&args.out, &plan.inputs, &plan.names.ports)?;
     let print = |result: std::io::Result<()>| {
         result.map_err(|error| Error::io(Path::new("standard output"), error))
     };
@@ -54,13 +58,13 @@ pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> R
             let mut trace = FrameTrace::default();
             let sent: Vec<_> = session.process(port, &record, &mut trace)?.collect();
             for (port, frame) in &sent {
-                outputs.send(*port, record.time, frame.bytes(), &plan)?;
+                outputs.send(*port, record.time, frame.bytes(), &plan.names.ports)?;
             }
             let line = table::line(number, &record.bytes, &sent, &trace, &plan.names);
             print(writeln!(out, "{line}"))?;
         } else {
             for (port, frame) in session.process(port, &record, &mut ())? {
-                outputs.send(port, record.time, frame.bytes(), &plan)?;
+                outputs.send(port, record.time, frame.bytes(), &plan.names.ports)?;
             }
         }
         if number % PROGRESS == 0 {

@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
         later: Vec<(u64, Image)>,
         input: &InputArgs,
     ) -> Result<Self, Error> {
-        let mut platform = HostPlatform::new(input.mtu);
+        let mut platform = HostPlatform::new(input.mtu());
         // Policy changes between frames, when nothing reads it.
         let readers = Readers::new(&[]);
         let seed = platform.entropy().seed();

@@ -2,7 +2,7 @@
 //!
 //! 2 KiB and one cache line of metadata for each frame.
 
-use dash_hal::{NoRoom, PacketBuffer, ReceiveMetadata};
+use dash_hal::{NoRoom, PacketBuffer, PortId, ReceiveMetadata};
 
 /// Free bytes in front of a received frame.
 pub(crate) const HEADROOM: usize = 128;
@@ -35,9 +35,10 @@ impl Buffer {
         Self(memory)
     }
 
-    /// Takes in `frame` as the next frame, over what became of the last; a frame that does not
-    /// fit is cut.
-    pub fn receive(&mut self, frame: &[u8]) {
+    /// Takes in `frame` as the next frame of `port`, over what became of the last; a frame that
+    /// does not fit is cut.
+    pub fn receive(&mut self, frame: &[u8], port: PortId) {
+        self.0.metadata.port = port;
         self.0.start = HEADROOM;
         self.0.end = HEADROOM;
         for (to, from) in self.0.bytes.iter_mut().skip(HEADROOM).zip(frame) {

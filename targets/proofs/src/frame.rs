@@ -1,8 +1,12 @@
-//! The frames that are measured: VXLAN over IPv4 around a customer's IPv4/UDP frame of 64 bytes.
+//! The frames that are measured: VXLAN over IPv4 around a customer's IPv4/UDP frame of 64 bytes, and
+//! for service chains that frame alone.
 
 use smoltcp::wire::Ipv4Address;
 
-use crate::policy::{DENIED_PORT, VIP, VM_ADDRESS, VM_HOST, VM_VNI, customer, eni_mac};
+use crate::{
+    chain_core::mac,
+    policy::{DENIED_PORT, VIP, VM_ADDRESS, VM_HOST, VM_VNI, customer, eni_mac},
+};
 
 /// Bytes of the customer frame, without FCS.
 pub const CUSTOMER_BYTES: usize = 64;
@@ -37,6 +41,21 @@ pub(crate) fn frame(kind: Kind, eni: u8, number: u8) -> [u8; RECEIVED_BYTES] {
     writer.put(&[8, 0]);
     writer.ipv4(CUSTOMER_BYTES - 14, VM_ADDRESS, customer(number));
     writer.udp(source_port, destination_port, udp_length);
+    frame
+}
+
+/// Frame of flow `number` between two applications of the service chains, IPv4/UDP of 64 bytes.
+pub(crate) fn logical([source, destination]: [u8; 2], number: u32) -> [u8; CUSTOMER_BYTES] {
+    let mut frame = [0; CUSTOMER_BYTES];
+    let mut writer = Writer { frame: &mut frame, at: 0 };
+    writer.put(&mac(destination).0);
+    writer.put(&mac(source).0);
+    writer.put(&[8, 0]);
+    // 2^14 ports, then another address.
+    let from = Ipv4Address::from_bits(0x0a00_0000 | number >> 14);
+    let port = 0x4000 | (number & 0x3fff) as u16;
+    writer.ipv4(CUSTOMER_BYTES - 14, from, Ipv4Address::new(192, 0, 2, destination));
+    writer.udp(port, 80, CUSTOMER_BYTES - 34);
     frame
 }
 

@@ -1,5 +1,5 @@
-//! One packet core as firmware has it: an engine over VNET-to-VNET, its policy and flow table in
-//! static memory, and the thinnest port there can be.
+//! One packet core as firmware has it: an engine over VNET-to-VNET, or over service chains, its
+//! policy and flow table in static memory, and the thinnest port there can be.
 //!
 //! The binaries of this crate look at it: `instructions` counts what a frame costs. Each runs, or
 //! is only linked, without an operating system; on a host they are empty.
@@ -7,12 +7,16 @@
 #![deny(missing_docs)]
 
 mod buffer;
+mod chain_core;
 mod frame;
 mod packet_core;
 mod policy;
 mod port;
 
 pub use buffer::{Buffer, Memory};
+pub use chain_core::{
+    CHAIN_CAPACITY, ChainCore, ChainEngine, ChainStorage, Hop, UNDERLAY, write_chains,
+};
 pub use frame::{CUSTOMER_BYTES, Kind, RECEIVED_BYTES};
 pub use packet_core::{Engine, FLOWS, PacketCore, Storage};
 pub use policy::{CAPACITY, ENIS};

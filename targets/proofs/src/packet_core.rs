@@ -14,7 +14,7 @@ use dash_core::{
         quiescence::Readers,
     },
 };
-use dash_hal::{Burst, Entropy, Platform};
+use dash_hal::{Burst, Entropy, Platform, PortId};
 use static_cell::ConstStaticCell;
 
 use crate::{
@@ -100,19 +100,10 @@ impl PacketCore {
         let mut burst = Burst::new();
         for number in 0..BUFFERS as u8 {
             let Some(mut buffer) = self.port.idle.pop() else { break };
-            buffer.receive(&frame(kind, number % enis, number));
+            buffer.receive(&frame(kind, number % enis, number), PortId(0));
             let _ = burst.push(buffer);
         }
         burst
-    }
-
-    /// Makes the buffers of sent frames idle again, and answers how many there were.
-    pub fn reclaim(&mut self) -> usize {
-        let count = self.port.sent.len();
-        while let Some(buffer) = self.port.sent.pop() {
-            let _ = self.port.idle.push(buffer);
-        }
-        count
     }
 
     /// Frames dropped for `reason` so far.
@@ -143,7 +134,7 @@ mod tests {
                 assert_eq!(bytes[50..56], [0, 0xdd, 0xdd, 0xdd, 0, number], "customer MAC");
                 assert_eq!(bytes[62..], frame_of(number)[62..], "customer frame");
             }
-            assert_eq!(core.reclaim(), BURST);
+            assert_eq!(core.port.reclaim(), BURST);
             assert_eq!(core.engine.flows().len(), 2 * BURST);
         }
         assert_eq!(core.engine.flows().counters().created, 2 * BURST as u64);
@@ -151,7 +142,7 @@ mod tests {
             let mut burst = core.receive(kind, ENIS);
             core.engine.process(&mut burst, 0, &mut core.port, &mut ());
             core.engine.flush(&mut core.port);
-            assert_eq!((core.reclaim(), core.port.idle.len()), (0, BURST));
+            assert_eq!((core.port.reclaim(), core.port.idle.len()), (0, BURST));
         }
         assert_eq!(core.drops(DropReason::AclOut1), BURST as u64);
         assert_eq!(core.drops(DropReason::Parse(ParseError::UdpLength)), BURST as u64);

@@ -1,7 +1,7 @@
 //! The thinnest port: frames lie in static memory, sending takes the burst as it is.
 
 use dash_hal::{
-    BURST, Burst, Hints, Platform, Pool, PortId, Ports,
+    BURST, Burst, Hints, PacketBuffer, Platform, Pool, PortId, Ports,
     software::{FixedEntropy, ManualClock},
 };
 use heapless::Vec;
@@ -34,6 +34,15 @@ impl Port {
             entropy: FixedEntropy::default(),
         }
     }
+
+    /// Makes the buffers of sent frames idle again, and answers how many there were.
+    pub fn reclaim(&mut self) -> usize {
+        let count = self.sent.len();
+        while let Some(buffer) = self.sent.pop() {
+            self.recycle(buffer);
+        }
+        count
+    }
 }
 
 impl Ports for Port {
@@ -64,8 +73,10 @@ impl Pool for Port {
         let _ = self.idle.push(buffer);
     }
 
-    fn copy(&mut self, _buffer: &Buffer) -> Option<Buffer> {
-        None
+    fn copy(&mut self, buffer: &Buffer) -> Option<Buffer> {
+        let mut copy = self.idle.pop()?;
+        copy.receive(buffer.bytes(), buffer.metadata().port);
+        Some(copy)
     }
 
     fn empty(&mut self) -> Option<Buffer> {

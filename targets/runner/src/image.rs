@@ -118,7 +118,9 @@ mod tests {
             idle_timeout: 0,
             fragment_timeout: 0,
             tcp_strict: false,
-            mtu: 0,
+            mtu: Some(0),
+            wire: Vec::new(),
+            control: None,
             at: vec![(2, "/later.json".into()), (1, "/sooner.json".into())],
         };
         let [config, changes, ports] = environment(&input).unwrap();

@@ -72,7 +72,7 @@ impl Job {
     pub fn read(args: &Args) -> Result<Self, Error> {
         let plan = Plan::read(&args.input)?;
         let captures = open(&args.input)?;
-        spare_inputs(&args.out, &args.input, &plan)?;
+        spare_inputs(&args.out, &args.input, &plan.names.ports)?;
         let ports: Vec<_> = plan.names.ports.iter().map(|(_, name)| name).collect();
         if ports.len() > DATA_PORTS {
             let names = ports.join(", ");
@@ -93,7 +93,7 @@ impl Job {
         let Self { mut plan, mut captures } = self;
         let mut firmware = Firmware::greet(wires, Duration::from_secs(args.timeout))?;
         let start = start(args, firmware.hello())?;
-        let mut outputs = Outputs::create(&args.out, &plan)?;
+        let mut outputs = Outputs::create(&args.out, &plan.inputs, &plan.names.ports)?;
         let mut current = std::mem::take(&mut plan.first);
         let mut schedule = Schedule::new(std::mem::take(&mut plan.later));
         firmware.start(start).map_err(|error| named(error, &Image::default(), &current))?;
@@ -117,14 +117,14 @@ impl Job {
             let stamp = Stamp { time: record.time, truncated: record.truncated };
             firmware.send(port, stamp, &record.bytes)?;
             for sent in firmware.sent()? {
-                outputs.send(sent.port, sent.stamp.time, &sent.bytes, &plan)?;
+                outputs.send(sent.port, sent.stamp.time, &sent.bytes, &plan.names.ports)?;
             }
             if frames % PROGRESS == 0 {
                 bar.set_position(captures.position());
             }
         }
         for sent in firmware.rest()? {
-            outputs.send(sent.port, sent.stamp.time, &sent.bytes, &plan)?;
+            outputs.send(sent.port, sent.stamp.time, &sent.bytes, &plan.names.ports)?;
         }
         bar.finish_and_clear();
         let statistics = firmware.statistics(plan.names.enis.len())?;
@@ -157,18 +157,18 @@ fn start(args: &Args, hello: &Hello) -> Result<Start, Error> {
             input.flows, hello.flows
         )));
     }
-    if u32::from(input.mtu) + ETHERNET > hello.frame {
+    if u32::from(input.mtu()) + ETHERNET > hello.frame {
         let most = hello.frame.saturating_sub(ETHERNET);
         return Err(Error::input(format!(
             "--mtu {}: the firmware sends at most {most}",
-            input.mtu
+            input.mtu()
         )));
     }
     Ok(Start {
         clock: ClockMode::Capture,
         settings: input.settings(),
         when_full: input.when_full,
-        mtu: input.mtu,
+        mtu: input.mtu(),
         flows: input.flows,
         seed: None,
     })

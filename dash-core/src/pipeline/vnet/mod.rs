@@ -447,6 +447,7 @@ impl Pipeline for Vnet<'_> {
                 install: cause
                     .key()
                     .map_or(Install::None, |key| self.pair(*key, &compiled, egress, state)),
+                copies: false,
             },
             Err(reason) => Decision::drop(reason),
         }

@@ -11,7 +11,7 @@ use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 use super::apply_parsed;
 use super::model::{Body, Frame, Wrapping, checksum};
 use crate::rewrite::apply::ttl_checksum;
-use crate::rewrite::{Encapsulation, Endpoints, Flags, Outcome, Rewrite, Tunnel};
+use crate::rewrite::{Encapsulation, Endpoints, Flags, OptionWord, Outcome, Rewrite, Tunnel};
 use crate::wire::{Profile, parse};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -341,4 +341,42 @@ fn etherparse_reads_what_is_pushed() {
         assert_eq!((udp.length(), udp.checksum()), (116, 0));
         assert_eq!(udp.payload()[8..], customer(0).bytes());
     }
+}
+
+/// The first Geneve frame of service chains, case 2: App1's frame to App2's host.
+#[test]
+fn encapsulation_in_geneve_with_one_option() {
+    let tunnel = Tunnel {
+        source_mac: EthernetAddress([10, 0, 0, 0, 0, 0x11]),
+        destination_mac: EthernetAddress([10, 0, 0, 0, 0, 0x22]),
+        vni: 1,
+        source_port: 0xc30d,
+        ..Tunnel::NONE
+    };
+    let [source, destination] = [[198, 51, 100, 1], [198, 51, 100, 2]].map(Ipv4Address::from);
+    let option = OptionWord { class: 0x0102, kind: 0x80, data: 0x0003_0004 };
+    let compiled = Encapsulation::geneve(&tunnel, source, destination, option, &SoftwareHints);
+    assert_eq!(compiled.option(), Some(option));
+    let endpoints = Endpoints::V4 { source, destination };
+    assert_eq!(compiled.tunnel(), Tunnel { endpoints, ..tunnel });
+    let vxlan = Encapsulation::new(&compiled.tunnel(), &SoftwareHints);
+    assert_eq!((vxlan.option(), vxlan.tunnel()), (None, compiled.tunnel()));
+
+    let frame = hex("020000000002 020000000001 0800 45000024 00070000 4011f6be c0000201 c0000202
+         9c401388 0010a3f9 5346432d44454d4f");
+    let outer = hex("0a0000000022 0a0000000011 0800 4500005e 00004000 4011e624 c6336401 c6336402
+         c30d17c1 004a0000 02406558 00000100 01028001 00030004");
+    let rewrite = Rewrite { flags: Flags::PUSH_OUTER, tunnel: compiled, ..Rewrite::NONE };
+    let expected = [outer, frame.clone()].concat();
+    let applied = apply_parsed(&rewrite, &frame, 128, &Profile::PLAIN, 94);
+    assert_eq!(applied.map(|(bytes, _)| bytes), Ok(expected));
+    let refused = apply_parsed(&rewrite, &frame, 128, &Profile::PLAIN, 93);
+    assert_eq!(refused.map(|_| ()), Err(Outcome::TooBig));
+    // An option that is not critical leaves the C bit clear; TOS is the tunnel's.
+    let option = OptionWord { kind: 0x7f, ..option };
+    let tunnel = Tunnel { tos: 0xb8, ..tunnel };
+    let tunnel = Encapsulation::geneve(&tunnel, source, destination, option, &SoftwareHints);
+    let rewrite = Rewrite { tunnel, ..rewrite };
+    let (bytes, ..) = apply_parsed(&rewrite, &frame, 128, &Profile::PLAIN, 94).unwrap();
+    assert_eq!((bytes[15], bytes[43], bytes[52]), (0xb8, 0, 0x7f));
 }

@@ -1,0 +1,12 @@
+//! Service chains end to end: bytes in, bytes out, over hosts joined by Geneve.
+#![allow(missing_docs)]
+
+mod cases;
+mod configuration;
+mod frames;
+mod platform;
+mod properties;
+mod steering;
+mod switching;
+mod tunnel;
+mod world;

@@ -1,0 +1,669 @@
+//! The configuration of service chains, and control objects.
+
+use std::{fs, ops::RangeInclusive, path::Path};
+
+use dash_core::{
+    pipeline::chain::policy::{
+        self, Capacity, Classifier, Configuration, Fallback, Host, Mode, Pair, PolicyError, Select,
+        Switch,
+    },
+    table::acl::{AclWriter, Rule},
+};
+use dash_hal::PortId;
+use serde::Deserialize;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+use crate::{cli::InputArgs, error::Error, port::check_name};
+
+/// A whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    chain: Document,
+}
+
+/// What is under `chain`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    hosts: Vec<HostEntry>,
+    switches: Vec<SwitchEntry>,
+    /// Accepted; events are written at once.
+    #[serde(rename = "event_queue")]
+    _event_queue: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostEntry {
+    name: String,
+    ip: String,
+    mac: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwitchEntry {
+    name: String,
+    tunnel_key: u32,
+    #[serde(default)]
+    ports: Vec<PortEntry>,
+    mtu: Option<u16>,
+    #[serde(default)]
+    pairs: Vec<PairEntry>,
+    #[serde(default)]
+    groups: Vec<GroupEntry>,
+    #[serde(default)]
+    chains: Vec<ChainEntry>,
+    #[serde(default)]
+    classifiers: Vec<ClassifierEntry>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum PortKind {
+    #[default]
+    Vm,
+    Localnet,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortEntry {
+    name: String,
+    key: u16,
+    host: Option<String>,
+    #[serde(default)]
+    kind: PortKind,
+    #[serde(default)]
+    macs: Vec<String>,
+    #[serde(default)]
+    ips: Vec<String>,
+    #[serde(default)]
+    port_security: bool,
+    #[serde(default)]
+    unknown: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairEntry {
+    name: String,
+    #[serde(rename = "in")]
+    input: String,
+    #[serde(rename = "out")]
+    output: String,
+    #[serde(default = "yes")]
+    up: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SelectName {
+    #[default]
+    First,
+    Hash,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FallbackName {
+    #[default]
+    Close,
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeName {
+    #[default]
+    Inline,
+    Tap,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupEntry {
+    name: String,
+    pairs: Vec<String>,
+    #[serde(default)]
+    select: SelectName,
+    #[serde(default)]
+    fallback: FallbackName,
+    #[serde(default)]
+    mode: ModeName,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChainEntry {
+    name: String,
+    groups: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PathName {
+    #[default]
+    EntryLport,
+    ExitLport,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DirectionName {
+    #[default]
+    BiDirectional,
+    UniDirectional,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassifierEntry {
+    name: String,
+    chain: String,
+    port: String,
+    #[serde(default)]
+    path: PathName,
+    #[serde(default)]
+    direction: DirectionName,
+    #[serde(default, rename = "match")]
+    matches: MatchEntry,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchEntry {
+    protocol: Option<u8>,
+    src_addr: Option<String>,
+    dst_addr: Option<String>,
+    src_port: Option<String>,
+    dst_port: Option<String>,
+}
+
+/// A line of a control file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ControlEntry {
+    at_ns: u64,
+    pair_up: Option<PairUp>,
+    config: Option<File>,
+    stats: Option<Stats>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairUp {
+    name: String,
+    up: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stats {}
+
+/// What a control object asks for.
+#[derive(Clone, Debug)]
+pub enum Control {
+    /// The health of the pair of this name.
+    PairUp(String, bool),
+    /// Another configuration.
+    Replace(Box<Network>),
+    /// The counters.
+    Stats,
+}
+
+/// A logical port.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its switch.
+    switch: u16,
+    /// Its key.
+    pub key: u16,
+    /// Its host; `None`: a localnet port.
+    pub host: Option<u16>,
+    macs: Vec<EthernetAddress>,
+    ips: Vec<IpAddress>,
+    unknown: bool,
+    secured: bool,
+}
+
+/// A configuration with numbers for names.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Names of hosts.
+    pub hosts: Vec<String>,
+    addresses: Vec<Host>,
+    switches: Vec<Switch>,
+    /// Ports by number, which is that of the device's port too.
+    pub ports: Vec<Port>,
+    /// Names of pairs.
+    pub pairs: Vec<String>,
+    ends: Vec<Pair>,
+    groups: Vec<(String, Vec<u16>, Select, Fallback, Mode)>,
+    /// Names of chains, and their groups.
+    pub chains: Vec<(String, Vec<u16>)>,
+    /// Without their rules, and the conditions that make one.
+    classifiers: Vec<(Classifier<'static>, Option<Condition>)>,
+    mtu: u16,
+}
+
+/// The condition of a classifier: one rule.
+#[derive(Clone, Debug)]
+struct Condition {
+    protocol: Option<u8>,
+    source: Option<IpCidr>,
+    destination: Option<IpCidr>,
+    source_ports: Option<RangeInclusive<u16>>,
+    destination_ports: Option<RangeInclusive<u16>>,
+}
+
+impl Condition {
+    /// `None`: all frames.
+    fn new(entry: &MatchEntry) -> Result<Option<Self>, String> {
+        let MatchEntry { protocol, src_addr, dst_addr, src_port, dst_port } = entry;
+        let condition = Self {
+            protocol: *protocol,
+            source: src_addr.as_deref().map(prefix).transpose()?,
+            destination: dst_addr.as_deref().map(prefix).transpose()?,
+            source_ports: src_port.as_deref().map(ports).transpose()?,
+            destination_ports: dst_port.as_deref().map(ports).transpose()?,
+        };
+        let Self { protocol, source, destination, source_ports, destination_ports } = &condition;
+        if let (Some(source), Some(destination)) = (source, destination)
+            && source.address().version() != destination.address().version()
+        {
+            return Err("match: addresses of two IP versions".to_owned());
+        }
+        let any = protocol.is_none()
+            && (source, destination) == (&None, &None)
+            && (source_ports, destination_ports) == (&None, &None);
+        Ok((!any).then_some(condition))
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule {
+            priority: 0,
+            value: 1,
+            protocols: self.protocol.as_slice(),
+            sources: self.source.as_slice(),
+            destinations: self.destination.as_slice(),
+            source_tags: &[],
+            destination_tags: &[],
+            source_ports: self.source_ports.as_slice(),
+            destination_ports: self.destination_ports.as_slice(),
+        }
+    }
+}
+
+/// Bytes after the Ethernet header of a tunnel, where the configuration says nothing.
+const MTU: u16 = 1500;
+
+/// Reads the configuration, if it is one of service chains.
+///
+/// # Errors
+/// It is one, and wrong.
+pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
+    let [path] = &input.config[..] else { return Ok(None) };
+    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
+    let value = serde_json::from_str::<serde_json::Value>(&text);
+    if !value.is_ok_and(|value| value.get("chain").is_some()) {
+        return Ok(None);
+    }
+    if !input.at.is_empty() {
+        return Err(Error::Input("--at: service chains are changed by --control".to_owned()));
+    }
+    if input.flows_per_eni != 0 {
+        return Err(Error::Input("--flows-per-eni: service chains have no ENIs".to_owned()));
+    }
+    if input.tcp_strict {
+        return Err(Error::Input("--tcp-strict: service chains do not follow TCP".to_owned()));
+    }
+    let file: File = serde_json::from_str(&text)
+        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
+    Ok(Some(file.chain))
+}
+
+/// Reads control objects, in the order of their times.
+///
+/// # Errors
+/// One is wrong.
+pub fn control(path: &Path) -> Result<Vec<(u64, Control)>, Error> {
+    let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let mut objects = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let wrong = |message: String| {
+            Error::Input(format!("{}: line {}: {message}", path.display(), number + 1))
+        };
+        let entry: ControlEntry =
+            serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        let control = match (entry.pair_up, entry.config, entry.stats) {
+            (Some(PairUp { name, up }), None, None) => Control::PairUp(name, up),
+            (None, Some(file), None) => {
+                Control::Replace(Box::new(Network::new(&file.chain).map_err(wrong)?))
+            }
+            (None, None, Some(Stats {})) => Control::Stats,
+            _ => return Err(wrong("expected one of pair_up, config, stats".to_owned())),
+        };
+        objects.push((entry.at_ns, control));
+    }
+    // Stable: of equal times the one named first goes first.
+    objects.sort_by_key(|(time, _)| *time);
+    Ok(objects)
+}
+
+/// The place of `name` among `names`.
+fn find<'n>(
+    mut names: impl Iterator<Item = &'n String>,
+    name: &str,
+    what: &str,
+) -> Result<u16, String> {
+    let place = names.position(|known| known == name);
+    place.map(|place| place as u16).ok_or_else(|| format!("there is no {what} \"{name}\""))
+}
+
+fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no {what}"))
+}
+
+fn prefix(text: &str) -> Result<IpCidr, String> {
+    if text.contains('/') {
+        return parse(text, "prefix");
+    }
+    let address: IpAddress = parse(text, "address")?;
+    let length = if matches!(address, IpAddress::Ipv4(_)) { 32 } else { 128 };
+    Ok(IpCidr::new(address, length))
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (parse(first, "port")?, parse(last, "port")?);
+    if first > last {
+        return Err(format!("\"{text}\" are no ports"));
+    }
+    Ok(first..=last)
+}
+
+impl Network {
+    /// Gives numbers to names.
+    ///
+    /// # Errors
+    /// A name is not there or twice there, or a value is none of its kind.
+    pub fn new(document: &Document) -> Result<Self, String> {
+        let mut network = Self {
+            hosts: Vec::new(),
+            addresses: Vec::new(),
+            switches: Vec::new(),
+            ports: Vec::new(),
+            pairs: Vec::new(),
+            ends: Vec::new(),
+            groups: Vec::new(),
+            chains: Vec::new(),
+            classifiers: Vec::new(),
+            mtu: u16::MAX,
+        };
+        for host in &document.hosts {
+            let at = |message| format!("host \"{}\": {message}", host.name);
+            check_name(&host.name)?;
+            network.addresses.push(Host {
+                ip: parse(&host.ip, "IPv4 address").map_err(at)?,
+                mac: parse(&host.mac, "MAC address").map_err(at)?,
+            });
+            network.hosts.push(host.name.clone());
+        }
+        for (number, switch) in (0..).zip(&document.switches) {
+            network.switches.push(Switch { tunnel_key: switch.tunnel_key });
+            network.mtu = network.mtu.min(switch.mtu.unwrap_or(MTU));
+            network
+                .switch(number, switch)
+                .map_err(|message| format!("switch \"{}\": {message}", switch.name))?;
+        }
+        let mut names: Vec<_> = network.ports.iter().map(|port| &port.name).collect();
+        names.extend(&network.hosts);
+        names.sort();
+        if let Some(twice) = names.windows(2).find_map(|names| match names {
+            [one, other] if one == other => Some(one),
+            _ => None,
+        }) {
+            return Err(format!("\"{twice}\" names two ports or hosts"));
+        }
+        Ok(network)
+    }
+
+    fn switch(&mut self, number: u16, switch: &SwitchEntry) -> Result<(), String> {
+        let mut entries: Vec<_> = switch.ports.iter().collect();
+        entries.sort_by_key(|port| port.key);
+        for entry in entries {
+            let port = self.port(number, entry);
+            self.ports.push(port.map_err(|message| format!("port \"{}\": {message}", entry.name))?);
+        }
+        let own = |ports: &[Port], name: &str| {
+            let place = find(ports.iter().map(|port| &port.name), name, "port")?;
+            let is_own = ports[usize::from(place)].switch == number;
+            if is_own { Ok(place) } else { Err(format!("port \"{name}\" is another switch's")) }
+        };
+        for PairEntry { name, input, output, up } in &switch.pairs {
+            if self.pairs.contains(name) {
+                return Err(format!("pair \"{name}\" is there twice"));
+            }
+            let (input, output) = (own(&self.ports, input)?, own(&self.ports, output)?);
+            self.ends.push(Pair { input, output, up: *up });
+            self.pairs.push(name.clone());
+        }
+        for GroupEntry { name, pairs, select, fallback, mode } in &switch.groups {
+            let pairs = pairs.iter().map(|pair| find(self.pairs.iter(), pair, "pair"));
+            let pairs = pairs
+                .collect::<Result<_, _>>()
+                .map_err(|message| format!("group \"{name}\": {message}"))?;
+            let select = match select {
+                SelectName::First => Select::First,
+                SelectName::Hash => Select::Hash,
+            };
+            let fallback = match fallback {
+                FallbackName::Close => Fallback::Close,
+                FallbackName::Open => Fallback::Open,
+            };
+            let mode = match mode {
+                ModeName::Inline => Mode::Inline,
+                ModeName::Tap => Mode::Tap,
+            };
+            self.groups.push((name.clone(), pairs, select, fallback, mode));
+        }
+        for ChainEntry { name, groups } in &switch.chains {
+            let known = || self.groups.iter().map(|(name, ..)| name);
+            let groups = groups.iter().map(|group| find(known(), group, "group"));
+            let groups = groups
+                .collect::<Result<_, _>>()
+                .map_err(|message| format!("chain \"{name}\": {message}"))?;
+            self.chains.push((name.clone(), groups));
+        }
+        for entry in &switch.classifiers {
+            let port = own(&self.ports, &entry.port);
+            let classifier = port.and_then(|port| self.classifier(entry, port));
+            self.classifiers.push(
+                classifier
+                    .map_err(|message| format!("classifier \"{}\": {message}", entry.name))?,
+            );
+        }
+        Ok(())
+    }
+
+    fn port(&self, switch: u16, entry: &PortEntry) -> Result<Port, String> {
+        check_name(&entry.name)?;
+        let host = match (&entry.host, entry.kind) {
+            (Some(host), PortKind::Vm) => Some(find(self.hosts.iter(), host, "host")?),
+            (None, PortKind::Localnet) => None,
+            (None, PortKind::Vm) => return Err("it has no host".to_owned()),
+            (Some(_), PortKind::Localnet) => {
+                return Err("a localnet port is on every host".to_owned());
+            }
+        };
+        let macs = entry.macs.iter().map(|mac| parse(mac, "MAC address"));
+        let ips = entry.ips.iter().map(|ip| parse(ip, "IP address"));
+        Ok(Port {
+            name: entry.name.clone(),
+            switch,
+            key: entry.key,
+            host,
+            macs: macs.collect::<Result<_, _>>()?,
+            ips: ips.collect::<Result<_, _>>()?,
+            unknown: entry.unknown,
+            secured: entry.port_security,
+        })
+    }
+
+    fn classifier(
+        &self,
+        entry: &ClassifierEntry,
+        port: u16,
+    ) -> Result<(Classifier<'static>, Option<Condition>), String> {
+        let classifier = Classifier {
+            chain: find(self.chains.iter().map(|(name, _)| name), &entry.chain, "chain")?,
+            port,
+            path: match entry.path {
+                PathName::EntryLport => policy::Path::Entry,
+                PathName::ExitLport => policy::Path::Exit,
+            },
+            bidirectional: matches!(entry.direction, DirectionName::BiDirectional),
+            matches: &[],
+        };
+        Ok((classifier, Condition::new(&entry.matches)?))
+    }
+
+    /// Outer address of a host.
+    #[must_use]
+    pub fn host_of(&self, address: [u8; 4]) -> Option<u16> {
+        let place = self.addresses.iter().position(|host| host.ip.octets() == address);
+        place.map(|place| place as u16)
+    }
+
+    /// The MTU of tunnels: the least of all switches.
+    #[must_use]
+    pub const fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    /// The name of a port on a host: that of a localnet port has the host's behind it.
+    #[must_use]
+    pub fn name(&self, port: PortId, host: u16) -> Option<String> {
+        let port = self.ports.get(usize::from(port.0))?;
+        let host = self.hosts.get(usize::from(host))?;
+        Some(if port.host.is_none() { format!("{}@{host}", port.name) } else { port.name.clone() })
+    }
+
+    /// Host and port of a name; `None` for the port: the host's underlay.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<(u16, Option<PortId>)> {
+        if let Ok(host) = find(self.hosts.iter(), name, "host") {
+            return Some((host, None));
+        }
+        let (port, host) = name.split_once('@').map_or((name, None), |(port, at)| (port, Some(at)));
+        let place = self.ports.iter().position(|known| known.name == port)?;
+        let host = match (self.ports[place].host, host) {
+            (Some(host), None) => host,
+            (None, Some(host)) => find(self.hosts.iter(), host, "host").ok()?,
+            _ => return None,
+        };
+        Some((host, Some(PortId(place as u16))))
+    }
+
+    /// What a policy must hold.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        let members = self.groups.iter().map(|(_, pairs, ..)| pairs.len());
+        let hops = self.chains.iter().flat_map(|(_, groups)| groups);
+        let hops = hops.filter_map(|group| self.groups.get(usize::from(*group)));
+        let conditions = self.classifiers.iter().filter_map(|(_, condition)| condition.as_ref());
+        Capacity {
+            hosts: self.hosts.len(),
+            switches: self.switches.len(),
+            ports: self.ports.len(),
+            macs: self.ports.iter().map(|port| port.macs.len()).sum(),
+            addresses: self.ports.iter().map(|port| port.ips.len()).sum(),
+            pairs: self.ends.len(),
+            groups: self.groups.len(),
+            members: members.sum(),
+            chains: self.chains.len(),
+            chain_length: self.chains.iter().map(|(_, groups)| groups.len()).max().unwrap_or(0),
+            hops: hops.map(|(_, pairs, ..)| 2 * pairs.len()).sum(),
+            classifiers: self.classifiers.len(),
+            matches: conditions.clone().count(),
+            // One for each IP version.
+            match_words: conditions
+                .map(|condition| 2 * AclWriter::words_bound(&[condition.rule()]))
+                .sum(),
+        }
+    }
+
+    /// The configuration as the library takes it, for one host.
+    pub fn with<R>(&self, host: u16, then: impl FnOnce(&Configuration<'_>) -> R) -> R {
+        let ports: Vec<_> = (0..)
+            .zip(&self.ports)
+            .map(|(number, port)| policy::Port {
+                switch: port.switch,
+                key: port.key,
+                id: PortId(number),
+                place: port.host.map_or(policy::Place::Localnet, policy::Place::Host),
+                macs: &port.macs,
+                ips: &port.ips,
+                unknown: port.unknown,
+                port_security: port.secured,
+            })
+            .collect();
+        let groups = self.groups.iter().map(|(_, pairs, select, fallback, mode)| policy::Group {
+            pairs,
+            select: *select,
+            fallback: *fallback,
+            mode: *mode,
+        });
+        let groups: Vec<_> = groups.collect();
+        let chains: Vec<_> =
+            self.chains.iter().map(|(_, groups)| policy::Chain { groups }).collect();
+        let rules = self
+            .classifiers
+            .iter()
+            .map(|(_, condition)| condition.iter().map(Condition::rule).collect::<Vec<_>>());
+        let rules: Vec<_> = rules.collect();
+        let classifiers: Vec<_> = self
+            .classifiers
+            .iter()
+            .zip(&rules)
+            .map(|((classifier, _), matches)| Classifier { matches, ..*classifier })
+            .collect();
+        then(&Configuration {
+            host,
+            hosts: &self.addresses,
+            switches: &self.switches,
+            ports: &ports,
+            pairs: &self.ends,
+            groups: &groups,
+            chains: &chains,
+            classifiers: &classifiers,
+        })
+    }
+
+    /// Which object the library refuses, and why.
+    #[must_use]
+    pub fn tell(&self, error: PolicyError) -> String {
+        let PolicyError::Object { kind, index, fault } = error else {
+            return format!("the configuration is refused: {error:?}");
+        };
+        let name = match kind {
+            policy::Kind::Host => self.hosts.get(index),
+            policy::Kind::Port => self.ports.get(index).map(|port| &port.name),
+            policy::Kind::Pair => self.pairs.get(index),
+            policy::Kind::Group => self.groups.get(index).map(|(name, ..)| name),
+            policy::Kind::Chain => self.chains.get(index).map(|(name, _)| name),
+            policy::Kind::Switch | policy::Kind::Classifier => None,
+        };
+        let name =
+            name.map_or_else(|| format!("number {}", index + 1), |name| format!("\"{name}\""));
+        format!("{kind:?} {name}: {fault:?}")
+    }
+}

@@ -1,0 +1,158 @@
+//! `dash explain` with service chains: the stages by their names in OVN.
+
+use std::{fmt::Write as _, io::Write, path::Path};
+
+use comfy_table::{Table, presets::ASCII_MARKDOWN};
+use dash_core::{
+    flow::FlowStep,
+    pipeline::{
+        End, Trace,
+        chain::{Action, Chain, DropReason, Event},
+    },
+};
+
+use super::{
+    config::Document,
+    run::{Item, Script},
+    trace::rule_of,
+};
+use crate::{cli::ExplainArgs, error::Error, headers};
+
+/// What the stages said of a frame, on all hosts that it passed.
+#[derive(Debug)]
+struct Steps {
+    rows: Vec<[String; 3]>,
+    /// Chains, by number.
+    chains: Vec<(String, Vec<u16>)>,
+}
+
+impl Trace<Chain<'_>> for Steps {
+    fn stage(&mut self, event: impl FnOnce() -> Event) {
+        self.rows.push(row(event(), &self.chains));
+    }
+
+    fn flow(&mut self, step: FlowStep) {
+        let what = match step {
+            FlowStep::Hit => "hit",
+            FlowStep::Miss => "miss",
+            FlowStep::Stale => "policy has changed since",
+            FlowStep::Installed => "installed",
+            FlowStep::Replaced => "replaced",
+            FlowStep::Removed => "removed",
+            FlowStep::Uncached => "no place",
+        };
+        self.rows.push(["flow table".to_owned(), String::new(), what.to_owned()]);
+    }
+
+    fn end(&mut self, end: &End<DropReason>) {
+        let what = match end {
+            End::Sent { bytes, .. } => format!("sent, {bytes} bytes"),
+            End::Dropped(reason) => format!("dropped: {reason}"),
+            End::Punted { reason } => format!("to a controller: reason {reason}"),
+        };
+        self.rows.push(["end".to_owned(), String::new(), what]);
+    }
+}
+
+fn row(event: Event, chains: &[(String, Vec<u16>)]) -> [String; 3] {
+    let (stage, key, action) = match event {
+        Event::Tunnel(arrival) => (
+            "tunnel",
+            format!("vni={} in={} out={}", arrival.vni, arrival.inport, arrival.outport),
+            "decapsulate".to_owned(),
+        ),
+        Event::Key(key) => {
+            let [destination, source] = key.macs();
+            ("flow key", format!("{source} -> {destination}, entry {}", key.entry()), String::new())
+        }
+        Event::PortSecurity(refused) => (
+            "ls_in_port_sec (ingress 0-2)",
+            String::new(),
+            refused.map_or_else(|| "next".to_owned(), |reason| format!("drop: {reason}")),
+        ),
+        Event::InChain { rule, action } => {
+            let rule = rule.map_or_else(String::new, |rule| {
+                let chain = chains.get(usize::from(rule.chain)).map(|(name, _)| name.as_str());
+                rule_of(chain.unwrap_or_default(), rule)
+            });
+            let action = match action {
+                Action::Next => "next".to_owned(),
+                Action::Output(_) => "output".to_owned(),
+                Action::Home(_) => "regs=0, inport = outport = application, output".to_owned(),
+                Action::Drop(reason) => format!("drop: {reason}"),
+            };
+            ("ls_in_chain (ingress 10)", rule, action)
+        }
+        Event::Lookup { mac, port, learned } => (
+            "ls_in_l2_lkup (ingress 16)",
+            format!("eth.dst={mac}"),
+            match port {
+                Some(port) if learned => format!("outport={port}, learnt"),
+                Some(port) => format!("outport={port}"),
+                None => "miss".to_owned(),
+            },
+        ),
+        Event::Flood { unknown } => (
+            "ls_in_l2_lkup (ingress 16)",
+            String::new(),
+            if unknown { "all ports marked unknown" } else { "all ports" }.to_owned(),
+        ),
+        Event::OutChain { port } => (
+            "ls_out_chain (egress 0)",
+            format!("inport={port} outport={port}"),
+            "outport=none, on at ingress 11".to_owned(),
+        ),
+        Event::Remote { host, port } => {
+            ("table 32", format!("outport={port}"), format!("Geneve to host {}", host + 1))
+        }
+        Event::Deliver { port, .. } => {
+            ("table 65", format!("outport={port}"), "deliver".to_owned())
+        }
+    };
+    [stage.to_owned(), key, action]
+}
+
+/// Processes the frames before the one asked for, and shows what happens to that one.
+///
+/// # Errors
+/// Bad input, or no such frame.
+pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
+    let mut script = Script::new(&args.input, document)?;
+    let mut storage = script.storage(&args.input);
+    let mut world = script.world(&mut storage, &args.input)?;
+    let mut number = 0;
+    while let Some((time, item)) = script.next()? {
+        let (name, arrival) = match item {
+            Item::Control(control) => {
+                script.apply(&mut world, control)?;
+                continue;
+            }
+            Item::Frame(name, arrival) => (name, arrival),
+        };
+        number += 1;
+        if number < args.frame {
+            script.frame(&mut world, time, arrival, &mut (), &mut |_, _| Ok(()))?;
+            continue;
+        }
+        let mut text = format!("Frame {number}, in at port {name}, {time} ns\n");
+        text.push_str(&headers::in_full(&arrival.frame));
+        let chains = script.network.chains.clone();
+        let mut steps = Steps { rows: Vec::new(), chains };
+        let mut sent = String::new();
+        script.frame(&mut world, time, arrival, &mut steps, &mut |departure, name| {
+            // Writing to a string cannot fail.
+            let _ = write!(sent, "\nOut by {name}\n{}", headers::in_full(&departure.frame));
+            Ok(())
+        })?;
+        let mut table = Table::new();
+        table.load_style(ASCII_MARKDOWN).set_header(["Stage", "Key", "Action"]);
+        for step in steps.rows {
+            table.add_row(step);
+        }
+        let _ = write!(text, "\n{table}\n{sent}");
+        return out
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::io(Path::new("standard output"), error));
+    }
+    Err(Error::Input(format!("there is no frame {}: there are {number}", args.frame)))
+}

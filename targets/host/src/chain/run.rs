@@ -1,0 +1,354 @@
+//! `dash run` with service chains.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    fs,
+    io::Write,
+    path::Path,
+};
+
+use dash_core::pipeline::{
+    Trace,
+    chain::{Chain, DropReason, Note, policy::Capacity},
+};
+use dash_hal::PortId;
+use serde::Serialize;
+
+use super::{
+    config::{self, Control, Document, Network},
+    trace::{self, FrameTrace},
+    world::{Arrival, Departure, Storage, UNDERLAY, World},
+};
+use crate::{
+    capture::Record,
+    cli::{InputArgs, RunArgs},
+    error::Error,
+    outputs::{Outputs, spare_inputs},
+    port::PortNames,
+    report::{Count, PortReport},
+    run::open,
+};
+
+/// How long a frame takes from one end of a wire to the other, ns.
+const WIRE: u64 = 1_000;
+/// The capture of what hosts send each other.
+const BETWEEN_HOSTS: &str = "underlay";
+/// Answers to control objects, in the output folder.
+const EVENTS: &str = "events.jsonl";
+
+/// `report.json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    ports: BTreeMap<String, PortReport>,
+    drops: BTreeMap<String, u64>,
+    notes: BTreeMap<String, u64>,
+    flows: Vec<FlowReport>,
+}
+
+/// A flow that lives at the end.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct FlowReport {
+    host: String,
+    in_port: String,
+    /// Stage of entry: 0, or 11 for frames from `ls_out_chain`.
+    entry: u8,
+    src_mac: String,
+    dst_mac: String,
+    packets: u64,
+    bytes: u64,
+}
+
+/// Runs captures through hosts; writes what leaves, the report, and the trace to `out`.
+///
+/// # Errors
+/// Bad input; the system.
+pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
+    let mut script = Script::new(&args.input, document)?;
+    let mut names = PortNames::default();
+    let inputs: Vec<_> = args.input.inputs.iter().map(|(name, _)| names.number(name)).collect();
+    let underlay = names.number(BETWEEN_HOSTS);
+    spare_inputs(&args.out, &args.input, &names)?;
+    let mut storage = script.storage(&args.input);
+    let mut world = script.world(&mut storage, &args.input)?;
+    let mut outputs = Outputs::create(&args.out, &inputs, &names)?;
+    let mut events = Vec::new();
+    let mut number = 0;
+    let mut print = |line: String| {
+        writeln!(out, "{line}").map_err(|error| Error::io(Path::new("standard output"), error))
+    };
+    if args.trace {
+        print(trace::header())?;
+    }
+    while let Some((time, item)) = script.next()? {
+        match item {
+            Item::Control(Control::Stats) => {
+                let report = report(&world, &script.network, &outputs, &names);
+                let event = serde_json::json!({ "t_ns": time, "stats": report });
+                // Writing to a vector cannot fail.
+                let _ = writeln!(events, "{event}");
+            }
+            Item::Control(control) => script.apply(&mut world, control)?,
+            Item::Frame(name, arrival) => {
+                number += 1;
+                outputs.received(names.number(&name), arrival.frame.len());
+                let mut departures = Vec::new();
+                let mut told = |departure: &Departure, name: &str| {
+                    let port = names.number(name);
+                    outputs.send(port, time, &departure.frame, &names)?;
+                    if departure.port == UNDERLAY {
+                        // Also a frame of the capture of all hosts, and of no port of its own.
+                        debug_assert_eq!(port, underlay);
+                    }
+                    if args.trace {
+                        departures.push(name.to_owned());
+                    }
+                    Ok(())
+                };
+                if args.trace {
+                    let frame = arrival.frame.clone();
+                    let mut trace = FrameTrace::default();
+                    script.frame(&mut world, time, arrival, &mut trace, &mut told)?;
+                    let network = &script.network;
+                    print(trace::line(number, &name, &frame, &trace, &departures, network))?;
+                } else {
+                    script.frame(&mut world, time, arrival, &mut (), &mut told)?;
+                }
+            }
+        }
+    }
+    let report = report(&world, &script.network, &outputs, &names);
+    outputs.finish(&report)?;
+    if !events.is_empty() {
+        let path = args.out.join(EVENTS);
+        fs::write(&path, events).map_err(|error| Error::io(&path, error))?;
+    }
+    Ok(())
+}
+
+/// When a frame on a wire comes in, its number, the port, the frame.
+type OnWire = (u64, u64, String, Vec<u8>);
+
+/// What happens in a run, in the order of time: of one time control objects first, then frames of
+/// captures, then those of wires.
+pub(super) struct Script {
+    pub(super) network: Network,
+    control: std::iter::Peekable<std::vec::IntoIter<(u64, Control)>>,
+    captures: crate::capture::Merge,
+    /// The next record of the captures, and the number of its capture.
+    record: Option<(usize, Record)>,
+    inputs: Vec<String>,
+    wires: Vec<(String, String)>,
+    /// Frames on wires.
+    on_wires: BinaryHeap<Reverse<OnWire>>,
+    sent: u64,
+    capacity: Capacity,
+}
+
+/// What happens next.
+pub(super) enum Item {
+    Control(Control),
+    /// A frame comes in at the port of this name.
+    Frame(String, Arrival),
+}
+
+impl Script {
+    pub(super) fn new(input: &InputArgs, document: &Document) -> Result<Self, Error> {
+        let network = Network::new(document).map_err(|message| {
+            let path = input.config.first().map(|path| path.display().to_string());
+            Error::Input(format!("{}: {message}", path.unwrap_or_default()))
+        })?;
+        let control = match &input.control {
+            Some(path) => config::control(path)?,
+            None => Vec::new(),
+        };
+        let mut capacity = network.capacity();
+        for (_, control) in &control {
+            if let Control::Replace(network) = control {
+                capacity = larger(&capacity, &network.capacity());
+            }
+        }
+        let ends = input.wire.iter().flat_map(|(one, other)| [one, other]);
+        for name in input.inputs.iter().map(|(name, _)| name).chain(ends) {
+            if network.place(name).is_none() {
+                return Err(Error::Input(format!("there is no port \"{name}\"")));
+            }
+        }
+        Ok(Self {
+            network,
+            control: control.into_iter().peekable(),
+            captures: open(input)?,
+            record: None,
+            inputs: input.inputs.iter().map(|(name, _)| name.clone()).collect(),
+            wires: input.wire.clone(),
+            on_wires: BinaryHeap::new(),
+            sent: 0,
+            capacity,
+        })
+    }
+
+    /// Memory for each host.
+    pub(super) fn storage(&self, input: &InputArgs) -> Vec<Storage> {
+        let hosts = 0..self.capacity.hosts;
+        hosts.map(|_| Storage::new(&self.capacity, input.flows)).collect()
+    }
+
+    pub(super) fn world<'a>(
+        &self,
+        storage: &'a mut [Storage],
+        input: &InputArgs,
+    ) -> Result<World<'a>, Error> {
+        let mtu = input.mtu.unwrap_or(self.network.mtu());
+        let hosts = storage.get_mut(..self.network.hosts.len()).unwrap_or_default();
+        World::new(hosts, &self.capacity, &self.network, mtu, input)
+    }
+
+    /// The next item, and its time.
+    pub(super) fn next(&mut self) -> Result<Option<(u64, Item)>, Error> {
+        if self.record.is_none() {
+            self.record = self.captures.next_record()?;
+        }
+        let control = self.control.peek().map(|(time, _)| (*time, 0));
+        let record = self.record.as_ref().map(|(_, record)| (record.time, 1));
+        let wire = self.on_wires.peek().map(|Reverse((time, ..))| (*time, 2));
+        let Some((time, kind)) = [control, record, wire].into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        let item = match kind {
+            0 => self.control.next().map(|(_, control)| Item::Control(control)),
+            1 => self.record.take().and_then(|(capture, record)| {
+                let name = self.inputs.get(capture)?.clone();
+                self.arrival(name, record.bytes, record.truncated)
+            }),
+            _ => self
+                .on_wires
+                .pop()
+                .and_then(|Reverse((_, _, name, frame))| self.arrival(name, frame, false)),
+        };
+        match item {
+            Some(item) => Ok(Some((time, item))),
+            // Its port went with an earlier configuration.
+            None => self.next(),
+        }
+    }
+
+    fn arrival(&self, name: String, frame: Vec<u8>, truncated: bool) -> Option<Item> {
+        let (host, port) = self.network.place(&name)?;
+        let port = port.unwrap_or(UNDERLAY);
+        Some(Item::Frame(name, Arrival { host, port, frame, truncated }))
+    }
+
+    /// Carries out what a control object asks for.
+    pub(super) fn apply(&mut self, world: &mut World<'_>, control: Control) -> Result<(), Error> {
+        match control {
+            Control::PairUp(name, up) => {
+                let place = self.network.pairs.iter().position(|pair| *pair == name);
+                let pair =
+                    place.ok_or_else(|| Error::Input(format!("there is no pair \"{name}\"")))?;
+                world.set_pair_up(pair as u16, up);
+            }
+            Control::Replace(network) => {
+                if network.hosts != self.network.hosts {
+                    return Err(Error::Input("the hosts of a run stay".to_owned()));
+                }
+                world.replace(&network)?;
+                self.network = *network;
+            }
+            Control::Stats => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a frame to its end; `told` hears what leaves, and by which name. What leaves by a
+    /// wired port will come in at the other end.
+    pub(super) fn frame<'a, T: Trace<Chain<'a>>>(
+        &mut self,
+        world: &mut World<'a>,
+        time: u64,
+        arrival: Arrival,
+        trace: &mut T,
+        told: &mut impl FnMut(&Departure, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Self { network, wires, on_wires, sent, .. } = self;
+        world.process(arrival, time, network, trace, |departure| {
+            if departure.port == UNDERLAY {
+                return told(departure, BETWEEN_HOSTS);
+            }
+            let name = network.name(departure.port, departure.host).unwrap_or_default();
+            let ends = wires.iter().find_map(|(one, other)| {
+                if *one == name {
+                    Some(other)
+                } else if *other == name {
+                    Some(one)
+                } else {
+                    None
+                }
+            });
+            if let Some(end) = ends {
+                *sent += 1;
+                let frame = departure.frame.clone();
+                on_wires.push(Reverse((time + WIRE, *sent, end.clone(), frame)));
+            }
+            told(departure, &name)
+        })
+    }
+}
+
+/// What holds either.
+fn larger(one: &Capacity, other: &Capacity) -> Capacity {
+    Capacity {
+        hosts: one.hosts.max(other.hosts),
+        switches: one.switches.max(other.switches),
+        ports: one.ports.max(other.ports),
+        macs: one.macs.max(other.macs),
+        addresses: one.addresses.max(other.addresses),
+        pairs: one.pairs.max(other.pairs),
+        groups: one.groups.max(other.groups),
+        members: one.members.max(other.members),
+        chains: one.chains.max(other.chains),
+        chain_length: one.chain_length.max(other.chain_length),
+        hops: one.hops.max(other.hops),
+        classifiers: one.classifiers.max(other.classifiers),
+        matches: one.matches.max(other.matches),
+        match_words: one.match_words.max(other.match_words),
+    }
+}
+
+fn report(world: &World<'_>, network: &Network, outputs: &Outputs, names: &PortNames) -> Report {
+    let mut drops = BTreeMap::new();
+    let mut notes = BTreeMap::new();
+    let add = |counts: &mut BTreeMap<String, u64>, name: String, count: u64| {
+        if count > 0 {
+            *counts.entry(name).or_default() += count;
+        }
+    };
+    for counters in world.counters() {
+        for reason in DropReason::ALL {
+            add(&mut drops, reason.to_string(), counters.drops(reason));
+        }
+        for note in Note::ALL {
+            add(&mut notes, note.to_string(), counters.notes(note));
+        }
+    }
+    let mut flows: Vec<_> = world
+        .flows()
+        .map(|(host, key, flow)| {
+            let name = network.hosts.get(usize::from(host)).cloned().unwrap_or_default();
+            let [dst_mac, src_mac] = key.macs().map(|mac| mac.to_string());
+            FlowReport {
+                in_port: network.name(key.ingress(), host).unwrap_or_else(|| name.clone()),
+                host: name,
+                entry: key.entry(),
+                src_mac,
+                dst_mac,
+                packets: flow.packets,
+                bytes: flow.bytes,
+            }
+        })
+        .collect();
+    flows.sort();
+    let ports = outputs.traffic().iter().map(|(port, (rx, tx)): (&PortId, &(Count, Count))| {
+        (names.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx })
+    });
+    Report { ports: ports.collect(), drops, notes, flows }
+}
