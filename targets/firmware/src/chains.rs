@@ -34,7 +34,7 @@ use crate::{
     intake::{Intake, drain},
     machine::Machine,
     platform::{FirmwarePlatform, QUEUE},
-    program::{Denial, Service},
+    service::{Denial, Service},
 };
 
 /// Behind the data ports: the machine has no port to other hosts.

@@ -29,6 +29,7 @@ mod pool;
 mod program;
 mod ring;
 mod seeds;
+mod service;
 mod session;
 pub mod storage;
 

@@ -20,7 +20,7 @@ use crate::{
     intake::{Intake, drain},
     machine::Machine,
     platform::FirmwarePlatform,
-    program::{Denial, Service},
+    service::{Denial, Service},
     storage::{
         CAPACITY, ENGINE, FIRST, FLOWS, FirmwareEngine, RULES, TABLES, TRANSACTION, Tables, WRITER,
     },

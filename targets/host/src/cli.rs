@@ -8,7 +8,11 @@ use clap::{
 };
 use dash_core::{flow::WhenFull, pipeline::vnet::Settings, table::cuckoo::MAX_CAPACITY};
 
-use crate::{capture::SNAP_LENGTH, port::check_name};
+use crate::{
+    capture::{CaptureReader, Merge, SNAP_LENGTH},
+    error::Error,
+    port::check_name,
+};
 
 /// Bytes of the Ethernet header, which an MTU does not count.
 const ETHERNET_HEADER: i64 = 14;
@@ -84,6 +88,15 @@ pub struct InputArgs {
 const MTU: u16 = 9100;
 
 impl InputArgs {
+    /// Opens the captures and reads their first records.
+    ///
+    /// # Errors
+    /// Each must be a capture of Ethernet frames.
+    pub fn captures(&self) -> Result<Merge, Error> {
+        let readers = self.inputs.iter().map(|(_, path)| CaptureReader::open(path));
+        Ok(Merge::new(readers.collect::<Result<_, _>>()?)?)
+    }
+
     /// Most bytes after the Ethernet header that a port sends.
     #[must_use]
     pub fn mtu(&self) -> u16 {

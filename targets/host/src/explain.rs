@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     headers,
     plan::Plan,
-    run::{open, warn},
+    run::warn,
     session::{Session, Storage},
     trace::{
         FrameTrace, Step,
@@ -35,7 +35,7 @@ pub fn explain(
         return chain::explain::explain(args, &document, out);
     }
     let mut plan = Plan::read(&args.input)?;
-    let mut captures = open(&args.input)?;
+    let mut captures = args.input.captures()?;
     warn(&plan, warnings);
     let mut storage = Storage::new(&plan, args.input.flows)?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));

@@ -9,9 +9,8 @@ use dash_hal::PacketBuffer;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    capture::{CaptureReader, Merge},
     chain,
-    cli::{InputArgs, RunArgs},
+    cli::RunArgs,
     error::Error,
     outputs::{Outputs, spare_inputs},
     plan::Plan,
@@ -35,7 +34,7 @@ pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> R
         return chain::run::run(args, &document, out);
     }
     let mut plan = Plan::read(&args.input)?;
-    let mut captures = open(&args.input)?;
+    let mut captures = args.input.captures()?;
     warn(&plan, warnings);
     spare_inputs(&args.out, &args.input, &plan.names.ports)?;
     let mut storage = Storage::new(&plan, args.input.flows)?;
@@ -78,15 +77,6 @@ pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> R
         print(writeln!(out))?;
     }
     print(out.write_all(summary::text(&report, number).as_bytes()))
-}
-
-/// Opens the captures of a command and reads their first records.
-///
-/// # Errors
-/// Each must be a capture of Ethernet frames.
-pub fn open(input: &InputArgs) -> Result<Merge, Error> {
-    let readers = input.inputs.iter().map(|(_, path)| CaptureReader::open(path));
-    Ok(Merge::new(readers.collect::<Result<_, _>>()?)?)
 }
 
 /// Tells `warnings` what is accepted and not acted on.

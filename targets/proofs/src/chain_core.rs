@@ -24,7 +24,7 @@ use static_cell::ConstStaticCell;
 
 use crate::{
     buffer::{Buffer, Memory},
-    frame::{CUSTOMER_BYTES, logical},
+    frame::{CUSTOMER_BYTES, logical, mac},
     packet_core::FLOWS,
     port::Port,
 };
@@ -172,11 +172,6 @@ impl ChainCore {
         }
         burst
     }
-}
-
-/// MAC address of an application.
-pub(crate) const fn mac(application: u8) -> EthernetAddress {
-    EthernetAddress([2, 0, 0, 0, 0, application])
 }
 
 /// Writes the policy.

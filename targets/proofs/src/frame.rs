@@ -1,12 +1,9 @@
 //! The frames that are measured: VXLAN over IPv4 around a customer's IPv4/UDP frame of 64 bytes, and
 //! for service chains that frame alone.
 
-use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
 
-use crate::{
-    chain_core::mac,
-    policy::{DENIED_PORT, VIP, VM_ADDRESS, VM_HOST, VM_VNI, customer, eni_mac},
-};
+use crate::policy::{DENIED_PORT, VIP, VM_ADDRESS, VM_HOST, VM_VNI, customer, eni_mac};
 
 /// Bytes of the customer frame, without FCS.
 pub const CUSTOMER_BYTES: usize = 64;
@@ -42,6 +39,11 @@ pub(crate) fn frame(kind: Kind, eni: u8, number: u8) -> [u8; RECEIVED_BYTES] {
     writer.ipv4(CUSTOMER_BYTES - 14, VM_ADDRESS, customer(number));
     writer.udp(source_port, destination_port, udp_length);
     frame
+}
+
+/// MAC address of an application of the service chains.
+pub(crate) const fn mac(application: u8) -> EthernetAddress {
+    EthernetAddress([2, 0, 0, 0, 0, application])
 }
 
 /// Frame of flow `number` between two applications of the service chains, IPv4/UDP of 64 bytes.

@@ -12,7 +12,7 @@ use dash_host::{
     outputs::{Outputs, spare_inputs},
     plan::Plan,
     report::Report,
-    run::{PROGRESS, open, progress, warn},
+    run::{PROGRESS, progress, warn},
     schedule::Schedule,
     summary,
 };
@@ -71,7 +71,7 @@ impl Job {
     /// Everything that is wrong.
     pub fn read(args: &Args) -> Result<Self, Error> {
         let plan = Plan::read(&args.input)?;
-        let captures = open(&args.input)?;
+        let captures = args.input.captures()?;
         spare_inputs(&args.out, &args.input, &plan.names.ports)?;
         let ports: Vec<_> = plan.names.ports.iter().map(|(_, name)| name).collect();
         if ports.len() > DATA_PORTS {

@@ -27,7 +27,6 @@ use crate::{
     outputs::{Outputs, spare_inputs},
     port::PortNames,
     report::{Count, PortReport},
-    run::open,
 };
 
 /// How long a frame takes from one end of a wire to the other, ns.
@@ -177,7 +176,7 @@ impl Script {
         Ok(Self {
             network,
             control: control.into_iter().peekable(),
-            captures: open(input)?,
+            captures: input.captures()?,
             record: None,
             inputs: input.inputs.iter().map(|(name, _)| name.clone()).collect(),
             wires: input.wire.clone(),
@@ -205,30 +204,31 @@ impl Script {
 
     /// The next item, and its time.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Item)>, Error> {
-        if self.record.is_none() {
-            self.record = self.captures.next_record()?;
-        }
-        let control = self.control.peek().map(|(time, _)| (*time, 0));
-        let record = self.record.as_ref().map(|(_, record)| (record.time, 1));
-        let wire = self.on_wires.peek().map(|Reverse((time, ..))| (*time, 2));
-        let Some((time, kind)) = [control, record, wire].into_iter().flatten().min() else {
-            return Ok(None);
-        };
-        let item = match kind {
-            0 => self.control.next().map(|(_, control)| Item::Control(control)),
-            1 => self.record.take().and_then(|(capture, record)| {
-                let name = self.inputs.get(capture)?.clone();
-                self.arrival(name, record.bytes, record.truncated)
-            }),
-            _ => self
-                .on_wires
-                .pop()
-                .and_then(|Reverse((_, _, name, frame))| self.arrival(name, frame, false)),
-        };
-        match item {
-            Some(item) => Ok(Some((time, item))),
-            // Its port went with an earlier configuration.
-            None => self.next(),
+        loop {
+            if self.record.is_none() {
+                self.record = self.captures.next_record()?;
+            }
+            let control = self.control.peek().map(|(time, _)| (*time, 0));
+            let record = self.record.as_ref().map(|(_, record)| (record.time, 1));
+            let wire = self.on_wires.peek().map(|Reverse((time, ..))| (*time, 2));
+            let Some((time, kind)) = [control, record, wire].into_iter().flatten().min() else {
+                return Ok(None);
+            };
+            let item = match kind {
+                0 => self.control.next().map(|(_, control)| Item::Control(control)),
+                1 => self.record.take().and_then(|(capture, record)| {
+                    let name = self.inputs.get(capture)?.clone();
+                    self.arrival(name, record.bytes, record.truncated)
+                }),
+                _ => self
+                    .on_wires
+                    .pop()
+                    .and_then(|Reverse((_, _, name, frame))| self.arrival(name, frame, false)),
+            };
+            // Without one, its port went with an earlier configuration.
+            if let Some(item) = item {
+                return Ok(Some((time, item)));
+            }
         }
     }
 

@@ -22,7 +22,10 @@ struct Handlers;
 impl ExceptionHandlers for Handlers {}
 exception_handlers!(Handlers);
 
-entry!(main);
+/// Pages of 4 KiB: `run` builds two cores on the stack, and a build for size moves them about.
+const STACK: usize = 256;
+
+entry!(main, STACK);
 
 fn main(_: u64, _: u64, _: u64, _: u64) -> ! {
     const ENABLE: u64 = 1;
