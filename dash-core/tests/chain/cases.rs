@@ -1,8 +1,11 @@
 //! The three cases of the proposal, step by step, by the numbers of the specification.
 
+use dash_core::pipeline::chain::Note;
+use dash_hal::PortId;
+
 use crate::{
-    frames::{p, r, vector},
-    world::{Net, UNDERLAY, World, app, left, port},
+    frames::{ipv4, p, r, vector},
+    world::{Net, Node, UNDERLAY, World, app, left, port},
 };
 
 const H1: u16 = 0;
@@ -110,4 +113,18 @@ fn after_its_first_frame_a_flow_asks_the_slow_path_no_more() {
     let calls = [H1, H2].map(|host| world.slow_calls(host));
     round(&mut world);
     assert_eq!([H1, H2].map(|host| world.slow_calls(host)), calls);
+}
+
+/// A full table never stops a frame; that it has no flow is noted.
+#[test]
+fn frames_without_a_place_for_their_flow_are_noted() {
+    let mut node = Node::new(&case1(), H1, 4);
+    for _ in 0..2 {
+        for port in 1000..1010 {
+            let frame = ipv4(17, [port, 53], 64);
+            assert_eq!(node.process(PortId(1), &frame, 0), [(PortId(2), frame)]);
+        }
+    }
+    assert_eq!(node.counters().notes(Note::FlowFull), 2 * 6);
+    assert_eq!(node.counters().stages().slow, 4 + 2 * 6);
 }

@@ -18,7 +18,7 @@ use crate::{
 #[test]
 fn a_wrong_configuration_changes_nothing() {
     type Spoil = fn(&mut Net);
-    let cases: [(Spoil, (Kind, usize, Fault)); 24] = [
+    let cases: [(Spoil, (Kind, usize, Fault)); 25] = [
         (|net| net.ports[0].key = 0, (Kind::Port, 0, Fault::Key)),
         (|net| net.ports[7].key = 0x8000, (Kind::Port, 7, Fault::Key)),
         (|net| net.ports[1].key = 1, (Kind::Port, 1, Fault::Duplicate)),
@@ -40,6 +40,15 @@ fn a_wrong_configuration_changes_nothing() {
         (
             |net| {
                 let tap = OwnedGroup { pairs: vec![0], mode: Mode::Tap, ..Default::default() };
+                net.groups.push(tap);
+            },
+            (Kind::Group, 3, Fault::PairOfTwoModes),
+        ),
+        // Only a port of it.
+        (
+            |net| {
+                net.pairs.push((2, 7, true));
+                let tap = OwnedGroup { pairs: vec![3], mode: Mode::Tap, ..Default::default() };
                 net.groups.push(tap);
             },
             (Kind::Group, 3, Fault::PairOfTwoModes),

@@ -4,8 +4,10 @@
 mod cases;
 mod configuration;
 mod frames;
+mod model;
 mod platform;
 mod properties;
+mod random;
 mod steering;
 mod switching;
 mod tunnel;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use dash_hal::{
-    Burst, HEADROOM, NoRoom, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
-    SoftwareHints,
+    Burst, HEADROOM, NoRoom, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags,
+    ReceiveMetadata, SoftwareHints,
     software::{FixedEntropy, ManualClock},
 };
 
@@ -22,6 +22,12 @@ impl Buffer {
         let end = bytes.len();
         let metadata = ReceiveMetadata { port, ..Default::default() };
         Self { bytes, start: HEADROOM, end, metadata }
+    }
+
+    /// The same, of which the NIC says this.
+    pub(crate) fn with(mut self, flags: ReceiveFlags) -> Self {
+        self.metadata.flags = flags;
+        self
     }
 }
 

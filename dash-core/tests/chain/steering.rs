@@ -302,7 +302,7 @@ fn chain_s20() {
 }
 
 /// CRC-32C, bit by bit (RFC 3720, appendix B.4: of 32 bytes of 0 it is 0x8a9136aa).
-fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1)))
     });

@@ -57,6 +57,32 @@ fn addresses_are_learnt_and_forgotten() {
     assert_eq!(world.delivers(0, 6, &between(&p(), 9, 1)), [left(H1, 1, &between(&p(), 9, 1))]);
 }
 
+/// An address that goes from port to port and back is behind the port that it was last seen at.
+#[test]
+fn no_frame_of_a_port_that_learns_is_hidden_by_a_flow() {
+    let mut net = case1();
+    net.ports.extend([unknown(5, H1), unknown(6, H1)]);
+    let mut world = World::new(&net);
+    let (from, there) = (between(&p(), 77, 1), between(&p(), 1, 77));
+    for port in [5, 6, 5, 6] {
+        world.delivers(0, port, &from);
+        assert_eq!(world.delivers(0, 1, &there), [left(H1, port, &there)]);
+    }
+}
+
+/// What enters again at an application's port was not sent there.
+#[test]
+fn nothing_is_learnt_on_the_way_home() {
+    let mut net = case1();
+    net.ports.extend([unknown(5, H1), unknown(6, H1)]);
+    net.ports[3].unknown = true;
+    let mut world = World::new(&net);
+    assert_eq!(world.delivers(0, 2, &r()), [left(H1, 1, &r())]);
+    net.ports[3].macs.clear();
+    world.replace(&net).unwrap();
+    assert_eq!(world.delivers(0, 1, &p()).len(), 3);
+}
+
 /// A function is no host, even if its port is marked: what passes it is not behind it.
 #[test]
 fn nothing_is_learnt_from_a_function() {
@@ -74,6 +100,14 @@ fn more_addresses_than_places_are_not_learnt_until_old_ones_are_over() {
     let mut net = case1();
     net.ports.extend([unknown(5, H1), unknown(6, H1)]);
     let mut world = World::new(&net);
+    // No host has a group's address: it takes no place.
+    for source in 100..108 {
+        let mut frame = between(&p(), source, 1);
+        frame[6] |= 1;
+        world.delivers(0, 5, &frame);
+    }
+    world.delivers(0, 5, &between(&p(), 100, 1));
+    assert_eq!(world.delivers(0, 1, &between(&p(), 1, 100)).len(), 1);
     for source in 100..108 {
         world.delivers(0, 5, &between(&p(), source, 1));
     }
@@ -97,8 +131,8 @@ fn a_flood_reaches_each_port_once() {
     // From H2: its own ports and its localnet; H1's ports.
     let expected = [left(H2, 5, &frame), left(H2, 9, &frame), left(H1, 1, &frame)];
     assert_eq!(world.delivers(H2, 4, &frame), expected);
-    // From the physical network of H2: every host gets it there.
-    let expected = [left(H2, 4, &frame), left(H2, 5, &frame)];
+    // From the physical network of H2: no localnet port sends it back.
+    let expected = [left(H2, 4, &frame), left(H2, 5, &frame), left(H1, 1, &frame)];
     assert_eq!(world.delivers(H2, 9, &frame), expected);
     // A function's broadcast.
     assert_eq!(world.delivers(H1, 2, &frame).len(), 4);
@@ -147,6 +181,13 @@ fn port_security() {
     let mut forged = ask(own, [192, 0, 2, 1]);
     forged[27] = 9;
     world.drops(0, 1, &forged, DropReason::SecurityNd);
+    // What cannot be read may have any address; what is not IP has none.
+    let mut cut = p();
+    cut[39] = 99;
+    world.drops(0, 1, &cut, DropReason::SecurityIp);
+    let mut other = p();
+    other[12..14].copy_from_slice(&[0x88, 0xb5]);
+    assert_eq!(world.delivers(0, 1, &other).len(), 1);
     // A port without it may say anything.
     assert_eq!(world.delivers(0, 4, &between(&r(), 9, 1)).len(), 1);
 }

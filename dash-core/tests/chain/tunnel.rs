@@ -1,10 +1,13 @@
 //! Frames from the underlay, and to it.
 
 use dash_core::pipeline::chain::DropReason;
+use dash_hal::{PortId, ReceiveFlags};
 
 use crate::{
     cases::{case1, case2},
-    frames::{checksum, ip_checksum, ipv4, p, vector},
+    frames::{checksum, ip_checksum, ipv4, p, r, vector},
+    platform::Buffer,
+    steering::crc32c,
     world::{UNDERLAY, World, left},
 };
 
@@ -96,7 +99,18 @@ fn chain_s24() {
     let mut net = case2();
     net.classifiers.clear();
     let mut world = World::new(&net);
+    let mut other = vector("g3");
+    other[OPTION + 5] = 3;
+    let inner = &vector("g3")[INNER..];
+    assert_eq!(world.step(H2, UNDERLAY.0, &other), [left(H2, 4, inner)]);
     world.drops(H2, UNDERLAY.0, &vector("g3"), DropReason::Loopback);
+    // The first bit of the option is no part of the port.
+    other[OPTION + 4..OPTION + 6].copy_from_slice(&[0x80, 4]);
+    world.drops(H2, UNDERLAY.0, &other, DropReason::Loopback);
+    // Nor does a chain of one way let a frame come home.
+    let mut uni = case2();
+    uni.classifiers[0].bidirectional = false;
+    World::new(&uni).drops(H2, UNDERLAY.0, &vector("g3"), DropReason::Loopback);
     // To a port of another host, and to one that is not there.
     world.drops(H1, UNDERLAY.0, &vector("g1"), DropReason::NotLocal);
     let mut frame = vector("g1");
@@ -175,10 +189,17 @@ fn what_is_behind_the_datagram_is_cut() {
 #[test]
 fn outer_headers_that_are_wrong() {
     let mut world = World::new(&case2());
-    let cases: [(Spoil<'_>, DropReason); 11] = [
+    let cases: [(Spoil<'_>, DropReason); 12] = [
         (&|f| f.truncate(13), DropReason::Truncated),
         (&|f| f[IP] = 0x65, DropReason::BadIp),
         (&|f| f[IP + 8] = 1, DropReason::BadIp),
+        (
+            &|f| {
+                f[IP + 6] = 0x20;
+                lengths(f);
+            },
+            DropReason::BadGeneve,
+        ),
         (&|f| f.truncate(100), DropReason::BadIp),
         (&|f| f[UDP + 5] = 7, DropReason::BadUdp),
         (&|f| f[UDP + 2] = 0, DropReason::BadGeneve),
@@ -223,13 +244,40 @@ fn frames_that_are_not_ip_have_a_source_port_of_their_own() {
     frame[12..14].copy_from_slice(&[0x88, 0xb5]);
     let (delivered, carried) = world.send(H1, 3, &frame);
     assert_eq!(delivered, [left(H2, 4, &frame)]);
-    let mut crc = !0_u32;
-    for byte in [&frame[..6], &frame[6..12], &frame[12..14]].concat() {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+    let port = 0xc000 | crc32c(&frame[..14]) as u16 & 0x3fff;
+    assert_eq!(carried[0].frame[UDP..UDP + 2], port.to_be_bytes());
+}
+
+/// A NIC that took a tag off, cut a frame or found a checksum wrong says so; on logical ports the
+/// checksums are the applications' affair.
+#[test]
+fn what_the_nic_says_counts() {
+    type Flags = ReceiveFlags;
+    let mut world = World::new(&case2());
+    let node = &mut world.warm[1];
+    let logical = PortId(4);
+    for (flags, port, reason) in [
+        (Flags::VLAN_STRIPPED, logical, Some(DropReason::VlanPresent)),
+        (Flags::VLAN_STRIPPED, UNDERLAY, Some(DropReason::VlanPresent)),
+        (Flags::TRUNCATED, logical, Some(DropReason::Truncated)),
+        (Flags::TRUNCATED, UNDERLAY, Some(DropReason::Truncated)),
+        (Flags::L3_BAD, UNDERLAY, Some(DropReason::ChecksumBad)),
+        (Flags::L4_BAD, UNDERLAY, Some(DropReason::ChecksumBad)),
+        (Flags::L3_BAD | Flags::L4_BAD, logical, None),
+    ] {
+        let frame = if port == UNDERLAY { vector("g1") } else { r() };
+        // With a flow already there, and none.
+        for flags in [Flags::empty(), flags] {
+            let before = DropReason::ALL.map(|reason| node.counters().drops(reason));
+            let out = node.receive(Buffer::new(&frame, port).with(flags), 0);
+            let mut after = before;
+            if let Some(reason) = reason.filter(|_| !flags.is_empty()) {
+                assert_eq!(out, []);
+                after[reason as usize] += 1;
+            } else {
+                assert_eq!(out.len(), 1);
+            }
+            assert_eq!(DropReason::ALL.map(|reason| node.counters().drops(reason)), after);
         }
     }
-    let port = 0xc000 | (!crc & 0x3fff) as u16;
-    assert_eq!(carried[0].frame[UDP..UDP + 2], port.to_be_bytes());
 }

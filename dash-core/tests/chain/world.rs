@@ -42,7 +42,7 @@ pub(crate) const CAPACITY: Capacity = Capacity {
     hops: 64,
     classifiers: 4,
     matches: 2,
-    match_words: 5000,
+    match_words: 10_000,
 };
 
 /// Steers TCP to port 80.
@@ -234,8 +234,13 @@ impl Node {
         let engine = Engine::new(chain, table, readers, 0);
         let mut node = Self { policy, engine, device: Device::new(UNDERLAY) };
         // It has seen this configuration: the memory of the one before is free.
-        node.engine.process(&mut Burst::new(), 0, &mut node.device, &mut ());
+        node.pause();
         node
+    }
+
+    /// A quiescent point.
+    pub(crate) fn pause(&mut self) {
+        self.engine.process(&mut Burst::new(), 0, &mut self.device, &mut ());
     }
 
     pub(crate) fn counters(&self) -> &Counters<'static> {
@@ -248,8 +253,13 @@ impl Node {
         frame: &[u8],
         now: u64,
     ) -> Vec<(PortId, Vec<u8>)> {
+        self.receive(Buffer::new(frame, port), now)
+    }
+
+    /// What leaves when a frame comes in.
+    pub(crate) fn receive(&mut self, buffer: Buffer, now: u64) -> Vec<(PortId, Vec<u8>)> {
         let mut burst = Burst::new();
-        burst.push(Buffer::new(frame, port)).unwrap();
+        burst.push(buffer).unwrap();
         self.engine.process(&mut burst, now, &mut self.device, &mut ());
         self.engine.flush(&mut self.device);
         self.device.sent.drain(..).collect()

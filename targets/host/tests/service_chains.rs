@@ -102,6 +102,27 @@ fn health_changes_in_the_course_of_a_run() {
 }
 
 #[test]
+fn flows_that_have_timed_out_are_not_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = folder.path().join("control.jsonl");
+    // The frames are of seconds 1 and 2; a flow lives 30 s.
+    let lines = [32_000_000_000_u64, 33_000_000_000]
+        .map(|at| json!({ "at_ns": at, "stats": {} }).to_string());
+    std::fs::write(&control, lines.join("\n")).unwrap();
+    let out = folder.path().join("out");
+    let report = run("case2", &ONE, &["--control", control.to_str().unwrap()], &out);
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    let flows: Vec<usize> = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|event| event["stats"]["flows"].as_array().unwrap().len())
+        .collect();
+    // Of the answer: at App2's port, from H2, at the function, home, from there, from H2 again.
+    assert_eq!(flows, [6, 0]);
+    assert_eq!(report["flows"], json!([]));
+}
+
+#[test]
 fn another_configuration_in_the_course_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(example("case1.json")).unwrap();
@@ -153,12 +174,17 @@ fn explain_names_the_stages_of_ovn() {
     let input = format!("VNF1-P2={capture}");
     let outcome = dash(["explain", "--config", &config, "--in", &input, "--frame", "1"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    let places: Vec<_> =
-        ["ls_in_chain", "R1", "table 32", "ls_out_chain", "ls_in_l2_lkup", "table 65"]
-            .map(|name| {
-                outcome.stdout.find(name).unwrap_or_else(|| panic!("{name}: {}", outcome.stdout))
-            })
-            .into();
+    let places: Vec<_> = [
+        "ls_in_chain",
+        "R1",
+        "outport=4, output",
+        "Geneve to H2",
+        "ls_out_chain",
+        "ls_in_l2_lkup",
+        "table 65",
+    ]
+    .map(|name| outcome.stdout.find(name).unwrap_or_else(|| panic!("{name}: {}", outcome.stdout)))
+    .into();
     assert!(places.is_sorted());
     let outcome = dash(["explain", "--config", &config, "--in", &input, "--frame", "2"]);
     assert_eq!(outcome.code, 2);
@@ -190,6 +216,8 @@ fn what_is_wrong_is_named() {
     refuse(&|chain| port(chain, "host", json!("H7")), "port \"VM-App1\": there is no host \"H7\"");
     refuse(&|chain| port(chain, "macs", json!(["xx"])), "\"xx\" is no MAC address");
     refuse(&|chain| port(chain, "name", json!("VM-App2")), "names two ports");
+    refuse(&|chain| port(chain, "name", json!("underlay")), "\"underlay\" is the capture");
+    refuse(&|chain| port(chain, "name", json!("uplink@H1")), "an @ stands before the host");
     refuse(
         &|chain| {
             let again = chain["switches"][0]["classifiers"][0].clone();
@@ -197,6 +225,31 @@ fn what_is_wrong_is_named() {
         },
         "SecondClassifier",
     );
+}
+
+#[test]
+fn wires_and_files_that_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (case1, case2) = (example("case1.json"), example("case2.json"));
+    let (input, out) = (format!("VM-App1={}", example("app1.pcap")), folder.path().join("out"));
+    let out = out.display().to_string();
+    let front = ["run", "--in", &input, "--out", &out, "--config", &case1];
+    for (more, expected) in [
+        (vec![&*case2], "service chains are one configuration file"),
+        (vec!["--wire", "VNF1-P2=VNF1"], "there is no port \"VNF1\""),
+        (vec!["--wire", "VNF1-P2=H1"], "there is no port \"H1\""),
+        (vec!["--wire", ONE[0], "VNF1-P3=VM-App1"], "VNF1-P3=VM-App1 has another wire"),
+        // The application sends what it gets.
+        (vec!["--wire", ONE[0], "VM-App2=VM-App2"], "frames go in a circle by"),
+    ] {
+        let outcome = dash(front.into_iter().chain(more));
+        assert_eq!(outcome.code, 2, "{expected}: {}", outcome.stdout);
+        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+        assert!(!folder.path().join("out").join("report.json").exists());
+    }
+    // A function that sends frames back ends them.
+    let report = run("case1", &["VNF1-P2=VNF1-P2"], &[], folder.path());
+    assert_eq!(report["drops"], json!({ "vnf_wrong_port": 1 }));
 }
 
 #[test]

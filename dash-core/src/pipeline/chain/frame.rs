@@ -75,6 +75,11 @@ impl<'a> Frame<'a> {
         self.ethertype == ethertype::ARP
     }
 
+    /// Whether its ethertype is one of IP.
+    pub(super) fn claims_ip(&self) -> bool {
+        [ethertype::IPV4, ethertype::IPV6].contains(&self.ethertype)
+    }
+
     /// Type of a message of neighbour discovery.
     pub(super) fn nd(&self) -> Option<u8> {
         let layer = self.layer.filter(|layer| {

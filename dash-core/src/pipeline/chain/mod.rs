@@ -23,8 +23,8 @@
 //! tested; a second of a port's MAC addresses as destination of its own frame is `loopback`.
 //!
 //! Cost of a miss: at most nine exact look-ups, two classifications by the rules of classifiers, and
-//! the groups of a chain; memory is in
-//! [`policy`], the flow table, [`Learned`] and 16 bytes for each rule's counter.
+//! the groups of a chain; a flood looks at each port of its switch and asks once for each host. Memory
+//! is in [`policy`], the flow table, [`Learned`] and 16 bytes for each rule's counter.
 
 mod counters;
 mod drop_reason;
@@ -211,7 +211,7 @@ impl<'a> Chain<'a> {
         };
         if arrival.outport == FLOOD {
             trace.stage(|| Event::Flood { unknown: false });
-            let spread = Spread::new(image, leaving, false, false);
+            let spread = Spread::new(image, leaving, false);
             return spread_out((image, hints), spread, Copies::default());
         }
         let index = image.port_of_key(switch, arrival.outport).ok_or(DropReason::BadGeneve)?;
@@ -254,7 +254,7 @@ impl<'a> Chain<'a> {
         }
         if frame.destination.is_multicast() {
             trace.stage(|| Event::Flood { unknown: false });
-            let spread = Spread::new(image, leaving, false, port.is_localnet());
+            let spread = Spread::new(image, leaving, false);
             return spread_out((image, hints), spread, Copies::default());
         }
         if *first && frame.source == frame.destination {
@@ -289,7 +289,7 @@ impl<'a> Chain<'a> {
                     }
                     Destination::Unknown => {
                         trace.stage(|| Event::Flood { unknown: true });
-                        let spread = Spread::new(image, leaving, true, port.is_localnet());
+                        let spread = Spread::new(image, leaving, true);
                         return spread_out((image, hints), spread, copies);
                     }
                 }

@@ -2,8 +2,8 @@
 //!
 //! A flood leaves by the ports of the switch on this host in ascending order of their keys, but for
 //! that which it came from and those of network functions; then one copy goes to each other host
-//! that has such a port, and is delivered there alone. A flood that came in at a localnet port stays
-//! on its host: the physical network has brought it to the others.
+//! that has such a port, and is delivered there alone. A localnet port has one key on every host, so
+//! that what came in at one leaves by none. A flood looks at each port of its switch once.
 
 use dash_hal::{Hints, PortId};
 
@@ -116,8 +116,6 @@ pub(super) struct Spread {
     leaving: Leaving,
     /// Only ports marked `unknown`.
     unknown: bool,
-    /// It came in at a localnet port.
-    localnet: bool,
     /// Number of the next port, and of that behind the switch's last.
     next: u32,
     end: u32,
@@ -127,15 +125,10 @@ pub(super) struct Spread {
 
 impl Spread {
     /// Over the switch, or its ports marked `unknown`.
-    pub(super) fn new(
-        image: &Image<'_>,
-        leaving: Leaving,
-        unknown: bool,
-        localnet: bool,
-    ) -> Option<Self> {
+    pub(super) fn new(image: &Image<'_>, leaving: Leaving, unknown: bool) -> Option<Self> {
         let switch = image.switch(leaving.switch)?;
         let (next, end) = (switch.first_port, switch.first_port.saturating_add(switch.ports));
-        Some(Self { leaving, unknown, localnet, next, end, host: 0 })
+        Some(Self { leaving, unknown, next, end, host: 0 })
     }
 
     pub(super) fn next<H: Hints>(
@@ -162,28 +155,18 @@ impl Spread {
                 return self.leaving.deliver(&port);
             }
         }
-        if self.unknown || self.leaving.tunnelled || self.localnet {
+        if self.unknown || self.leaving.tunnelled {
             return None;
         }
         while self.host < image.hosts() {
             let host = self.host;
             self.host += 1;
-            if host != image.here() && has_members(image, self.leaving.switch, host) {
+            if host != image.here() && image.is_site(self.leaving.switch, host) {
                 return self.leaving.tunnel(image, host, FLOOD, hints);
             }
         }
         None
     }
-}
-
-/// Whether a flood of the switch concerns a host.
-fn has_members(image: &Image<'_>, switch: u16, host: u16) -> bool {
-    let Some(switch) = image.switch(switch) else { return false };
-    let mut ports = switch.first_port..switch.first_port.saturating_add(switch.ports);
-    ports.any(|port| {
-        let port = image.port(port);
-        port.is_some_and(|port| port.host == host && !port.has(PortFlags::PAIR))
-    })
 }
 
 /// The copies of the frame that was decided on last.

@@ -43,7 +43,10 @@ pub(super) fn check(
         });
         return if fair { Ok(()) } else { Err(DropReason::SecurityNd) };
     }
-    let Some(headers) = &frame.headers else { return Ok(()) };
+    let Some(headers) = &frame.headers else {
+        // Nobody can say whose address an IP header that cannot be read has.
+        return if any || !frame.claims_ip() { Ok(()) } else { Err(DropReason::SecurityIp) };
+    };
     if let Some(kind) = frame.nd() {
         let fair = is_fair_nd(kind, frame, headers.source, allows);
         return if fair { Ok(()) } else { Err(DropReason::SecurityNd) };

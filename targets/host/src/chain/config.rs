@@ -302,6 +302,9 @@ impl Condition {
     }
 }
 
+/// The capture of what hosts send each other.
+pub(super) const BETWEEN_HOSTS: &str = "underlay";
+
 /// Bytes after the Ethernet header of a tunnel, where the configuration says nothing.
 const MTU: u16 = 1500;
 
@@ -310,11 +313,17 @@ const MTU: u16 = 1500;
 /// # Errors
 /// It is one, and wrong.
 pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
-    let [path] = &input.config[..] else { return Ok(None) };
-    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
-    let value = serde_json::from_str::<serde_json::Value>(&text);
-    if !value.is_ok_and(|value| value.get("chain").is_some()) {
-        return Ok(None);
+    let chains = input.config.iter().filter_map(|path| {
+        // Objects of DASH are a list, and may be many.
+        let text =
+            fs::read_to_string(path).ok().filter(|text| text.trim_start().starts_with('{'))?;
+        let value = serde_json::from_str::<serde_json::Value>(&text).ok()?;
+        value.get("chain").is_some().then_some((path, text))
+    });
+    let Some((path, text)) = chains.into_iter().next() else { return Ok(None) };
+    if input.config.len() > 1 {
+        let path = path.display();
+        return Err(Error::Input(format!("{path}: service chains are one configuration file")));
     }
     if !input.at.is_empty() {
         return Err(Error::Input("--at: service chains are changed by --control".to_owned()));
@@ -381,6 +390,17 @@ fn prefix(text: &str) -> Result<IpCidr, String> {
     Ok(IpCidr::new(address, length))
 }
 
+/// A name that is that of a capture, and of no other one.
+fn check_chain_name(name: &str) -> Result<(), String> {
+    if name == BETWEEN_HOSTS {
+        return Err(format!("\"{name}\" is the capture of what hosts send each other"));
+    }
+    if name.contains('@') {
+        return Err(format!("\"{name}\": an @ stands before the host of a localnet port"));
+    }
+    check_name(name)
+}
+
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (parse(first, "port")?, parse(last, "port")?);
@@ -410,7 +430,7 @@ impl Network {
         };
         for host in &document.hosts {
             let at = |message| format!("host \"{}\": {message}", host.name);
-            check_name(&host.name)?;
+            check_chain_name(&host.name)?;
             network.addresses.push(Host {
                 ip: parse(&host.ip, "IPv4 address").map_err(at)?,
                 mac: parse(&host.mac, "MAC address").map_err(at)?,
@@ -495,7 +515,7 @@ impl Network {
     }
 
     fn port(&self, switch: u16, entry: &PortEntry) -> Result<Port, String> {
-        check_name(&entry.name)?;
+        check_chain_name(&entry.name)?;
         let host = match (&entry.host, entry.kind) {
             (Some(host), PortKind::Vm) => Some(find(self.hosts.iter(), host, "host")?),
             (None, PortKind::Localnet) => None,
@@ -541,6 +561,12 @@ impl Network {
     pub fn host_of(&self, address: [u8; 4]) -> Option<u16> {
         let place = self.addresses.iter().position(|host| host.ip.octets() == address);
         place.map(|place| place as u16)
+    }
+
+    /// Functions of all chains, there and back.
+    #[must_use]
+    pub fn crossings(&self) -> usize {
+        2 * self.chains.iter().map(|(_, groups)| groups.len()).sum::<usize>()
     }
 
     /// The MTU of tunnels: the least of all switches.

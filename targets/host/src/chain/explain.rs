@@ -12,7 +12,7 @@ use dash_core::{
 };
 
 use super::{
-    config::Document,
+    config::{Document, Network, Port},
     run::{Item, Script},
     trace::rule_of,
 };
@@ -22,13 +22,13 @@ use crate::{cli::ExplainArgs, error::Error, headers};
 #[derive(Debug)]
 struct Steps {
     rows: Vec<[String; 3]>,
-    /// Chains, by number.
-    chains: Vec<(String, Vec<u16>)>,
+    /// Names.
+    network: Network,
 }
 
 impl Trace<Chain<'_>> for Steps {
     fn stage(&mut self, event: impl FnOnce() -> Event) {
-        self.rows.push(row(event(), &self.chains));
+        self.rows.push(row(event(), &self.network));
     }
 
     fn flow(&mut self, step: FlowStep) {
@@ -54,7 +54,7 @@ impl Trace<Chain<'_>> for Steps {
     }
 }
 
-fn row(event: Event, chains: &[(String, Vec<u16>)]) -> [String; 3] {
+fn row(event: Event, network: &Network) -> [String; 3] {
     let (stage, key, action) = match event {
         Event::Tunnel(arrival) => (
             "tunnel",
@@ -72,13 +72,16 @@ fn row(event: Event, chains: &[(String, Vec<u16>)]) -> [String; 3] {
         ),
         Event::InChain { rule, action } => {
             let rule = rule.map_or_else(String::new, |rule| {
-                let chain = chains.get(usize::from(rule.chain)).map(|(name, _)| name.as_str());
+                let chain =
+                    network.chains.get(usize::from(rule.chain)).map(|(name, _)| name.as_str());
                 rule_of(chain.unwrap_or_default(), rule)
             });
+            let ports = &network.ports;
+            let key = |port| ports.get(port as usize).map_or(0, |port: &Port| port.key);
             let action = match action {
                 Action::Next => "next".to_owned(),
-                Action::Output(_) => "output".to_owned(),
-                Action::Home(_) => "regs=0, inport = outport = application, output".to_owned(),
+                Action::Output(port) => format!("outport={}, output", key(port)),
+                Action::Home(port) => format!("regs=0, inport=outport={}, output", key(port)),
                 Action::Drop(reason) => format!("drop: {reason}"),
             };
             ("ls_in_chain (ingress 10)", rule, action)
@@ -103,7 +106,8 @@ fn row(event: Event, chains: &[(String, Vec<u16>)]) -> [String; 3] {
             "outport=none, on at ingress 11".to_owned(),
         ),
         Event::Remote { host, port } => {
-            ("table 32", format!("outport={port}"), format!("Geneve to host {}", host + 1))
+            let name = network.hosts.get(usize::from(host)).map_or("", String::as_str);
+            ("table 32", format!("outport={port}"), format!("Geneve to {name}"))
         }
         Event::Deliver { port, .. } => {
             ("table 65", format!("outport={port}"), "deliver".to_owned())
@@ -122,6 +126,7 @@ pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) ->
     let mut world = script.world(&mut storage, &args.input)?;
     let mut number = 0;
     while let Some((time, item)) = script.next()? {
+        world.advance(time);
         let (name, arrival) = match item {
             Item::Control(control) => {
                 script.apply(&mut world, control)?;
@@ -136,8 +141,7 @@ pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) ->
         }
         let mut text = format!("Frame {number}, in at port {name}, {time} ns\n");
         text.push_str(&headers::in_full(&arrival.frame));
-        let chains = script.network.chains.clone();
-        let mut steps = Steps { rows: Vec::new(), chains };
+        let mut steps = Steps { rows: Vec::new(), network: script.network.clone() };
         let mut sent = String::new();
         script.frame(&mut world, time, arrival, &mut steps, &mut |departure, name| {
             // Writing to a string cannot fail.

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     fs,
     io::Write,
     path::Path,
@@ -16,7 +16,7 @@ use dash_hal::PortId;
 use serde::Serialize;
 
 use super::{
-    config::{self, Control, Document, Network},
+    config::{self, BETWEEN_HOSTS, Control, Document, Network},
     trace::{self, FrameTrace},
     world::{Arrival, Departure, Storage, UNDERLAY, World},
 };
@@ -31,8 +31,11 @@ use crate::{
 
 /// How long a frame takes from one end of a wire to the other, ns.
 const WIRE: u64 = 1_000;
-/// The capture of what hosts send each other.
-const BETWEEN_HOSTS: &str = "underlay";
+/// Wires that a frame may cross, beside those of all functions in both directions. One that goes on
+/// goes in a circle.
+const MORE_CROSSINGS: usize = 64;
+/// Frames on wires at one time: a flood that goes in circles grows without end.
+const ON_WIRES: usize = 1 << 20;
 /// Answers to control objects, in the output folder.
 const EVENTS: &str = "events.jsonl";
 
@@ -80,6 +83,7 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
         print(trace::header())?;
     }
     while let Some((time, item)) = script.next()? {
+        world.advance(time);
         match item {
             Item::Control(Control::Stats) => {
                 let report = report(&world, &script.network, &outputs, &names);
@@ -125,8 +129,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-/// When a frame on a wire comes in, its number, the port, the frame.
-type OnWire = (u64, u64, String, Vec<u8>);
+/// When a frame on a wire comes in, its number, the port, the frame, and how many it has crossed.
+type OnWire = (u64, u64, String, Vec<u8>, usize);
 
 /// What happens in a run, in the order of time: of one time control objects first, then frames of
 /// captures, then those of wires.
@@ -141,6 +145,8 @@ pub(super) struct Script {
     /// Frames on wires.
     on_wires: BinaryHeap<Reverse<OnWire>>,
     sent: u64,
+    /// Wires that the newest frame has crossed.
+    crossed: usize,
     capacity: Capacity,
 }
 
@@ -167,12 +173,12 @@ impl Script {
                 capacity = larger(&capacity, &network.capacity());
             }
         }
-        let ends = input.wire.iter().flat_map(|(one, other)| [one, other]);
-        for name in input.inputs.iter().map(|(name, _)| name).chain(ends) {
+        for (name, _) in &input.inputs {
             if network.place(name).is_none() {
                 return Err(Error::Input(format!("there is no port \"{name}\"")));
             }
         }
+        check_wires(&input.wire, &network)?;
         Ok(Self {
             network,
             control: control.into_iter().peekable(),
@@ -182,6 +188,7 @@ impl Script {
             wires: input.wire.clone(),
             on_wires: BinaryHeap::new(),
             sent: 0,
+            crossed: 0,
             capacity,
         })
     }
@@ -217,13 +224,14 @@ impl Script {
             let item = match kind {
                 0 => self.control.next().map(|(_, control)| Item::Control(control)),
                 1 => self.record.take().and_then(|(capture, record)| {
+                    self.crossed = 0;
                     let name = self.inputs.get(capture)?.clone();
                     self.arrival(name, record.bytes, record.truncated)
                 }),
-                _ => self
-                    .on_wires
-                    .pop()
-                    .and_then(|Reverse((_, _, name, frame))| self.arrival(name, frame, false)),
+                _ => self.on_wires.pop().and_then(|Reverse((_, _, name, frame, crossed))| {
+                    self.crossed = crossed;
+                    self.arrival(name, frame, false)
+                }),
             };
             // Without one, its port went with an earlier configuration.
             if let Some(item) = item {
@@ -269,8 +277,9 @@ impl Script {
         trace: &mut T,
         told: &mut impl FnMut(&Departure, &str) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Self { network, wires, on_wires, sent, .. } = self;
-        world.process(arrival, time, network, trace, |departure| {
+        let Self { network, wires, on_wires, sent, crossed, .. } = self;
+        let most = network.crossings() + MORE_CROSSINGS;
+        world.process(arrival, network, trace, |departure| {
             if departure.port == UNDERLAY {
                 return told(departure, BETWEEN_HOSTS);
             }
@@ -285,13 +294,34 @@ impl Script {
                 }
             });
             if let Some(end) = ends {
+                if *crossed == most || on_wires.len() == ON_WIRES {
+                    return Err(Error::Input(format!(
+                        "--wire: frames go in a circle by \"{end}\""
+                    )));
+                }
                 *sent += 1;
                 let frame = departure.frame.clone();
-                on_wires.push(Reverse((time + WIRE, *sent, end.clone(), frame)));
+                on_wires.push(Reverse((time + WIRE, *sent, end.clone(), frame, *crossed + 1)));
             }
             told(departure, &name)
         })
     }
+}
+
+/// A wire joins ports of switches; a port has one.
+fn check_wires(wires: &[(String, String)], network: &Network) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for (one, other) in wires {
+        for name in [one, other] {
+            if !matches!(network.place(name), Some((_, Some(_)))) {
+                return Err(Error::Input(format!("--wire: there is no port \"{name}\"")));
+            }
+        }
+        if !seen.insert(one) || one != other && !seen.insert(other) {
+            return Err(Error::Input(format!("--wire: a port of {one}={other} has another wire")));
+        }
+    }
+    Ok(())
 }
 
 /// What holds either.

@@ -148,6 +148,13 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// It is `now` on all hosts.
+    pub fn advance(&mut self, now: u64) {
+        for node in &mut self.nodes {
+            node.platform.clock().advance(now);
+        }
+    }
+
     /// Says on all hosts whether a pair works.
     pub fn set_pair_up(&mut self, pair: u16, up: bool) {
         for node in &mut self.nodes {
@@ -163,7 +170,6 @@ impl<'a> World<'a> {
     pub fn process<T: Trace<Chain<'a>>>(
         &mut self,
         arrival: Arrival,
-        now: u64,
         network: &Network,
         trace: &mut T,
         mut told: impl FnMut(&Departure) -> Result<(), Error>,
@@ -171,7 +177,6 @@ impl<'a> World<'a> {
         let mut waiting = VecDeque::from([arrival]);
         while let Some(Arrival { host, port, frame, truncated }) = waiting.pop_front() {
             let Some(node) = self.nodes.get_mut(usize::from(host)) else { continue };
-            node.platform.clock().advance(now);
             let now = node.platform.clock().now();
             let mut flags = ReceiveFlags::empty();
             flags.set(ReceiveFlags::TRUNCATED, truncated);

@@ -6,8 +6,9 @@ use smoltcp::wire::{EthernetAddress, IpVersion};
 
 use super::{
     Capacity, Configuration, Fault, Kind, Mode, Path, Place, PolicyError, Port,
-    image::{
-        AddressKey, ClassifierRecord, Draft, EVERYWHERE, GroupRecord, Hop, HostRecord, MacKey,
+    image::Draft,
+    object::{
+        AddressKey, ClassifierRecord, EVERYWHERE, GroupRecord, Hop, HostRecord, MacKey,
         NO_CLASSIFIER, PairRecord, PortFlags, PortRecord, SwitchRecord, joined, octets,
     },
 };
@@ -51,7 +52,7 @@ impl Draft<'_> {
         }
         self.hosts(c)?;
         for (index, switch) in c.switches.iter().enumerate() {
-            self.switch(c, index, switch.tunnel_key).map_err(wrong(Kind::Switch, index))?;
+            self.switch(index, switch.tunnel_key).map_err(wrong(Kind::Switch, index))?;
         }
         for index in 0..c.ports.len() {
             self.port(c, index).map_err(wrong(Kind::Port, index))?;
@@ -59,6 +60,7 @@ impl Draft<'_> {
         for index in 0..c.pairs.len() {
             self.pair(c, index).map_err(wrong(Kind::Pair, index))?;
         }
+        self.sites(c)?;
         let mut first = 0;
         for index in 0..c.groups.len() {
             first = self.group(c, index, first).map_err(wrong(Kind::Group, index))?;
@@ -157,14 +159,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn switch(&self, c: &Configuration<'_>, index: usize, key: u32) -> Result<(), Fault> {
+    /// Its ports, which follow each other, are counted as they come.
+    fn switch(&self, index: usize, key: u32) -> Result<(), Fault> {
         if key == 0 || key > MAX_TUNNEL_KEY {
             return Err(Fault::Key);
         }
-        let before = |port: &&super::Port<'_>| usize::from(port.switch) < index;
-        let first_port = c.ports.iter().filter(before).count() as u32;
-        let own = c.ports.iter().filter(|port| usize::from(port.switch) == index);
-        let record = SwitchRecord { tunnel_key: key, first_port, ports: own.count() as u32 };
+        let record = SwitchRecord { tunnel_key: key, first_port: 0, ports: 0, unknown: 0 };
         self.image.switches.set(index as u32, &record).ok_or(Fault::TooMany)
     }
 
@@ -176,6 +176,13 @@ impl Draft<'_> {
         if usize::from(port.switch) >= c.switches.len() {
             return Err(Fault::Missing);
         }
+        let mut switch = self.image.switches.get(port.switch.into()).ok_or(Fault::Missing)?;
+        if switch.ports == 0 {
+            switch.first_port = index as u32;
+        }
+        switch.ports += 1;
+        switch.unknown += u32::from(port.unknown);
+        self.image.switches.set(port.switch.into(), &switch).ok_or(Fault::Missing)?;
         let name = (port.switch, port.key);
         let before = index.checked_sub(1).and_then(|before| c.ports.get(before));
         if let Some(before) = before {
@@ -233,25 +240,43 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn mark(&self, port: u16, flags: PortFlags) -> Result<(), Fault> {
+    /// Answers what is known of the port then.
+    fn mark(&self, port: u16, flags: PortFlags) -> Result<PortRecord, Fault> {
         let mut record = self.image.ports.get(port.into()).ok_or(Fault::Missing)?;
         record.mark(flags);
-        self.image.ports.set(port.into(), &record).ok_or(Fault::Missing)
+        self.image.ports.set(port.into(), &record).ok_or(Fault::Missing)?;
+        Ok(record)
+    }
+
+    /// Notes which hosts a flood of each switch concerns.
+    fn sites(&self, c: &Configuration<'_>) -> Result<(), PolicyError> {
+        for (index, port) in c.ports.iter().enumerate() {
+            let record = self.image.ports.get(index as u32);
+            if let Place::Host(host) = port.place
+                && record.is_some_and(|record| !record.has(PortFlags::PAIR))
+            {
+                let set = self.image.set_site(port.switch, host);
+                set.ok_or(PolicyError::new(Kind::Port, index, Fault::TooMany))?;
+            }
+        }
+        Ok(())
     }
 
     /// Answers where the members of the next group begin.
     fn group(&self, c: &Configuration<'_>, index: usize, first: u32) -> Result<u32, Fault> {
         let group = c.groups.get(index).ok_or(Fault::Missing)?;
         let tap = group.mode == Mode::Tap;
+        let (own, other) = if tap {
+            (PortFlags::TAP, PortFlags::INLINE)
+        } else {
+            (PortFlags::INLINE, PortFlags::TAP)
+        };
         for (place, pair) in (first..).zip(group.pairs) {
             let ports = c.pairs.get(usize::from(*pair)).ok_or(Fault::Missing)?;
-            let others = c.groups.iter().take(index).filter(|other| other.mode != group.mode);
-            if others.into_iter().any(|other| other.pairs.contains(pair)) {
-                return Err(Fault::PairOfTwoModes);
-            }
-            if tap {
-                self.mark(ports.input, PortFlags::TAP)?;
-                self.mark(ports.output, PortFlags::TAP)?;
+            for port in [ports.input, ports.output] {
+                if self.mark(port, own)?.has(other) {
+                    return Err(Fault::PairOfTwoModes);
+                }
             }
             self.image.members.set(place, &(*pair).into()).ok_or(Fault::TooMany)?;
         }

@@ -44,7 +44,7 @@ pub enum Fault {
     PairOnLocalnet,
     /// Port security on the port of a pair.
     PairSecured,
-    /// A pair that one group passes frames through and another copies to.
+    /// A pair, or a port of it, that one group passes frames through and another copies to.
     PairOfTwoModes,
     /// It joins ports of different switches.
     OtherSwitch,

@@ -8,209 +8,22 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use dash_hal::{HashKey, PortId};
-use smoltcp::wire::{EthernetAddress, IpAddress, IpVersion, Ipv4Address};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpVersion};
 
-use super::{Capacity, records::Records};
+use super::{
+    Capacity,
+    object::{
+        AddressKey, ClassifierRecord, GroupRecord, Hop, HostRecord, MacKey, PairRecord, PortRecord,
+        SwitchRecord, joined, octets,
+    },
+    records::Records,
+};
 use crate::table::{
     TableError,
     acl::{self, Acl, AclWriter, Headers},
     exact::{Exact, ExactWriter, Words},
     quiescence::Readers,
 };
-
-/// `PortRecord::host` of a localnet port.
-pub(in super::super) const EVERYWHERE: u16 = u16::MAX;
-/// `PortRecord::classifier` without one.
-pub(in super::super) const NO_CLASSIFIER: u32 = u32::MAX;
-
-bitflags::bitflags! {
-    /// Facts about a logical port.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(in super::super) struct PortFlags: u16 {
-        /// MAC addresses are learnt from it.
-        const UNKNOWN = 1;
-        /// Port security.
-        const SECURED = 2;
-        /// A port of a pair.
-        const PAIR = 4;
-        /// A port of a pair that gets copies.
-        const TAP = 8;
-        /// OUT_CHAIN has a rule for it.
-        const OUT_CHAIN = 16;
-        /// It has IP addresses.
-        const ADDRESSED = 32;
-    }
-}
-
-/// A logical port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct PortRecord {
-    pub(in super::super) switch: u16,
-    pub(in super::super) key: u16,
-    pub(in super::super) id: u16,
-    pub(in super::super) host: u16,
-    pub(super) flags: u16,
-    pub(super) zero: u16,
-    pub(in super::super) classifier: u32,
-}
-
-impl PortRecord {
-    pub(in super::super) const fn has(&self, flags: PortFlags) -> bool {
-        PortFlags::from_bits_retain(self.flags).contains(flags)
-    }
-
-    pub(in super::super) const fn is_localnet(&self) -> bool {
-        self.host == EVERYWHERE
-    }
-
-    pub(super) fn mark(&mut self, flags: PortFlags) {
-        self.flags |= flags.bits();
-    }
-}
-
-/// Where a port of a network function stands in a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Hop {
-    /// The group, from 0.
-    pub(in super::super) position: u16,
-    /// Forward frames enter the function here.
-    pub(in super::super) input: bool,
-    /// Forward frames leave it here.
-    pub(in super::super) output: bool,
-}
-
-impl Hop {
-    pub(super) fn word(self) -> u32 {
-        u32::from(self.position) | u32::from(self.input) << 16 | u32::from(self.output) << 17
-    }
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct HostRecord {
-    ip: [u8; 4],
-    mac: [u8; 6],
-    zero: [u8; 2],
-}
-
-impl HostRecord {
-    pub(super) fn new(host: &super::Host) -> Self {
-        Self { ip: host.ip.octets(), mac: host.mac.0, zero: [0; 2] }
-    }
-
-    pub(in super::super) fn ip(&self) -> Ipv4Address {
-        self.ip.into()
-    }
-
-    pub(in super::super) const fn mac(&self) -> EthernetAddress {
-        EthernetAddress(self.mac)
-    }
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct SwitchRecord {
-    pub(in super::super) tunnel_key: u32,
-    /// Its ports follow each other.
-    pub(in super::super) first_port: u32,
-    pub(in super::super) ports: u32,
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct PairRecord {
-    pub(in super::super) input: u16,
-    pub(in super::super) output: u16,
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct GroupRecord {
-    /// Its pairs follow each other among the members.
-    pub(in super::super) first: u32,
-    pub(in super::super) pairs: u16,
-    pub(super) flags: u16,
-}
-
-impl GroupRecord {
-    pub(super) const HASH: u16 = 1;
-    pub(super) const OPEN: u16 = 2;
-    pub(super) const TAP: u16 = 4;
-
-    pub(in super::super) const fn selects_by_hash(self) -> bool {
-        self.flags & Self::HASH != 0
-    }
-    pub(in super::super) const fn fails_open(self) -> bool {
-        self.flags & Self::OPEN != 0
-    }
-    pub(in super::super) const fn is_tap(self) -> bool {
-        self.flags & Self::TAP != 0
-    }
-}
-
-/// IP version, and the address left-aligned.
-pub(in super::super) fn octets(address: IpAddress) -> (u8, [u8; 16]) {
-    match address {
-        IpAddress::Ipv4(address) => {
-            let mut octets = [0; 16];
-            for (to, from) in octets.iter_mut().zip(address.octets()) {
-                *to = from;
-            }
-            (4, octets)
-        }
-        IpAddress::Ipv6(address) => (6, address.octets()),
-    }
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct ClassifierRecord {
-    pub(in super::super) chain: u16,
-    flags: u16,
-    /// The group of its rules for IPv4, that for IPv6 is the next; or [`Self::ALL`].
-    group: u32,
-}
-
-impl ClassifierRecord {
-    const EXIT: u16 = 1;
-    const BOTH_WAYS: u16 = 2;
-    /// Without rules.
-    pub(super) const ALL: u32 = u32::MAX;
-
-    pub(super) fn new(classifier: &super::Classifier<'_>, group: u32) -> Self {
-        let exit = if classifier.path == super::Path::Exit { Self::EXIT } else { 0 };
-        let both = if classifier.bidirectional { Self::BOTH_WAYS } else { 0 };
-        Self { chain: classifier.chain, flags: exit | both, group }
-    }
-
-    /// Whether forward frames are those from the port.
-    pub(in super::super) const fn is_exit(self) -> bool {
-        self.flags & Self::EXIT != 0
-    }
-
-    pub(in super::super) const fn is_bidirectional(self) -> bool {
-        self.flags & Self::BOTH_WAYS != 0
-    }
-}
-
-/// A MAC address of a switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(super) struct MacKey {
-    pub(super) mac: [u8; 6],
-    pub(super) switch: u16,
-}
-
-/// An IP address that a port may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(super) struct AddressKey {
-    pub(super) port: u16,
-    pub(super) version: u16,
-    pub(super) octets: [u8; 16],
-}
 
 /// The readers' view.
 #[derive(Clone, Copy, Debug)]
@@ -240,6 +53,9 @@ pub(in super::super) struct Image<'a> {
     pub(super) host: &'a AtomicU32,
     /// How many hosts there are.
     pub(super) host_count: &'a AtomicU32,
+    /// A bit for each host, in so many words for each switch: it has members of its floods.
+    sites: &'a [AtomicU32],
+    site_words: usize,
     pub(super) longest: u32,
 }
 
@@ -258,11 +74,6 @@ pub(super) struct Draft<'a> {
     records: &'a [AtomicU32],
     pub(super) hash: HashKey,
     pub(super) image: Image<'a>,
-}
-
-/// Two numbers of 16 bits as a key.
-pub(super) fn joined(high: u16, low: u16) -> u32 {
-    u32::from(high) << 16 | u32::from(low)
 }
 
 /// Words, while they are handed out.
@@ -316,6 +127,11 @@ impl Capacity {
             + AclWriter::words_for(&self.acl())
             + self.pairs
             + 2
+            + self.switches * self.site_words()
+    }
+
+    const fn site_words(&self) -> usize {
+        self.hosts.div_ceil(u32::BITS as usize)
     }
 
     /// Of the rules of classifiers: a group for each IP version.
@@ -363,6 +179,8 @@ impl<'a> Draft<'a> {
             health: region.take(c.pairs)?,
             host: region.word()?,
             host_count: region.word()?,
+            sites: region.take(c.switches * c.site_words())?,
+            site_words: c.site_words(),
             longest: u32::try_from(c.chain_length).map_err(|_| TableError::CapacityTooLarge)?,
         };
         Ok(Self {
@@ -430,9 +248,7 @@ impl Image<'_> {
 
     /// Whether a port of a switch takes frames to addresses that nobody knows.
     pub(in super::super) fn has_unknown(&self, switch: u16) -> bool {
-        let Some(switch) = self.switch(switch) else { return false };
-        let mut ports = switch.first_port..switch.first_port.saturating_add(switch.ports);
-        ports.any(|port| self.port(port).is_some_and(|port| port.has(PortFlags::UNKNOWN)))
+        self.switch(switch).is_some_and(|switch| switch.unknown > 0)
     }
 
     pub(in super::super) fn host_record(&self, index: u16) -> Option<HostRecord> {
@@ -446,6 +262,25 @@ impl Image<'_> {
 
     pub(in super::super) fn hosts(&self) -> u16 {
         self.host_count.load(Ordering::Relaxed) as u16
+    }
+
+    /// The word that says whether a host has members of a switch's floods, and its bit.
+    fn site(&self, switch: u16, host: u16) -> Option<(&AtomicU32, u32)> {
+        let (word, bit) = (usize::from(host) / 32, u32::from(host) % 32);
+        let word = usize::from(switch).checked_mul(self.site_words)?.checked_add(word)?;
+        Some((self.sites.get(word)?, 1 << bit))
+    }
+
+    pub(super) fn set_site(&self, switch: u16, host: u16) -> Option<()> {
+        let (word, bit) = self.site(switch, host)?;
+        word.store(word.load(Ordering::Relaxed) | bit, Ordering::Relaxed);
+        Some(())
+    }
+
+    /// Whether a flood of a switch concerns a host: ports of pairs are not members.
+    pub(in super::super) fn is_site(&self, switch: u16, host: u16) -> bool {
+        let site = self.site(switch, host);
+        site.is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
     }
 
     /// Whether a port is on this host.

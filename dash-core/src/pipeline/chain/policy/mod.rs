@@ -7,12 +7,81 @@
 //! Every change moves the epoch, so that flows are evaluated again by their own next frame.
 //!
 //! Memory: [`Capacity::words`] 32-bit words of the caller's, two images. A replacement costs time
-//! in proportion to the configuration; a change of health two stores.
+//! in proportion to the configuration, but for the hosts, each of which is compared with the others;
+//! a change of health two stores.
+//!
+//! One application behind one function, on one host:
+//!
+//! ```
+//! use dash_core::{
+//!     pipeline::chain::policy::{
+//!         Capacity, Chain, Classifier, Configuration, Fallback, Group, Host, Mode, Pair, Path, Place,
+//!         PolicyWriter, Port, Select, Switch,
+//!     },
+//!     table::quiescence::Readers,
+//! };
+//! use dash_hal::PortId;
+//! use smoltcp::wire::EthernetAddress;
+//! use std::sync::atomic::AtomicU32;
+//!
+//! // The client, both sides of the function, the application; the ports of the device are the same.
+//! let macs = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]].map(EthernetAddress);
+//! let port = |number, macs| Port {
+//!     switch: 0,
+//!     key: number + 1,
+//!     id: PortId(number),
+//!     place: Place::Host(0),
+//!     macs,
+//!     ips: &[],
+//!     unknown: false,
+//!     port_security: false,
+//! };
+//! let host = Host { ip: [198, 51, 100, 1].into(), mac: EthernetAddress([10, 0, 0, 0, 0, 17]) };
+//! let group =
+//!     Group { pairs: &[0], select: Select::First, fallback: Fallback::Close, mode: Mode::Inline };
+//! let classifier =
+//!     Classifier { chain: 0, port: 3, path: Path::Entry, bidirectional: true, matches: &[] };
+//! let configuration = Configuration {
+//!     host: 0,
+//!     hosts: &[host],
+//!     switches: &[Switch { tunnel_key: 1 }],
+//!     ports: &[port(0, &macs[..1]), port(1, &[]), port(2, &[]), port(3, &macs[1..])],
+//!     pairs: &[Pair { input: 1, output: 2, up: true }],
+//!     groups: &[group],
+//!     chains: &[Chain { groups: &[0] }],
+//!     classifiers: &[classifier],
+//! };
+//!
+//! const CAPACITY: Capacity = Capacity {
+//!     hosts: 1,
+//!     switches: 1,
+//!     ports: 4,
+//!     macs: 2,
+//!     pairs: 1,
+//!     groups: 1,
+//!     members: 1,
+//!     chains: 1,
+//!     chain_length: 1,
+//!     hops: 2,
+//!     classifiers: 1,
+//!     ..Capacity::NONE
+//! };
+//! let words: Vec<_> = (0..CAPACITY.words()).map(|_| AtomicU32::new(0)).collect();
+//! // Nobody reads yet; the seed is the port's.
+//! let mut writer = PolicyWriter::new(&words, &CAPACITY, [1, 2], Readers::new(&[])).unwrap();
+//! writer.replace(&configuration).unwrap();
+//! // The packet cores hold this, and see every change.
+//! let policy = writer.policy();
+//! let epoch = policy.epoch();
+//! assert!(writer.set_pair_up(0, false));
+//! assert_ne!(policy.epoch(), epoch);
+//! ```
 
 mod compile;
 mod configuration;
 mod error;
 mod image;
+mod object;
 mod publication;
 mod records;
 
@@ -28,13 +97,16 @@ pub use self::{
     error::{Fault, Kind, PolicyError},
 };
 
-pub(super) use self::image::{
-    ClassifierRecord, GroupRecord, HostRecord, Image, NO_CLASSIFIER, PairRecord, PortFlags,
-    PortRecord, octets,
-};
 use self::{
     image::Draft,
     publication::{Epoch, Publication, Side},
+};
+pub(super) use self::{
+    image::Image,
+    object::{
+        ClassifierRecord, GroupRecord, HostRecord, NO_CLASSIFIER, PairRecord, PortFlags,
+        PortRecord, octets,
+    },
 };
 use crate::table::{TableError, quiescence::Readers};
 
