@@ -30,7 +30,7 @@
     clippy::inline_always,
     reason = "on the packet path what is known of a frame stays in registers"
 )]
-use core::{hint, num::NonZeroU32};
+use core::{hint, mem, num::NonZeroU32};
 
 use super::TableError;
 use dash_hal::{BURST, HashKey, Hints};
@@ -260,17 +260,22 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
 
     /// The entries of `keys`: the primary look-up; as many are looked up as both slices hold.
     ///
-    /// Memory latencies of up to [`BURST`] keys overlap.
+    /// Memory latencies of up to [`BURST`] keys overlap; of more keys, the buckets of each burst come
+    /// while the entries of the one before it do.
     #[inline]
     pub fn find_burst<H: Hints>(&self, keys: &[K], found: &mut [Option<Handle>], hints: &H) {
-        for (keys, found) in keys.chunks(BURST).zip(found.chunks_mut(BURST)) {
-            let mut ahead = keys.iter().skip(KEYS_AHEAD);
-            let mut places = [Place::NONE; BURST];
-            for (place, key) in places.iter_mut().zip(keys) {
-                ahead.next().inspect(|key| hints.prefetch(*key));
-                *place = self.home(key, hints);
+        let (mut places, mut behind) = (&mut [Place::NONE; BURST], &mut [Place::NONE; BURST]);
+        let mut bursts = keys.chunks(BURST).zip(found.chunks_mut(BURST));
+        let mut burst = bursts.next();
+        if let Some((keys, _)) = burst {
+            self.homes(keys, places, hints);
+        }
+        while let Some((keys, found)) = burst {
+            self.candidates(places.get_mut(..keys.len()).unwrap_or_default(), hints);
+            burst = bursts.next();
+            if let Some((keys, _)) = burst {
+                self.homes(keys, behind, hints);
             }
-            self.candidates(&mut places, hints);
             for ((place, key), found) in places.iter().zip(keys).zip(found) {
                 *found = match place.candidate {
                     Some(candidate) if !self.is_key(candidate, key) => {
@@ -279,11 +284,24 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
                     found => found,
                 };
             }
+            mem::swap(&mut places, &mut behind);
+        }
+    }
+
+    /// The [`home`](Self::home) of each key.
+    #[inline(always)]
+    fn homes<H: Hints>(&self, keys: &[K], places: &mut [Place; BURST], hints: &H) {
+        let mut ahead = keys.iter().skip(KEYS_AHEAD);
+        for (place, key) in places.iter_mut().zip(keys) {
+            ahead.next().inspect(|key| hints.prefetch(*key));
+            *place = self.home(key, hints);
         }
     }
 
     /// Where the table would have `key`, as a first step of many look-ups at a time: starts to
-    /// load that bucket.
+    /// load that bucket. The table may change between the steps. Who has bursts one behind the other
+    /// takes the first step of the next between the second and the last of this one, as
+    /// [`find_burst`](Self::find_burst) does.
     #[inline]
     pub fn home<H: Hints>(&self, key: &K, hints: &H) -> Place {
         let home = self.hashed(key, hints);

@@ -2,9 +2,17 @@
 //!
 //! Our key is the pipeline's, for the same flows; the hash is the shipped one under a seed. A hit
 //! reads the entry's first line, compares the whole key and adds the value.
+//!
+//! | way | what a call is asked |
+//! |---|---|
+//! | `single` | one key |
+//! | `bulk32` | a burst of 32 keys, answered before the next burst is known |
+//! | `bulk256` | 256 keys in one call |
+//! | `bulk32_overlapped` | the steps of a look-up: a burst of 32 keys is begun, then the one before it is answered |
 
 use std::{
     hint::black_box,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -28,6 +36,10 @@ const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 const ABSENT: u64 = 1 << 40;
 /// Operations that are prepared at a time, outside the clock.
 const CHUNK: usize = 1024;
+/// Keys that are loaded ahead of the one that is hashed.
+const KEYS_AHEAD: usize = 8;
+/// Keys of a call that is asked for many at a time.
+const MANY: usize = 256;
 /// Flows that go and come together: half a burst.
 const TOGETHER: usize = BURST / 2;
 
@@ -234,11 +246,11 @@ impl<V: Value, H: Hints> Hash<V, H> {
         answers.fold(0, |sum, handle| sum + self.answer(Some(handle)))
     }
 
-    /// The sum of the answers, in bursts.
-    fn bursts(&self, keys: &[FlowKey]) -> u64 {
+    /// The sum of the answers, `N` keys a call.
+    fn bursts<const N: usize>(&self, keys: &[FlowKey]) -> u64 {
         let mut sum = 0_u64;
-        for burst in keys.chunks(BURST) {
-            let mut handles = [None; BURST];
+        for burst in keys.chunks(N) {
+            let mut handles = [None; N];
             self.table.find_burst(burst, &mut handles, &self.hints);
             for handle in handles {
                 sum += self.answer(handle);
@@ -247,18 +259,58 @@ impl<V: Value, H: Hints> Hash<V, H> {
         sum
     }
 
+    /// The sum of the answers, in bursts that overlap: each is begun, its keys hashed and its buckets
+    /// being loaded, before the entries of the one before it are compared. So the answers to a burst
+    /// come when the next one is there.
+    fn overlapped(&mut self, keys: &[FlowKey]) -> u64 {
+        let mut sum = 0_u64;
+        let mut next = [Place::NONE; BURST];
+        let mut bursts = keys.chunks(BURST);
+        let mut burst = bursts.next().unwrap_or_default();
+        self.begin(burst, &mut next);
+        while !burst.is_empty() {
+            let mut places = next;
+            self.table.candidates(&mut places[..burst.len()], &self.hints);
+            let behind = bursts.next().unwrap_or_default();
+            self.begin(behind, &mut next);
+            for (place, key) in places.iter().zip(burst) {
+                let entry = self.table.confirm(place, key);
+                sum += entry.map_or(0, |(_, value)| value.number() + 1);
+            }
+            burst = behind;
+        }
+        sum
+    }
+
+    /// The first step of the look-ups of a burst. Keys are loaded ahead, as `find_burst` does.
+    #[inline]
+    fn begin(&self, keys: &[FlowKey], places: &mut [Place; BURST]) {
+        let mut ahead = keys.iter().skip(KEYS_AHEAD);
+        for (place, key) in places.iter_mut().zip(keys) {
+            ahead.next().inspect(|key| self.hints.prefetch(*key));
+            *place = self.table.home(key, &self.hints);
+        }
+    }
+
     #[inline]
     fn answer(&self, handle: Option<Handle>) -> u64 {
         let entry = handle.and_then(|handle| self.table.get(handle));
         entry.map_or(0, |(_, value)| value.number() + 1)
     }
 
-    fn look_up(&self) -> Result<(), Failure> {
-        let [single, burst] = ["single", "bulk32"].map(|way| format!("{}_{way}", self.shape.name));
-        for (what, keys) in [("hit", &self.hits), ("miss", &self.misses)] {
-            self.line(&single, what, keys.len()).measure(|| self.single(black_box(keys)))?;
-            self.line(&burst, what, keys.len()).measure(|| self.bursts(black_box(keys)))?;
+    fn look_up(&mut self) -> Result<(), Failure> {
+        let keys = [mem::take(&mut self.hits), mem::take(&mut self.misses)];
+        for (what, keys) in ["hit", "miss"].into_iter().zip(&keys) {
+            let programs = ["single", "bulk32", "bulk256", "bulk32_overlapped"]
+                .map(|way| format!("{}_{way}", self.shape.name));
+            let [single, burst, many, overlapped] =
+                programs.each_ref().map(|program| self.line(program, what, keys.len()));
+            single.measure(|| self.single(black_box(keys)))?;
+            burst.measure(|| self.bursts::<BURST>(black_box(keys)))?;
+            many.measure(|| self.bursts::<MANY>(black_box(keys)))?;
+            overlapped.measure(|| self.overlapped(black_box(keys)))?;
         }
+        [self.hits, self.misses] = keys;
         Ok(())
     }
 
@@ -372,7 +424,7 @@ impl<V: Value, H: Hints> Hash<V, H> {
             time.start();
             let changed: u64 =
                 exchanges.chunks(TOGETHER).map(|burst| self.replace_burst(burst)).sum();
-            let answers = self.bursts(&frames);
+            let answers = self.bursts::<BURST>(&frames);
             time.stop();
             if answers != expected || changed != 4 * TOGETHER as u64 {
                 return Err("connection: wrong answer or no room".into());
