@@ -161,7 +161,7 @@ pub(super) mod sealed {
 
     impl Bits for Ipv4Address {
         const VERSION: IpVersion = IpVersion::Ipv4;
-        const FEW: usize = 3;
+        const FEW: usize = 8;
         type Bits = u32;
         fn bits(self) -> u32 {
             self.to_bits()

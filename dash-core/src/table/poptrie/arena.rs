@@ -19,6 +19,8 @@ pub(super) const BINS: usize = 96;
 /// Words behind the last block: so many can be read from the start of any block, so that one check is
 /// enough for all words of the largest one that is read without more.
 pub(super) const PADDING: usize = 80;
+/// The first granule of a block. See `edge.rs` about the one before.
+const FIRST: usize = 1;
 const NIL: u32 = u32::MAX;
 
 /// The end of the region that a block is taken from.
@@ -50,7 +52,7 @@ pub(super) struct Arena<'a> {
 impl<'a> Arena<'a> {
     /// Words beside the blocks that `words` words of blocks take.
     pub(super) const fn overhead(words: usize) -> usize {
-        2 * BINS + PADDING + 2 * words.div_ceil(GRANULE).div_ceil(32)
+        FIRST * GRANULE + 2 * BINS + PADDING + 2 * words.div_ceil(GRANULE).div_ceil(32)
     }
 
     /// All of `words`, free.
@@ -68,8 +70,10 @@ impl<'a> Arena<'a> {
         for word in heads.iter().chain(tails) {
             word.store(0, Relaxed);
         }
-        let high = granules as u32;
-        Self { words, heads, tails, bins, filled: [0; 2], low: 0, high, free: granules }
+        let (low, high) = (granules.min(FIRST), granules);
+        let free = high - low;
+        let (low, high) = (low as u32, high as u32);
+        Self { words, heads, tails, bins, filled: [0; 2], low, high, free }
     }
 
     /// The words of all blocks.

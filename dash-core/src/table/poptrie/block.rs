@@ -1,16 +1,15 @@
 //! The two kinds of blocks that edges lead to.
 //!
 //! A *node* looks at 6 bits. Its 64 slots fall into runs that have one edge each, and these edges
-//! follow each other; a word for 8 slots has their ranks, the numbers of their runs:
+//! follow each other; a bit for each slot says whether a run starts with it:
 //!
 //! ```text
-//! prefixes (a block of its own, or NONE) · ranks (8 words) · edges
+//! prefixes (a block of its own, or NONE) · starts of runs (2 words, slot 0 without) · edges
 //! ```
 //!
-//! The six high bits of a word of ranks are the number of the run of its first slot, and three bits
-//! for each slot say how many runs start from there up to it. The paper has one bit for each slot
-//! and counts them; these words cost 24 bytes a node more and spare look-ups half their
-//! instructions, where the processor does not count.
+//! The run of a slot is counted. A processor that has no instruction for that takes about fifteen,
+//! or half as many for each of a burst, two at a time; ranks that need no counting would take 24
+//! bytes a node more, and with them another cache line of most nodes.
 //!
 //! The prefixes that end in a node, of 1 to 6 bits, have the numbers of a heap, 1 before their
 //! bits: one bit for each number, then the values of those that are there, [`NONE`] for a place
@@ -37,17 +36,11 @@ use super::{
 };
 use dash_hal::Hints;
 
-/// Words of ranks of a node, and slots of each.
-const RANKS: usize = 8;
-const OCTET: u32 = 8;
-/// The first of the three bits of each slot of a word of ranks.
-const LOWEST: u32 = 0o11_111_111;
-/// Whether a run starts with the first slot of the word.
-const STARTS: u32 = 1 << 24;
-const FIRST_SHIFT: u32 = 26;
+/// Words of the starts of a node's runs.
+const STARTS: usize = 2;
 
 // A node is read without more.
-const _: () = assert!(PADDING >= Node::HEADER + SLOTS + 7);
+const _: () = assert!(PADDING >= Node::HEADER + SLOTS);
 
 /// Where an edge leads.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +62,12 @@ pub(super) struct Node<'a> {
     pub(super) start: u32,
     words: &'a [AtomicU32],
     blocks: Blocks<'a>,
+}
+
+/// A node as look-ups read it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slots<'a> {
+    words: &'a [AtomicU32; PADDING],
 }
 
 /// The prefixes that end in a node.
@@ -105,27 +104,21 @@ impl<'a> Blocks<'a> {
         }
     }
 
+    /// The node behind `edge`, to look slots up; anything for what is no node.
+    #[inline]
+    pub(super) fn slots(self, edge: u32) -> Option<Slots<'a>> {
+        // The last place that a node can be read from; no node starts behind it.
+        let last = self.words.len().checked_sub(PADDING)?;
+        // As `edge::start` of a node: the bit of a pointer falls out.
+        let start = edge.wrapping_mul(GRANULE as u32).wrapping_add(GRANULE as u32) as usize;
+        let start = start.min(last);
+        self.words.get(start..start + PADDING)?.first_chunk().map(|words| Slots { words })
+    }
+
     /// The edge of a slot of the node behind `edge`; of anything for what is no node.
     #[inline]
     pub(super) fn step(self, edge: u32, slot: u32) -> u32 {
-        // The last place that a node can be read from; no node starts behind it.
-        let Some(last) = self.words.len().checked_sub(PADDING) else { return NONE };
-        // The bit of a pointer falls out.
-        let start = (edge.wrapping_mul(GRANULE as u32) as usize).min(last);
-        let node = self.words.get(start..start + PADDING).and_then(<[_]>::first_chunk::<PADDING>);
-        let Some(node) = node else { return NONE };
-        let ranks = node[1 + slot as usize / 8 % RANKS].load(Relaxed);
-        // Acquire: pairs with the store that published the block behind the edge.
-        node[Node::HEADER + rank(ranks, slot)].load(Acquire)
-    }
-
-    /// Where the edge of a slot of the node behind `edge` stands.
-    #[inline]
-    pub(super) fn place(self, edge: u32, slot: u32) -> u32 {
-        let start = edge.wrapping_mul(GRANULE as u32);
-        let ranks = self.words.get(start as usize + 1 + slot as usize / 8 % RANKS);
-        let ranks = ranks.map_or(0, |ranks| ranks.load(Relaxed));
-        start.wrapping_add((Node::HEADER + rank(ranks, slot)) as u32)
+        self.slots(edge).map_or(NONE, |node| node.edge(node.runs_to(slot).count_ones().into()))
     }
 
     /// The edge that stands there.
@@ -142,18 +135,12 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Starts to load the ranks of the node behind `edge`, or nothing of use for what is no node.
-    #[inline]
-    pub(super) fn prefetch_ranks(self, hints: &impl Hints, edge: u32) {
-        self.prefetch_word(hints, edge.wrapping_mul(GRANULE as u32).wrapping_add(RANKS as u32));
-    }
-
     /// Starts to load what is read first of the block behind `edge`, which may lie on two lines.
     #[inline]
     pub(super) fn prefetch(self, hints: &impl Hints, edge: u32) {
         let start = if is_pointer(edge) { edge::start(edge) * GRANULE as u32 } else { 0 };
         self.prefetch_word(hints, start);
-        self.prefetch_word(hints, start + RANKS as u32);
+        self.prefetch_word(hints, start + 6);
     }
 
     /// The prefixes at `start`, or none at [`NONE`].
@@ -224,30 +211,49 @@ impl<'a> Blocks<'a> {
     }
 }
 
+impl Slots<'_> {
+    /// Starts to load what is read first.
+    #[inline]
+    pub(super) fn prefetch(self, hints: &impl Hints) {
+        hints.prefetch(&self.words[Node::HEADER]);
+    }
+
+    /// Starts to load the edge of the slot up to which so many runs start behind the first one.
+    #[inline]
+    pub(super) fn prefetch_edge(self, hints: &impl Hints, runs: u64) {
+        hints.prefetch(&self.words[Node::HEADER + runs as usize % SLOTS]);
+    }
+
+    /// One bit for each run up to that of a slot, without the first one.
+    #[inline]
+    pub(super) fn runs_to(self, slot: u32) -> u64 {
+        let [_, low, high, ..] = self.words;
+        up_to(starts(low, high), slot)
+    }
+
+    /// The edge of the slot up to which so many runs start behind the first one.
+    #[inline]
+    pub(super) fn edge(self, runs: u64) -> u32 {
+        // Acquire: pairs with the store that published the block behind the edge.
+        self.words[Node::HEADER + runs as usize % SLOTS].load(Acquire)
+    }
+}
+
 impl<'a> Node<'a> {
     /// Words before the edges.
-    pub(super) const HEADER: usize = 1 + RANKS;
+    pub(super) const HEADER: usize = 1 + STARTS;
 
     /// One bit for each slot with which a run starts.
     pub(super) fn runs(self) -> u64 {
-        let ranks = self.words.iter().skip(1).take(RANKS);
-        ranks.rev().fold(0, |runs, ranks| runs << OCTET | u64::from(octet(ranks.load(Relaxed))))
-    }
-
-    /// [`Self::runs`] that start in `count` slots, a power of two, `first` a multiple of it.
-    pub(super) fn runs_in(self, first: u32, count: u32) -> u64 {
-        let (skip, take) = (first / OCTET, count.div_ceil(OCTET));
-        let ranks = self.words.iter().skip(1 + skip as usize).take(take as usize);
-        let add = |runs, ranks: &AtomicU32| runs << OCTET | u64::from(octet(ranks.load(Relaxed)));
-        let runs: u64 = ranks.rev().fold(0, add);
-        let behind = u64::BITS - count;
-        runs >> (first % OCTET) << behind >> behind << first
+        match self.words {
+            [_, low, high, ..] => starts(low, high) | 1,
+            _ => 0,
+        }
     }
 
     /// The word of the edge of a slot, which is that of its whole run.
     pub(super) fn edge(self, slot: u32) -> Option<&'a AtomicU32> {
-        let ranks = self.words.get(1 + (slot / OCTET) as usize)?.load(Relaxed);
-        self.words.get(Self::HEADER + rank(ranks, slot))
+        self.edges().get(up_to(self.runs(), slot).count_ones().checked_sub(1)? as usize)
     }
 
     pub(super) fn follow(self, slot: u32) -> u32 {
@@ -287,8 +293,7 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn words(self) -> usize {
-        let last = self.words.get(RANKS).map_or(0, |ranks| rank(ranks.load(Relaxed), 63));
-        Self::HEADER + last + 1
+        Self::HEADER + self.runs().count_ones() as usize
     }
 
     /// The start of the block of its prefixes, or [`NONE`].
@@ -370,36 +375,19 @@ impl Target<'_> {
     }
 }
 
-/// The number of the run of a slot of these ranks.
+/// The starts of runs as they stand in a node.
 #[inline]
-fn rank(ranks: u32, slot: u32) -> usize {
-    ((ranks >> FIRST_SHIFT) + (ranks >> (3 * (slot % OCTET)) & 7)) as usize
+fn starts(low: &AtomicU32, high: &AtomicU32) -> u64 {
+    u64::from(low.load(Relaxed)) | u64::from(high.load(Relaxed)) << 32
 }
 
-/// The words of ranks of these runs.
-pub(super) fn ranks_of(runs: u64) -> [u32; RANKS] {
-    let mut before = 0;
-    runs.to_le_bytes().map(|octet| {
-        let (octet, first) = (u32::from(octet), u32::from(octet) & 1);
-        let mut starts = octet ^ first;
-        // Three bits for each.
-        starts = (starts | starts << 8) & 0o170_017;
-        starts = (starts | starts << 4) & 0o3_030_303;
-        starts = (starts | starts << 2) & LOWEST;
-        // Each becomes the sum of those up to it.
-        let sums = starts.wrapping_mul(LOWEST) & (STARTS - 1);
-        let ranks = (before + first).wrapping_sub(1) << FIRST_SHIFT | first << 24 | sums;
-        before += octet.count_ones();
-        ranks
-    })
+/// The words of these runs.
+pub(super) const fn words_of_runs(runs: u64) -> [u32; STARTS] {
+    [runs as u32 & !1, (runs >> 32) as u32]
 }
 
-/// One bit for each slot of these ranks with which a run starts.
-const fn octet(ranks: u32) -> u8 {
-    // A sum is odd where the one before it is even, or the other way round.
-    let sums = ranks & LOWEST;
-    let mut starts = (sums ^ sums << 3) & LOWEST | ranks >> 24 & 1;
-    starts = (starts | starts >> 2) & 0o3_030_303;
-    starts = (starts | starts >> 4) & 0o170_017;
-    (starts | starts >> 8) as u8
+/// The bits of the slots up to `slot`.
+#[inline]
+const fn up_to(bits: u64, slot: u32) -> u64 {
+    bits << (u64::BITS - 1 - slot % u64::BITS)
 }

@@ -67,6 +67,18 @@ impl List {
     }
 }
 
+/// Replaces the first `len` words by the numbers of their bits. In groups, which processors that do not
+/// count the bits of one word can take together.
+#[inline]
+fn count(words: &mut [u64; TOGETHER], len: usize) {
+    const GROUP: usize = 8;
+    for group in words.as_chunks_mut::<GROUP>().0.iter_mut().take(len.div_ceil(GROUP)) {
+        for word in group {
+            *word = word.count_ones().into();
+        }
+    }
+}
+
 /// Levels that a window of 64 bits lasts for, and then has a bucket's 16 bits left.
 const WINDOW: usize = 8;
 
@@ -96,7 +108,8 @@ impl<A: Address> Rest<'_, A> {
             nodes.add(number, is_node(*edge));
         }
         let mut windows = [0_u64; TOGETHER];
-        let slot = |window: u64| (window >> (u64::BITS - STRIDE)) as u32;
+        let Some(none) = blocks.slots(NONE) else { return };
+        let (mut ways, mut runs) = ([none; TOGETHER], [0; TOGETHER]);
         for level in 0..LEVELS {
             let steps = core::mem::replace(&mut nodes.len, 0);
             if steps == 0 {
@@ -109,17 +122,21 @@ impl<A: Address> Rest<'_, A> {
                     windows[number] = bits(number).map_or(0, |bits| bits.window(depth));
                 }
             }
+            for (at, (way, runs)) in ways.iter_mut().zip(&mut runs).enumerate().take(steps) {
+                let number = nodes.get(at);
+                *way = blocks.slots(edges[number]).unwrap_or(none);
+                *runs = way.runs_to((windows[number] >> (u64::BITS - STRIDE)) as u32);
+                windows[number] <<= STRIDE;
+            }
+            count(&mut runs, steps);
             if AHEAD {
-                for at in 0..steps {
-                    let number = nodes.get(at);
-                    let place = blocks.place(edges[number], slot(windows[number]));
-                    blocks.prefetch_word(hints, place);
+                for (way, runs) in ways.iter().zip(&runs).take(steps) {
+                    way.prefetch_edge(hints, *runs);
                 }
             }
-            for at in 0..steps {
+            for (at, (way, runs)) in ways.iter().zip(&runs).enumerate().take(steps) {
                 let number = nodes.get(at);
-                let edge = blocks.step(edges[number], slot(windows[number]));
-                windows[number] <<= STRIDE;
+                let edge = way.edge(*runs);
                 if AHEAD {
                     blocks.prefetch(hints, edge);
                 }
@@ -267,16 +284,23 @@ impl<A: Address> Chunk<'_, A> {
         let Some(heads) = heads.as_array::<EDGES>() else { return answers.fill(None) };
         let width = EDGES.ilog2();
         let Self { blocks, addresses, .. } = *self;
+        let Some(none) = blocks.slots(NONE) else { return answers.fill(None) };
         let mut edges = [NONE; TOGETHER];
-        for (edge, address) in edges.iter_mut().zip(addresses) {
+        let mut nodes = [none; TOGETHER];
+        for ((edge, node), address) in edges.iter_mut().zip(&mut nodes).zip(addresses) {
             *edge = heads[address.bits().head(width) % EDGES].load(Acquire);
-            blocks.prefetch_ranks(hints, *edge);
+            *node = blocks.slots(*edge).unwrap_or(none);
+            node.prefetch(hints);
         }
-        for (edge, address) in edges.iter_mut().zip(addresses) {
+        let mut runs = [0; TOGETHER];
+        for ((runs, node), address) in runs.iter_mut().zip(&nodes).zip(addresses) {
+            *runs = node.runs_to(address.bits().slot_at(width));
+        }
+        count(&mut runs, addresses.len().min(TOGETHER));
+        for ((edge, node), runs) in edges.iter_mut().zip(&nodes).zip(&runs) {
             // Without a branch: who has a route as short as direct pointing cannot be foreseen.
-            let there = is_pointer(*edge);
-            let next = blocks.step(if there { *edge } else { 0 }, address.bits().slot_at(width));
-            *edge = select_unpredictable(there, next, *edge);
+            let next = node.edge(*runs);
+            *edge = select_unpredictable(is_pointer(*edge), next, *edge);
         }
         self.finish(width + STRIDE, edges, answers);
     }

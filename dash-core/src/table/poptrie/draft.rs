@@ -4,7 +4,7 @@ use super::{
     address::Bits,
     arena::End,
     atomic::{AtomicU32, Ordering::Relaxed},
-    block::{Node, Prefixes, Target, ranks_of},
+    block::{Node, Prefixes, Target, words_of_runs},
     bucket::{Bucket, ENTRIES, Entries, Entry, Found, words_of},
     edge::{NONE, bucket_edge, is_pointer, node_edge},
     memory::Memory,
@@ -353,7 +353,7 @@ impl<'a> Draft<'a> {
             }
         };
         let block = memory.blocks().at(start).get(..words).unwrap_or_default();
-        write(block, [prefixes].into_iter().chain(ranks_of(runs)));
+        write(block, [prefixes].into_iter().chain(words_of_runs(runs)));
         let mut copy = Copy::new(self.edges, block.get(Node::HEADER..).unwrap_or_default());
         let mut edge = self.inherited;
         for slot in bits((self.from ^ runs) | self.differ) {

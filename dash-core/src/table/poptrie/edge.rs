@@ -1,5 +1,7 @@
 //! Edges, the words that lead to blocks: a value of 31 bits, nothing ([`NONE`]), or a pointer, with
-//! bit 31 set, to the block that tells the addresses behind it apart.
+//! bit 31 set, to the block that tells the addresses behind it apart. A pointer holds one less than the
+//! granule that the block starts with, so that [`NONE`] in the place of a pointer to a node leads to
+//! granule 0, where no block is.
 
 /// The edge, and the value of a held place, that say nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -30,17 +32,17 @@ pub(super) const fn is_bucket(edge: u32) -> bool {
 }
 
 pub(super) const fn node_edge(start: u32) -> u32 {
-    POINTER | start
+    POINTER | start.saturating_sub(1)
 }
 
 pub(super) const fn bucket_edge(start: u32, form: u32) -> u32 {
-    POINTER | BUCKET | form << FORM_SHIFT | start
+    POINTER | BUCKET | form << FORM_SHIFT | start.saturating_sub(1)
 }
 
 /// The granule that the block starts with.
 #[inline]
 pub(super) const fn start(edge: u32) -> u32 {
-    edge & START
+    (edge & START) + 1
 }
 
 /// The form of the bucket.

@@ -215,7 +215,7 @@ impl<'a> Memory<'a> {
     }
 
     /// Frees what all readers have left behind.
-    fn poll(&mut self) {
+    pub(super) fn poll(&mut self) {
         // Twice: what was given up last may be free too.
         for _ in 0..2 {
             if self.waiting > 0 && self.readers.passed(&self.waiting_since) {

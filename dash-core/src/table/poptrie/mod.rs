@@ -2,18 +2,18 @@
 //!
 //! A poptrie (Asai and Ohara, "Poptrie: A Compressed Trie with Population Count for Fast and
 //! Scalable Software IP Routing Table Lookup", SIGCOMM 2015): nodes of 6 bits, whose edges have no
-//! gaps, and direct pointing by the first bits of the address. Four things differ from the paper.
+//! gaps, and direct pointing by the first bits of the address. Three things differ from the paper.
 //! One row of runs tells equal edges, leaves and nodes alike, so that a node is one block, changed
-//! by storing the edge above it. The ranks of the slots are stored instead of counted. Up to four
-//! prefixes that no other one is near stand in a bucket instead of nodes. And the prefixes
-//! themselves are part of the tree, in blocks beside the nodes that look-ups do not read, in the
-//! form of the Tree Bitmap (Eatherton, Varghese and Dittia, CCR 2004). The files `edge.rs` and
+//! by storing the edge above it. Up to four prefixes that no other one is near stand in a bucket
+//! instead of nodes. And the prefixes themselves are part of the tree, in blocks beside the nodes
+//! that look-ups do not read, in the form of the Tree Bitmap (Eatherton, Varghese and Dittia, CCR
+//! 2004). The files `edge.rs` and
 //! `block.rs` have the words.
 //!
 //! Memory: 7 to 20 bytes a prefix in tables of some thousands, all counted, more where IPv6
-//! prefixes share many bits (a node of about 48 bytes for each 6), and [`Direct`]. Cost: a look-up
+//! prefixes share many bits (a node of about 24 bytes for each 6), and [`Direct`]. Cost: a look-up
 //! is one load for direct pointing, then two for each 6 bits or a bucket at the end. A change
-//! copies one block of at most 73 words and one of at most 130; a prefix that is shorter than
+//! copies one block of at most 67 words and one of at most 130; a prefix that is shorter than
 //! direct pointing also stores each edge that it covers. The default route is one word.
 //!
 //! A change is seen whole or not at all by each look-up. A look-up that overlaps several changes
@@ -135,6 +135,8 @@ impl<'a> Poptrie<'a> {
         (value != NONE).then_some(value)
     }
 
+    /// Not inlined, so that bursts of few addresses take as long as so many look-ups.
+    #[inline(never)]
     fn value<B: Bits>(&self, table: u32, version: IpVersion, bits: B) -> u32 {
         let Some(table) = Table::new(self.tables, table) else { return NONE };
         table.settled(|| match self.root(&table, version) {

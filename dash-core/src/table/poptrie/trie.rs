@@ -17,7 +17,7 @@ use super::{
     edge::{NONE, is_pointer},
     memory::Memory,
     root::{Direct, Root},
-    slots::{LEVELS, STRIDE, bits, number, slots},
+    slots::{LEVELS, STRIDE, bits, covered, number, slots},
 };
 use heapless::Vec;
 
@@ -204,17 +204,19 @@ impl<'a> Trie<'a> {
                 if !spread {
                     return old;
                 }
-                let (first, count) = slots(number);
+                let (first, _) = slots(number);
                 let length = way.entry.length;
                 let edge = match prefixes.cover(first, length) {
                     Some((_, value)) => value,
                     None => way.inherited,
                 };
-                for slot in bits(node.runs_in(first, count)) {
+                // The runs of a prefix follow each other, and so do their edges.
+                let runs = node.runs();
+                let before = (runs & ((1 << first) - 1)).count_ones() as usize;
+                let edges = node.edges().iter().skip(before);
+                for (slot, word) in bits(runs & covered(number)).zip(edges) {
                     let longer = prefixes.cover(slot, STRIDE);
-                    if longer.is_none_or(|(longer, _)| longer <= length)
-                        && let Some(word) = node.edge(slot)
-                    {
+                    if longer.is_none_or(|(longer, _)| longer <= length) {
                         inherit(blocks, word, edge);
                     }
                 }
@@ -407,13 +409,14 @@ pub(super) fn inherit(blocks: Blocks<'_>, word: &AtomicU32, edge: u32) {
         |node| {
             let prefixes = node.prefixes();
             let mut pointers = 0;
-            for slot in bits(node.runs()) {
+            for (slot, word) in bits(node.runs()).zip(node.edges()) {
                 if prefixes.cover(slot, STRIDE).is_some() {
                     continue;
                 }
-                match node.edge(slot) {
-                    Some(word) if !is_pointer(word.load(Relaxed)) => word.store(edge, Release),
-                    _ => pointers |= 1 << slot,
+                if is_pointer(word.load(Relaxed)) {
+                    pointers |= 1 << slot;
+                } else {
+                    word.store(edge, Release);
                 }
             }
             pointers

@@ -166,6 +166,8 @@ impl<'a> PoptrieWriter<'a> {
         prefixes: impl IntoIterator<Item = (IpCidr, u32)>,
     ) -> Result<(), TableError> {
         let words = self.words(table)?;
+        // A table replaced before is freed here, not by some change of one prefix that comes later.
+        self.memory.poll();
         self.memory.reserve(2)?;
         let mut roots = [NONE; 2];
         let mut counts = [0; 2];
