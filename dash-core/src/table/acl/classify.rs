@@ -149,6 +149,11 @@ impl Classifier<'_> {
         (chosen != 0).then(|| Digest::new(chosen, double(at + side::PATTERN)))
     }
 
+    /// The words from `at` on.
+    fn from(&self, at: usize) -> &[AtomicU32] {
+        self.words.get(at..).unwrap_or_default()
+    }
+
     fn word(&self, at: usize) -> u32 {
         word(self.words, at)
     }

@@ -72,8 +72,7 @@ pub(super) mod side {
     /// Last value before each interval, sorted; as many more follow as a search looks at, which are
     /// above all numbers.
     pub(crate) const KEYS: usize = 5;
-    /// The records of each interval and of values outside: none (0), one ([`super::run::ONE`]), or
-    /// the start of a run.
+    /// The records of each interval and of values outside: [`super::run`].
     pub(crate) const LISTS: usize = 6;
     /// The diagram's row or class of each interval, and of values outside.
     pub(crate) const CELLS: usize = 7;
@@ -218,16 +217,31 @@ pub(super) mod check {
     pub(crate) const MORE: u32 = 1 << 8;
 }
 
-/// Words of a run of records: a number of a record, or a link to the run of a shorter prefix.
+/// A list of records is a word: the only record, which is the last; a link to a run; or 0. A run is of
+/// such words, whose link leads to the run of a shorter prefix.
 pub(super) mod run {
-    /// In place of the start of a run: the rest is the only record.
-    pub(crate) const ONE: u32 = 1 << 31;
     /// The last of its run.
     pub(crate) const LAST: u32 = 1 << 31;
     /// The rest is the start of another run.
     pub(crate) const LINK: u32 = 1 << 30;
     /// Number or start.
     pub(crate) const REST: u32 = LINK - 1;
+    /// Number of a record.
+    pub(crate) const RECORD: u32 = (1 << RECORD_BITS) - 1;
+    const RECORD_BITS: u32 = 24;
+    /// A run of so many records or fewer, and no link, has their count in its first word.
+    pub(crate) const SHORT: usize = 4;
+
+    /// The first word of a short run.
+    pub(crate) const fn short(first: u32, count: u32) -> u32 {
+        first | count << RECORD_BITS
+    }
+
+    /// How many records a short run has that begins with a number; 0 for others.
+    #[inline]
+    pub(crate) const fn count(first: u32) -> usize {
+        ((first & REST) >> RECORD_BITS) as usize
+    }
 }
 
 /// Ports of one page of a page table.

@@ -4,7 +4,10 @@
 //! therefore compares only the words in between: its window. An address that differs from the
 //! prefixes before the window is outside: nothing but "any" matches it.
 
-use super::{super::atomic::AtomicU32, image::word};
+use super::{
+    super::atomic::AtomicU32,
+    image::{record_words, word},
+};
 use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
 
 /// Bits of an address, the first one highest, for both families.
@@ -27,15 +30,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// What an address of IPv6 has from the window on, the first bit highest, and whether it is
-    /// inside.
+    /// The number of an address of IPv6, and whether it is inside.
     #[inline]
-    pub(super) fn place(&self, address: &IpAddress) -> (u128, bool) {
-        let IpAddress::Ipv6(address) = address else { return (0, false) };
+    pub(super) fn number<K: BurstKey>(&self, address: &IpAddress) -> (K, bool) {
+        let IpAddress::Ipv6(address) = address else { return (K::default(), false) };
+        let before = !u128::MAX.checked_shr(32 * self.skip).unwrap_or(0);
         let bits = address.to_bits();
-        let shift = 32 * self.skip;
-        let before = !u128::MAX.checked_shr(shift).unwrap_or(0);
-        (bits.checked_shl(shift).unwrap_or(0), (bits ^ self.common) & before == 0)
+        (K::of_v6(bits, self.skip), (bits ^ self.common) & before == 0)
     }
 
     /// First and last number of a prefix that lies in the window.
@@ -60,9 +61,17 @@ pub(super) trait Key: Copy + Ord {
 pub(super) trait BurstKey: Key + Default {
     /// Whether there are more than 32 bits.
     const WIDE: bool = true;
+    /// Words of a key.
+    const WORDS: usize;
+    /// A record of an image with keys of this width.
+    type Record: AsRef<[AtomicU32]>;
 
-    /// The number from the first bits of [`Window::place`].
-    fn of(bits: u128) -> Self;
+    /// The records from the first one on.
+    fn records(words: &[AtomicU32]) -> &[Self::Record];
+
+    /// The number behind the first `skip` words of an address of IPv6; a shift by a variable would
+    /// take longer.
+    fn of_v6(address: u128, skip: u32) -> Self;
 
     /// The number of an address of IPv4, all of which are inside; and whether it is one.
     fn of_v4(_: &IpAddress) -> (Self, bool) {
@@ -86,11 +95,24 @@ impl Key for u32 {
 }
 
 impl BurstKey for u32 {
+    const WORDS: usize = 1;
+    type Record = [AtomicU32; record_words(Self::WORDS)];
+
+    #[inline]
+    fn records(words: &[AtomicU32]) -> &[Self::Record] {
+        words.as_chunks().0
+    }
+
     const WIDE: bool = false;
 
     #[inline]
-    fn of(bits: u128) -> Self {
-        (bits >> 96) as u32
+    fn of_v6(address: u128, skip: u32) -> Self {
+        match skip {
+            0 => (address >> 96) as u32,
+            1 => (address >> 64) as u32,
+            2 => (address >> 32) as u32,
+            _ => address as u32,
+        }
     }
 
     #[inline]
@@ -121,9 +143,21 @@ impl Key for u64 {
 }
 
 impl BurstKey for u64 {
+    const WORDS: usize = 2;
+    type Record = [AtomicU32; record_words(Self::WORDS)];
+
     #[inline]
-    fn of(bits: u128) -> Self {
-        (bits >> 64) as u64
+    fn records(words: &[AtomicU32]) -> &[Self::Record] {
+        words.as_chunks().0
+    }
+
+    #[inline]
+    fn of_v6(address: u128, skip: u32) -> Self {
+        match skip {
+            0 => (address >> 64) as u64,
+            1 => (address >> 32) as u64,
+            _ => address as u64,
+        }
     }
 
     #[inline]
@@ -146,9 +180,17 @@ impl Key for u128 {
 }
 
 impl BurstKey for u128 {
+    const WORDS: usize = 4;
+    type Record = [AtomicU32; record_words(Self::WORDS)];
+
     #[inline]
-    fn of(bits: u128) -> Self {
-        bits
+    fn records(words: &[AtomicU32]) -> &[Self::Record] {
+        words.as_chunks().0
+    }
+
+    #[inline]
+    fn of_v6(address: u128, _: u32) -> Self {
+        address
     }
 
     #[inline]

@@ -8,8 +8,7 @@ use super::{
         image::{
             DESTINATION, FIRST_BYTES, LEVEL_WORDS, MAX_LEVELS, NARROW_WINDOW, PORT_RANGES,
             PROTOCOL_BITS, PROTOCOL_WORDS, SERVICE_LEVEL, SOURCE, WIDE_WINDOW, WINDOW,
-            address_ranges, bucket, half, header, of, of_mut, protocols_at, record, record_words,
-            run, side, word,
+            address_ranges, bucket, half, header, protocols_at, record, run, side, word,
         },
         key::{BurstKey, Window},
     },
@@ -19,35 +18,53 @@ use core::hint::select_unpredictable;
 
 /// Packets that are classified together.
 pub(in super::super) const BURST: usize = 32;
-/// Records that wait to be verified.
-const PENDING: usize = 64;
+/// Addresses of both sides.
+const PLACES: usize = 2 * BURST;
 
-/// Records to verify: the number of a record, in the last eight bits the packet and above it the side
-/// whose interval led to the record.
+/// Where the address of one side of a packet is.
+const fn place(side: usize, packet: usize) -> usize {
+    side * BURST + packet
+}
+
+/// What a rule may look at of each packet, and what has been found so far; what is of an address
+/// stands at its [`place`].
+struct Lanes<K> {
+    /// Packets that there are.
+    count: usize,
+    numbers: [K; PLACES],
+    /// Index of the interval of each number.
+    intervals: [u32; PLACES],
+    /// The bit of the protocol in a record.
+    protocols: [u32; BURST],
+    /// Source and destination ports.
+    ports: [[u16; BURST]; 2],
+    /// Class of the protocol.
+    classes: [u8; BURST],
+    /// Whether the numbers are in the windows of their sides, one bit a side; and all of them.
+    insides: [u8; BURST],
+    inside: bool,
+    /// The first rule known to match.
+    best: [u32; BURST],
+}
+
+/// Records to verify: above [`CANDIDATE_BITS`] the number of a record, below them the place of the
+/// address that did not lead to it.
 struct Pending {
     candidates: [u32; PENDING],
     count: usize,
 }
 
+/// Room for a record of each address, and for as many of runs.
+const PENDING: usize = 2 * PLACES;
 const CANDIDATE_BITS: u32 = 8;
-const SIDE: u32 = 1 << 7;
 
-/// What a rule may look at of one packet, and what has been found so far.
-#[derive(Clone, Copy, Default)]
-struct Probe<K> {
-    numbers: [K; 2],
-    /// Index of the interval of each number.
-    intervals: [u32; 2],
-    /// The bit of the protocol in a record.
-    protocol: u32,
-    source_port: u16,
-    destination_port: u16,
-    /// Class of the protocol.
-    class: u8,
-    /// Whether a number is in the window of its side, one bit a side.
-    inside: u8,
-    /// The first rule known to match.
-    best: u32,
+impl Pending {
+    /// Adds record `number`, if it `is_one`; there is room.
+    #[inline]
+    fn push(&mut self, number: u32, place: usize, is_one: bool) {
+        self.candidates[self.count % PENDING] = number << CANDIDATE_BITS | place as u32;
+        self.count += usize::from(is_one);
+    }
 }
 
 impl Classifier<'_> {
@@ -63,41 +80,45 @@ impl Classifier<'_> {
     }
 
     fn burst<K: BurstKey>(&self, headers: &[Headers], best: &mut [u32; BURST]) -> bool {
-        let mut probes = [Probe::<K>::default(); BURST];
-        let probes = probes.get_mut(..headers.len()).unwrap_or_default();
-        let inside = self.probe(headers, probes);
+        let mut lanes = Lanes {
+            count: headers.len().min(BURST),
+            numbers: [K::default(); PLACES],
+            intervals: [0; PLACES],
+            protocols: [0; BURST],
+            ports: [[0; BURST]; 2],
+            classes: [0; BURST],
+            insides: [0; BURST],
+            inside: false,
+            best: [NO_RULE; BURST],
+        };
+        self.take(headers, &mut lanes);
         for side in [SOURCE, DESTINATION] {
-            self.search(side, probes, inside);
+            self.search(side, &mut lanes);
         }
         if self.word(header::LEVELS) > 0 {
-            self.diagram(probes);
+            self.diagram(&mut lanes);
         }
         if self.word(header::RECORDS) > 0 {
-            self.lists(headers, probes);
+            self.lists(headers, &mut lanes);
         }
-        for (best, probe) in best.iter_mut().zip(probes) {
-            *best = probe.best;
-        }
-        inside
+        *best = lanes.best;
+        lanes.inside
     }
 
-    /// Takes out of the headers what is looked at; whether all numbers are inside.
+    /// Takes out of the headers what is looked at.
     #[inline]
-    fn probe<K: BurstKey>(&self, headers: &[Headers], probes: &mut [Probe<K>]) -> bool {
-        let windows = [SOURCE, DESTINATION].map(|side| self.window::<K>(side));
+    fn take<K: BurstKey>(&self, headers: &[Headers], lanes: &mut Lanes<K>) {
         let protocols = self.words.get(protocols_at(self.word(header::RULES) as usize)..);
-        let Some(protocols) = protocols.and_then(<[_]>::first_chunk) else { return false };
-        let [sources, destinations] = &windows;
+        let Some(protocols) = protocols.and_then(<[_]>::first_chunk) else { return };
         if K::WIDE || self.word(header::VERSION) != 0 {
-            take(headers, probes, protocols, |headers| {
-                let source = sources.place(&headers.source);
-                let destination = destinations.place(&headers.destination);
-                [source, destination].map(|(bits, inside)| (K::of(bits), inside))
-            })
+            let [sources, destinations] = [SOURCE, DESTINATION].map(|side| self.window::<K>(side));
+            lanes.take(headers, protocols, |headers| {
+                [sources.number(&headers.source), destinations.number(&headers.destination)]
+            });
         } else {
-            take(headers, probes, protocols, |headers| {
+            lanes.take(headers, protocols, |headers| {
                 [K::of_v4(&headers.source), K::of_v4(&headers.destination)]
-            })
+            });
         }
     }
 
@@ -112,53 +133,58 @@ impl Classifier<'_> {
 
     /// The intervals of one side.
     #[inline(never)]
-    fn search<K: BurstKey>(&self, side: usize, probes: &mut [Probe<K>], inside: bool) {
-        let width = self.width::<K>();
-        let from = |field| self.words.get(self.side(side, field)..).unwrap_or_default();
-        let (keys, buckets) = (from(side::KEYS), from(side::BUCKETS));
-        let Some(first_bytes) = from(side::FIRST_BYTES).first_chunk::<FIRST_BYTES>() else {
+    fn search<K: BurstKey>(&self, side: usize, lanes: &mut Lanes<K>) {
+        let Lanes { count, numbers, intervals, insides, inside, .. } = lanes;
+        let half = |side| place(side, 0)..place(side, *count);
+        let (Some(numbers), Some(intervals)) =
+            (numbers.get(half(side)), intervals.get_mut(half(side)))
+        else {
             return;
         };
+        let (keys, buckets) = (self.of_side(side, side::KEYS), self.of_side(side, side::BUCKETS));
+        let first_bytes = self.of_side(side, side::FIRST_BYTES).first_chunk();
+        let Some(first_bytes) = first_bytes else { return };
         let window = 1_usize << (self.side(side, side::WINDOW_BITS) & 31);
-        let search = Search { keys, buckets, first_bytes, width, window };
+        let search = Search { keys, buckets, first_bytes, window };
         match self.digest(side) {
             Some(digest) if K::WIDE => {
                 let mut digests = [0; BURST];
-                for (place, probe) in digests.iter_mut().zip(&*probes) {
-                    *place = digest.of(of(&probe.numbers, side).top());
+                for (place, number) in digests.iter_mut().zip(numbers) {
+                    *place = digest.of(number.top());
                 }
-                search.all(side, probes, &digests, |digest, _| digest);
+                search.all(numbers, intervals, &digests, |digest, _| digest);
             }
-            _ => search.all(side, probes, &[0; BURST], |_, top| (top >> 32) as u32),
+            _ => search.all(numbers, intervals, &[0; BURST], |_, top| (top >> 32) as u32),
         }
-        if !inside {
-            let count = self.side(side, side::COUNT) as u32;
-            for probe in probes.iter_mut().filter(|probe| probe.inside >> side & 1 == 0) {
-                *of_mut(&mut probe.intervals, side) = count;
+        if !*inside {
+            let outside = self.side(side, side::COUNT) as u32;
+            for (interval, inside) in intervals.iter_mut().zip(insides) {
+                if *inside >> side & 1 == 0 {
+                    *interval = outside;
+                }
             }
         }
     }
 
     /// The way through the diagram.
-    fn diagram<K: BurstKey>(&self, probes: &mut [Probe<K>]) {
-        let from = |at: usize| self.words.get(at..).unwrap_or_default();
+    fn diagram<K: BurstKey>(&self, lanes: &mut Lanes<K>) {
         let row_side = self.word(header::ROW_SIDE) as usize & 1;
-        let [rows, classes] =
-            [row_side, 1 - row_side].map(|side| from(self.side(side, side::CELLS)));
-        let services = from(self.word(header::SERVICES) as usize);
-        let tables = [SOURCE, DESTINATION].map(|side| self.ports(side));
+        let [rows, classes] = [row_side, 1 - row_side].map(|side| self.of_side(side, side::CELLS));
+        let services = self.from(self.word(header::SERVICES) as usize);
+        let [sources, destinations] = [SOURCE, DESTINATION].map(|side| self.ports(side));
         let mut nodes = [0; BURST];
         let mut others = [0; BURST];
         let mut cells = [0; BURST];
-        let places = nodes.iter_mut().zip(&mut others).zip(&mut cells);
-        for (probe, ((node, other), service)) in probes.iter().zip(places) {
-            *node = word(rows, *of(&probe.intervals, row_side) as usize);
-            *other = word(classes, *of(&probe.intervals, 1 - row_side) as usize);
-            let [sources, destinations] = &tables;
+        for packet in 0..lanes.count.min(BURST) {
+            let interval = |side| lanes.intervals[place(side, packet) % PLACES] as usize;
+            nodes[packet] = word(rows, interval(row_side));
+            others[packet] = word(classes, interval(1 - row_side));
+            let [source_ports, destination_ports] = &lanes.ports;
+            let cell = u32::from(lanes.classes[packet]) * sources.count
+                + self.port(&sources, source_ports[packet]);
             let cell =
-                u32::from(probe.class) * sources.count + self.port(sources, probe.source_port);
-            let cell = cell * destinations.count + self.port(destinations, probe.destination_port);
-            *service = word(services, cell as usize);
+                cell * destinations.count + self.port(&destinations, destination_ports[packet]);
+            cells[packet] = word(services, cell as usize);
         }
         let levels = (self.word(header::LEVELS) as usize).min(MAX_LEVELS);
         for level in 0..levels {
@@ -167,28 +193,38 @@ impl Classifier<'_> {
             let digits = if shift & SERVICE_LEVEL == 0 { &others } else { &cells };
             let shift = shift & 31;
             let mask = self.word(at + 1);
-            let level = from(self.word(at + 2) as usize);
+            let level = self.from(self.word(at + 2) as usize);
             let stride = self.word(at + 3);
-            for (node, digits) in nodes.iter_mut().zip(digits).take(probes.len()) {
+            for (node, digits) in nodes.iter_mut().zip(digits).take(lanes.count) {
                 *node = half(level, (*node * stride + (digits >> shift & mask)) as usize);
             }
         }
-        for (probe, node) in probes.iter_mut().zip(&nodes) {
+        for (best, node) in lanes.best.iter_mut().zip(&nodes) {
             // 0, where no rule matches, becomes NO_RULE.
-            probe.best = node.wrapping_sub(1);
+            *best = node.wrapping_sub(1);
         }
     }
 
     /// The records that the intervals of both sides lead to.
-    fn lists<K: BurstKey>(&self, headers: &[Headers], probes: &mut [Probe<K>]) {
+    fn lists<K: BurstKey>(&self, headers: &[Headers], lanes: &mut Lanes<K>) {
         let mut pending = Pending { candidates: [0; PENDING], count: 0 };
-        let lists = [self.side(SOURCE, side::LISTS), self.side(DESTINATION, side::LISTS)];
-        for packet in 0..probes.len() {
-            let Some(Probe { intervals, .. }) = probes.get(packet) else { break };
-            for ((side, interval), lists) in [0, SIDE].into_iter().zip(*intervals).zip(lists) {
-                let found = self.word(lists + interval as usize);
-                self.collect(found, packet as u32 | side, &mut pending, headers, probes);
+        // Where there are more records than one: the run, and the place of the other address.
+        let mut runs = [(0, 0); PLACES];
+        let mut run_count = 0;
+        for side in [SOURCE, DESTINATION] {
+            let lists = self.of_side(side, side::LISTS);
+            let from = place(side, 0);
+            let intervals = lanes.intervals.get(from..from + lanes.count).unwrap_or_default();
+            for (packet, interval) in intervals.iter().enumerate() {
+                let found = word(lists, *interval as usize);
+                let other = place(1 - side, packet);
+                pending.push(found, other, found & run::LAST != 0);
+                runs[run_count % PLACES] = (found, other as u32);
+                run_count += usize::from(found & run::LINK != 0);
             }
+        }
+        for (found, other) in runs.get(..run_count).unwrap_or_default() {
+            self.collect(*found & run::REST, *other as usize, &mut pending, headers, lanes);
         }
         for side in [SOURCE, DESTINATION] {
             let map = self.word(header::tags(side)) as usize;
@@ -199,148 +235,187 @@ impl Classifier<'_> {
             for headers in headers {
                 walk.push(headers.address(side));
             }
-            for (number, chunk) in walk {
-                let packet = number as u32 | if side == SOURCE { 0 } else { SIDE };
+            for (packet, chunk) in walk {
+                let other = place(1 - side, packet);
                 let (mut there, tags, lists) = self.tagged(map, chunk);
                 while there != 0 {
                     let before = tags & ((there & there.wrapping_neg()) - 1);
                     let found = self.word(lists + before.count_ones() as usize);
                     there &= there - 1;
+                    if found & run::LINK != 0 {
+                        self.collect(found & run::REST, other, &mut pending, headers, lanes);
                     // Records are in the order of their rules, so this one's is no lower.
-                    let first = probes.get(number).map_or(0, |probe| probe.best);
-                    if found & run::ONE == 0 || found & run::REST <= first {
-                        self.collect(found, packet, &mut pending, headers, probes);
+                    } else if found & run::REST <= lanes.best[packet % BURST] {
+                        // Soon, as a rule that matches spares the records behind it.
+                        if pending.count >= BURST {
+                            self.verify(&pending, headers, lanes);
+                            pending.count = 0;
+                        }
+                        pending.push(found, other, true);
                     }
                 }
             }
         }
-        self.verify(&pending, headers, probes);
+        self.verify(&pending, headers, lanes);
     }
 
-    /// Adds the records of a list, and verifies those that wait when they are many.
+    /// Adds the records of the run at `at`.
     #[inline]
     fn collect<K: BurstKey>(
         &self,
-        found: u32,
-        packet: u32,
+        at: u32,
+        other: usize,
         pending: &mut Pending,
         headers: &[Headers],
-        probes: &mut [Probe<K>],
+        lanes: &mut Lanes<K>,
     ) {
-        if pending.count >= PENDING {
-            self.verify(pending, headers, probes);
-            pending.count = 0;
-        }
-        // Without a branch: most intervals have one record or none.
-        if let Some(place) = pending.candidates.get_mut(pending.count) {
-            *place = found << CANDIDATE_BITS | packet;
-        }
-        pending.count += usize::from(found & run::ONE != 0);
-        let mut at = if found & run::ONE == 0 { found } else { 0 };
+        let mut at = at;
         // Ends: a run leads to its end or to the run of a shorter prefix.
-        while at != 0 {
-            let entry = self.word(at as usize);
+        loop {
+            self.make_room(pending, headers, lanes);
+            let words = self.from(at as usize);
+            let entry = word(words, 0);
             if entry & run::LINK != 0 {
                 at = entry & run::REST;
                 continue;
             }
-            if pending.count >= PENDING {
-                self.verify(pending, headers, probes);
-                pending.count = 0;
+            let count = run::count(entry);
+            if let Some(records) = words.first_chunk::<{ run::SHORT }>().filter(|_| count > 0) {
+                // Without a branch: how many could not be predicted.
+                for (index, record) in records.iter().enumerate() {
+                    pending.push(record.load(Relaxed), other, index < count);
+                }
+                return;
             }
-            if let Some(place) = pending.candidates.get_mut(pending.count) {
-                *place = entry << CANDIDATE_BITS | packet;
+            pending.push(entry, other, true);
+            if entry & run::LAST != 0 {
+                return;
             }
-            pending.count += 1;
-            at = if entry & run::LAST == 0 { at + 1 } else { 0 };
+            at += 1;
+        }
+    }
+
+    /// Verifies what waits when a run may not fit any more.
+    #[inline]
+    fn make_room<K: BurstKey>(
+        &self,
+        pending: &mut Pending,
+        headers: &[Headers],
+        lanes: &mut Lanes<K>,
+    ) {
+        if pending.count > PENDING - run::SHORT {
+            self.verify(pending, headers, lanes);
+            pending.count = 0;
         }
     }
 
     /// Looks at records; a lower rule that matches becomes the best one.
-    fn verify<K: BurstKey>(&self, pending: &Pending, headers: &[Headers], probes: &mut [Probe<K>]) {
-        let width = self.width::<K>();
+    fn verify<K: BurstKey>(&self, pending: &Pending, headers: &[Headers], lanes: &mut Lanes<K>) {
+        if lanes.inside {
+            self.verify_records::<K, true>(pending, headers, lanes);
+        } else {
+            self.verify_records::<K, false>(pending, headers, lanes);
+        }
+    }
+
+    #[inline(never)]
+    fn verify_records<K: BurstKey, const INSIDE: bool>(
+        &self,
+        pending: &Pending,
+        headers: &[Headers],
+        lanes: &mut Lanes<K>,
+    ) {
+        let width = K::WORDS;
         let room = address_ranges(width);
-        let stride = record_words(width);
-        let records = self.words.get(self.word(header::RECORDS) as usize..).unwrap_or_default();
+        let records = K::records(self.from(self.word(header::RECORDS) as usize));
         let mut checked = [0; PENDING];
         let mut open_count = 0;
         for candidate in pending.candidates.get(..pending.count).unwrap_or_default() {
-            let packet = (candidate & (SIDE - 1)) as usize;
-            let Some(probe) = probes.get_mut(packet) else { continue };
-            let other = usize::from(candidate & SIDE == 0);
-            let number = *of(&probe.numbers, other);
-            let at = (candidate >> CANDIDATE_BITS) as usize * stride;
-            let Some((record, addresses)) = records
-                .get(at..)
-                .and_then(|words| words.get(..stride))
-                .and_then(|record| record.split_first_chunk::<{ record::ADDRESSES }>())
+            let other = *candidate as usize % PLACES;
+            let packet = other % BURST;
+            let Some(record) = records.get((candidate >> CANDIDATE_BITS) as usize) else {
+                continue;
+            };
+            let Some((record, addresses)) =
+                record.as_ref().split_first_chunk::<{ record::ADDRESSES }>()
             else {
                 continue;
             };
             let [rule, protocols, source_ports, _, ports @ ..] = record;
-            let port = probe.destination_port;
+            let [from_ports, to_ports] = &lanes.ports;
+            let port = to_ports[packet];
             let range = last_start(PORT_RANGES, |place| word(ports, place) as u16 <= port);
             let in_port = port_in(word(ports, range), port);
+            let number = lanes.numbers[other];
             let range = last_start(room, |place| K::load(addresses, width, 0, place) <= number);
             let within = (K::load(addresses, width, 0, range) <= number)
                 & (number <= K::load(addresses, width, 0, room + range));
             let rule = rule.load(Relaxed);
-            let inside = probe.inside >> other & 1 != 0;
             let index = rule & record::INDEX;
-            let matches = ((rule & record::ANY != 0) | (inside & within))
+            let best = lanes.best[packet];
+            let inside = INSIDE
+                || (rule & record::ANY != 0) | (lanes.insides[packet] >> (other / BURST) & 1 != 0);
+            let matches = within
+                & inside
                 & in_port
-                & port_in(source_ports.load(Relaxed), probe.source_port)
-                & (protocols.load(Relaxed) & probe.protocol != 0)
-                & (index < probe.best);
-            let open = matches & (rule & record::CHECKED != 0);
-            probe.best = select_unpredictable(matches & !open, index, probe.best);
+                & port_in(source_ports.load(Relaxed), from_ports[packet])
+                & (protocols.load(Relaxed) & lanes.protocols[packet] != 0)
+                & (index < best);
             // Without a branch: which ones have checks could not be predicted.
-            if let Some(place) = checked.get_mut(open_count) {
-                *place = *candidate;
-            }
+            let open = matches & (rule & record::CHECKED != 0);
+            checked[open_count % PENDING] = *candidate;
             open_count += usize::from(open);
+            lanes.best[packet] = select_unpredictable(matches & !open, index, best);
         }
         for candidate in checked.get(..open_count).unwrap_or_default() {
-            let packet = (candidate & (SIDE - 1)) as usize;
-            let at = (candidate >> CANDIDATE_BITS) as usize * stride;
-            let record = records.get(at..).unwrap_or_default();
-            let rule = word(record, record::RULE) & record::INDEX;
-            let checks = word(record, record::CHECKS) as usize;
-            let (Some(probe), Some(headers)) = (probes.get_mut(packet), headers.get(packet)) else {
+            let packet = *candidate as usize % BURST;
+            let (Some(record), Some(headers)) = (
+                records.get((candidate >> CANDIDATE_BITS) as usize).map(AsRef::as_ref),
+                headers.get(packet),
+            ) else {
                 continue;
             };
-            if rule < probe.best && self.checks(checks, headers, &probe.numbers, probe.inside) {
-                probe.best = rule;
+            let rule = word(record, record::RULE) & record::INDEX;
+            let numbers = [SOURCE, DESTINATION].map(|side| lanes.numbers[place(side, packet)]);
+            let checks = word(record, record::CHECKS) as usize;
+            if rule < lanes.best[packet]
+                && self.checks(checks, headers, &numbers, lanes.insides[packet])
+            {
+                lanes.best[packet] = rule;
             }
         }
+    }
+
+    /// What a side holds, from the word that `field` names.
+    fn of_side(&self, side: usize, field: usize) -> &[AtomicU32] {
+        self.from(self.side(side, field))
     }
 }
 
-/// Takes out of the headers what is looked at; whether all numbers are inside.
-#[inline]
-fn take<K: BurstKey>(
-    headers: &[Headers],
-    probes: &mut [Probe<K>],
-    protocols: &[AtomicU32; PROTOCOL_WORDS],
-    numbers: impl Fn(&Headers) -> [(K, bool); 2],
-) -> bool {
-    let mut all = true;
-    for (headers, probe) in headers.iter().zip(probes) {
-        let [(source, source_inside), (destination, destination_inside)] = numbers(headers);
-        all &= source_inside & destination_inside;
-        let class = class(protocols, headers.protocol);
-        *probe = Probe {
-            numbers: [source, destination],
-            intervals: [0; 2],
-            protocol: 1 << class.min(PROTOCOL_BITS - 1),
-            source_port: headers.source_port,
-            destination_port: headers.destination_port,
-            class: class as u8,
-            inside: u8::from(source_inside) | u8::from(destination_inside) << 1,
-            best: NO_RULE,
-        };
+impl<K: BurstKey> Lanes<K> {
+    #[inline]
+    fn take(
+        &mut self,
+        headers: &[Headers],
+        protocols: &[AtomicU32; PROTOCOL_WORDS],
+        numbers: impl Fn(&Headers) -> [(K, bool); 2],
+    ) {
+        let mut all = true;
+        for (packet, headers) in headers.iter().enumerate().take(BURST) {
+            let [(source, source_inside), (destination, destination_inside)] = numbers(headers);
+            all &= source_inside & destination_inside;
+            self.numbers[place(SOURCE, packet)] = source;
+            self.numbers[place(DESTINATION, packet)] = destination;
+            let class = class(protocols, headers.protocol);
+            self.protocols[packet] = 1 << class.min(PROTOCOL_BITS - 1);
+            self.classes[packet] = class as u8;
+            let [source_ports, destination_ports] = &mut self.ports;
+            source_ports[packet] = headers.source_port;
+            destination_ports[packet] = headers.destination_port;
+            self.insides[packet] = u8::from(source_inside) | u8::from(destination_inside) << 1;
+        }
+        self.inside = all;
     }
-    all
 }
 
 /// The class of a protocol.
@@ -354,7 +429,6 @@ struct Search<'a> {
     keys: &'a [AtomicU32],
     buckets: &'a [AtomicU32],
     first_bytes: &'a [AtomicU32; FIRST_BYTES],
-    width: usize,
     /// Keys that are looked at.
     window: usize,
 }
@@ -364,15 +438,15 @@ impl Search<'_> {
     #[inline]
     fn all<K: BurstKey>(
         &self,
-        side: usize,
-        probes: &mut [Probe<K>],
+        numbers: &[K],
+        intervals: &mut [u32],
         digests: &[u32; BURST],
         first: impl Fn(u32, u64) -> u32,
     ) {
         match self.window {
-            NARROW_WINDOW => self.search::<K, NARROW_WINDOW>(side, probes, digests, first),
-            WINDOW => self.search::<K, WINDOW>(side, probes, digests, first),
-            _ => self.search::<K, WIDE_WINDOW>(side, probes, digests, first),
+            NARROW_WINDOW => self.search::<K, NARROW_WINDOW>(numbers, intervals, digests, first),
+            WINDOW => self.search::<K, WINDOW>(numbers, intervals, digests, first),
+            _ => self.search::<K, WIDE_WINDOW>(numbers, intervals, digests, first),
         }
     }
 
@@ -380,14 +454,15 @@ impl Search<'_> {
     #[inline]
     fn search<K: BurstKey, const W: usize>(
         &self,
-        side: usize,
-        probes: &mut [Probe<K>],
+        numbers: &[K],
+        intervals: &mut [u32],
         digests: &[u32; BURST],
         first: impl Fn(u32, u64) -> u32,
     ) {
-        let Self { keys, buckets, first_bytes, width, window } = *self;
-        for (probe, digest) in probes.iter_mut().zip(digests) {
-            let number = *of(&probe.numbers, side);
+        let Self { keys, buckets, first_bytes, window } = *self;
+        let width = K::WORDS;
+        for ((number, interval), digest) in numbers.iter().zip(intervals).zip(digests) {
+            let number = *number;
             let bucket = bucket(first_bytes, first(*digest, number.top()));
             let mut at = word(buckets, bucket) as usize;
             let mut step = if W < WIDE_WINDOW { 0 } else { window / 2 };
@@ -399,8 +474,14 @@ impl Search<'_> {
             let start = at * width;
             // Always there; a slice of known length needs no checks.
             let Some(keys) = keys.get(start..start + W * width) else { continue };
-            let place = last_start(W, |place| K::load(keys, width, 0, place) < number);
-            *of_mut(&mut probe.intervals, side) = (at + place) as u32;
+            let mut place = 0;
+            let mut step = W / 2;
+            while step > 0 {
+                // A product, as this choice would be compiled to a branch.
+                place |= usize::from(K::load(keys, width, 0, place | step) < number) * step;
+                step /= 2;
+            }
+            *interval = (at + place) as u32;
         }
     }
 }
@@ -411,8 +492,8 @@ fn last_start(count: usize, starts: impl Fn(usize) -> bool) -> usize {
     let mut place = 0;
     let mut step = count / 2;
     while step > 0 {
-        // A product, as a choice may be compiled to a branch, which could not be predicted.
-        place |= usize::from(starts(place | step)) * step;
+        let next = place | step;
+        place = select_unpredictable(starts(next), next, place);
         step /= 2;
     }
     place

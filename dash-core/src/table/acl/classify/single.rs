@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        super::atomic::{AtomicU32, Ordering::Relaxed},
+        super::atomic::Ordering::Relaxed,
         Headers,
         image::{
             DESTINATION, FIRST_BYTES, LEVEL_WORDS, MAX_LEVELS, PROTOCOL_BITS, SERVICE_LEVEL,
@@ -129,14 +129,14 @@ impl Classifier<'_> {
         if found == 0 {
             return;
         }
-        let mut at = found as usize;
-        let mut entry = if found & run::ONE == 0 { self.word(at) } else { found };
+        let mut at = 0;
+        let mut entry = found;
         // Ends: a run leads to its end or to the run of a shorter prefix.
         loop {
             if entry & run::LINK != 0 {
                 at = (entry & run::REST) as usize;
             } else {
-                self.look(entry & run::REST, side, probe);
+                self.look(entry & run::RECORD, side, probe);
                 if entry & run::LAST != 0 {
                     return;
                 }
@@ -198,10 +198,5 @@ impl Classifier<'_> {
         {
             probe.best = index;
         }
-    }
-
-    /// The words from `at` on.
-    fn from(&self, at: usize) -> &[AtomicU32] {
-        self.words.get(at..).unwrap_or_default()
     }
 }

@@ -114,7 +114,7 @@ impl Records {
         };
         let starts = at + record::ADDRESSES;
         for place in 0..room {
-            let (first, last) = fit.get(space, place);
+            let (first, last) = if any { (0, u128::MAX) } else { fit.get(space, place) };
             space.set_number(starts + place * number, words, first);
             space.set_number(starts + (room + place) * number, words, last);
         }

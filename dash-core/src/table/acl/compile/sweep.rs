@@ -12,7 +12,7 @@ const COPIED: u32 = 3;
 /// A list of records in the image, and a set of rules of the diagram in the scratch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lists {
-    /// None (0), one ([`run::ONE`]), or the start of a run.
+    /// As [`run`] says.
     records: u32,
     /// Its length, linked runs included.
     count: u32,
@@ -185,7 +185,7 @@ impl Sweep {
             }
         }
         if records > 0 {
-            lists.records = start as u32;
+            lists.records = run::LINK | start as u32;
             lists.count = parent.count + records;
             self.own += u64::from(records);
             self.met += u64::from(records) * u64::from(lists.count);
@@ -193,18 +193,21 @@ impl Sweep {
                 space.push(run::LINK | parent.records)?;
             } else if lists.count == 1 {
                 space.truncate(start);
-                lists.records = run::ONE | only;
+                lists.records = run::LAST | only;
             } else {
                 for index in 0..parent.count {
-                    let record = if parent.records & run::ONE != 0 {
+                    let record = if parent.records & run::LAST != 0 {
                         parent.records
                     } else {
-                        space.get((parent.records + index) as usize)
+                        space.get(((parent.records & run::REST) + index) as usize)
                     };
-                    space.push(record & run::REST)?;
+                    space.push(record & run::RECORD)?;
                 }
                 let last = space.front() - 1;
                 space.set(last, space.get(last) | run::LAST);
+                if lists.count as usize <= run::SHORT {
+                    space.set(start, run::short(space.get(start), lists.count));
+                }
             }
         }
         if rules > 0 {

@@ -114,9 +114,9 @@ impl TagMap {
                 let (at, count) = (*list, end - *next);
                 *next = end;
                 *list += 1;
-                let mut found = run::ONE | space.get(start + 1);
+                let mut found = run::LAST | space.get(start + 1);
                 if count > 1 {
-                    found = space.front() as u32;
+                    found = run::LINK | space.front() as u32;
                     for record in records {
                         space.push(space.get(record))?;
                     }
