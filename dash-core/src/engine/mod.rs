@@ -280,16 +280,19 @@ where
     }
 
     /// Looks at flows whose time has come, at most `budget` of them, and removes those that are over
-    /// at `now`; then at the next `budget` flows of the table, and removes those whose policy is
-    /// gone. What hardware forwarded of these is counted; those that it may have are offered, others
-    /// taken back: when the budget is the table's capacity, no frame is forwarded by an older
-    /// policy afterwards.
+    /// at `now`; then at the next `budget` flows of the table, unless it has seen all of them under
+    /// the policy that is there, and removes those whose policy is gone. Hardware, if there is any,
+    /// has it look on and on: what it forwarded of these flows is counted; those that it may have
+    /// are offered, others taken back. When the budget is the table's capacity, no frame is
+    /// forwarded by an older policy afterwards.
     pub fn tick<H: Hints>(&mut self, now: u64, budget: usize, hints: &H) {
         let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
         let mut outside = Surroundings { pipeline, offload, events };
+        // Before any of the epochs that the sweep is shown.
+        let version = outside.pipeline.version();
         let epoch = |outside: &Surroundings<'_, P, O, E>, key: &P::Key| outside.pipeline.epoch(key);
         flows.expire(now, budget, epoch, hints, &mut outside);
-        flows.sweep(now, budget, epoch, hints, &mut outside);
+        flows.sweep(now, budget, (version, epoch), hints, &mut outside);
     }
 
     /// Frames that a burst may have now.

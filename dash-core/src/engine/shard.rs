@@ -358,52 +358,59 @@ where
     {
         let hints = platform.hints();
         let Name { lookup, key, edges } = &lane.name;
-        let bytes = buffer.bytes().len();
-        let mut packet = Packet { buffer, ingress: lane.ingress, entry: lane.entry };
-        let decision = match lookup {
-            Some(Lookup::Flow { context, epoch }) => {
-                // Before the pipeline may turn the frame into its answer.
-                let tcp = P::TCP.then(|| edges.tcp_flags(packet.buffer.bytes())).flatten();
-                // An insertion's lines are loaded while policy is evaluated.
-                let other = self.pipeline.other_half(key);
-                self.flows.prefetch_installation(&lane.place, other.as_ref(), &hints);
-                let cause = if old.is_some() { Cause::Again(key) } else { Cause::Miss(key) };
-                let decision = self.pipeline.slow(&mut packet, context, cause, now, &hints, trace);
-                let arrival = Arrival { epoch: *epoch, now, bytes, tcp };
-                let remembered = self.remember(&decision, context, old, &arrival, &hints, trace);
-                if let Err(why) = remembered
-                    && self.flows.settings().when_full == WhenFull::Drop
-                {
-                    return Some(Fate::Drop(Refusal::from(why).into()));
-                }
-                decision
-            }
-            Some(Lookup::NoFlow { context }) => {
-                self.pipeline.slow(&mut packet, context, Cause::NoFlow, now, &hints, trace)
-            }
+        let (context, epoch) = match lookup {
+            Some(Lookup::Flow { context, epoch }) => (context, Some(*epoch)),
+            Some(Lookup::NoFlow { context }) => (context, None),
             Some(Lookup::Drop { reason, .. }) => return Some(Fate::Drop(*reason)),
             None => return None,
         };
+        let cause = match (epoch, old) {
+            (None, _) => Cause::NoFlow,
+            (Some(_), None) => Cause::Miss(key),
+            (Some(_), Some(_)) => Cause::Again(key),
+        };
+        let bytes = buffer.bytes().len();
+        let mut packet = Packet { buffer, ingress: lane.ingress, entry: lane.entry };
+        // Before the pipeline may turn the frame into its answer.
+        let tcp = P::TCP.then(|| edges.tcp_flags(packet.buffer.bytes())).flatten();
+        // An insertion's lines are loaded while policy is evaluated.
+        let other = epoch.and_then(|_| self.pipeline.other_half(key));
+        let its = self.flows.prefetch_installation(&lane.place, other.as_ref(), &hints);
+        // Not moved from here on: it is long.
+        let decision = self.ask(&mut packet, context, cause, now, &hints, trace);
+        if let Some(epoch) = epoch {
+            let arrival = Arrival { epoch, now, bytes, tcp };
+            let known = [(key, lane.place), (other.as_ref().unwrap_or(key), its)];
+            let asked = (&arrival, known.as_slice());
+            let remembered = self.remember(&decision, context, old, asked, &hints, trace);
+            if let Err(why) = remembered
+                && self.flows.settings().when_full == WhenFull::Drop
+            {
+                return Some(Fate::Drop(Refusal::from(why).into()));
+            }
+        }
+        let copied;
         let verdict = if P::COPIES && decision.copies {
-            self.copy(decision.verdict, &packet, edges, platform, trace)
+            copied = self.copy(decision.verdict, &packet, edges, platform, trace);
+            &copied
         } else {
-            decision.verdict
+            &decision.verdict
         };
         let (rewrite, egress, again) = match verdict {
-            Verdict::Forward { rewrite, egress } => (rewrite, egress, None),
+            Verdict::Forward { rewrite, egress } => (rewrite, *egress, None),
             Verdict::Reply { egress } => {
                 let bytes = packet.buffer.bytes().len();
                 return Some(Fate::Send((egress.port(lane.ingress), bytes)));
             }
-            Verdict::Punt { reason } => return Some(Fate::Punt(reason)),
-            Verdict::Drop(reason) => return Some(Fate::Drop(reason)),
+            Verdict::Punt { reason } => return Some(Fate::Punt(*reason)),
+            Verdict::Drop(reason) => return Some(Fate::Drop(*reason)),
             Verdict::Recirculate { rewrite, ingress, entry } => {
-                (rewrite, Egress::INGRESS, Some((ingress, entry)))
+                (rewrite, Egress::INGRESS, Some((*ingress, *entry)))
             }
         };
         let port = egress.port(lane.ingress);
         let mtu = if again.is_none() { platform.mtu(port) } else { u16::MAX };
-        match (change(&rewrite, edges, packet.buffer, mtu), again) {
+        match (change(rewrite, edges, packet.buffer, mtu), again) {
             (Err(refusal), _) => Some(Fate::Drop(refusal.into())),
             (Ok(bytes), None) => Some(Fate::Send((port, bytes))),
             (Ok(_), Some(at)) => {
@@ -413,13 +420,28 @@ where
         }
     }
 
+    /// Apart from [`decide`](Self::decide), whose stack frame is then small for frames that enter
+    /// again.
+    #[inline(never)]
+    fn ask<H: Hints, T: Trace<P>>(
+        &mut self,
+        packet: &mut Packet<'_, B>,
+        context: &P::Context,
+        cause: Cause<'_, P::Key>,
+        now: u64,
+        hints: &H,
+        trace: &mut T,
+    ) -> Decision<P> {
+        self.pipeline.slow(packet, context, cause, now, hints, trace)
+    }
+
     /// Puts what a slow path asked for into the flow table.
     fn remember<H: Hints, T: Trace<P>>(
         &mut self,
         decision: &Decision<P>,
         context: &P::Context,
         old: Option<Handle>,
-        frame: &Arrival,
+        (frame, known): (&Arrival, &[(&P::Key, Place)]),
         hints: &H,
         trace: &mut T,
     ) -> Result<(), Uncached> {
@@ -444,7 +466,7 @@ where
             }
             None if leaves && !admitted => (Err(Uncached::Limit), FlowStep::Uncached),
             None if leaves => {
-                let done = flows.install(&decision.install, frame, hints, outside);
+                let done = flows.install_at(known, &decision.install, frame, hints, outside);
                 (done.map_err(Uncached::from), FlowStep::Installed)
             }
             None => return Ok(()),

@@ -72,6 +72,18 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         hints: &H,
         outside: &mut W,
     ) -> Result<Option<Handle>, TableFull> {
+        self.install_at(&[], install, frame, hints, outside)
+    }
+
+    /// [`install`](Self::install), where the table has said of some keys where they would be.
+    pub(crate) fn install_at<H: Hints, W: Outside<K, S>>(
+        &mut self,
+        known: &[(&K, Place)],
+        install: &Install<K, S>,
+        frame: &Arrival,
+        hints: &H,
+        outside: &mut W,
+    ) -> Result<Option<Handle>, TableFull> {
         let (first, second, apart) = match install {
             Install::None => return Ok(None),
             Install::One(flow) => (flow, None, true),
@@ -83,9 +95,16 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         let second = second.filter(|second| second.key != first.key);
         let created = self.counters.created;
         // What both need is on its way before the first is put.
-        let places = [Some(first), second]
-            .map(|flow| flow.map_or(Place::NONE, |flow| self.flows.prepare(&flow.key, hints)));
+        let place = |key: &K| {
+            let known = known.iter().find(|(known, _)| *known == key);
+            known.map_or_else(|| self.flows.prepare(key, hints), |(_, place)| *place)
+        };
+        let places =
+            [Some(first), second].map(|flow| flow.map_or(Place::NONE, |flow| place(&flow.key)));
         let [place, place_of_second] = &places;
+        if second.is_some() {
+            self.flows.prefetch_room(place_of_second, hints);
+        }
         let handle = self.put((first, place), frame, (apart, None), hints, outside)?;
         let fresh = self.counters.created != created;
         // A flow that was there is hit by this frame; else room for the second might be made of it.

@@ -73,8 +73,14 @@ const fn may_be_over(since: u64, limit: u32, now: u64) -> bool {
 #[derive(Debug)]
 pub struct FlowTable<'a, K, S> {
     pub(super) flows: Cuckoo<'a, K, Flow<S>>,
-    /// Where the sweep goes on.
+    /// Where the search for an entry that may go goes on.
     hand: usize,
+    /// Where the sweep goes on.
+    sweep_hand: usize,
+    /// The version of policy that the sweep goes by.
+    swept: Option<u32>,
+    /// Entries that it has not yet looked at under that version.
+    unswept: usize,
     pub(super) counters: FlowCounters,
     pub(super) wheel: Wheel,
     pub(super) settings: FlowSettings,
@@ -108,7 +114,16 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     ) -> Result<Self, TableError> {
         let flows = Cuckoo::new(buckets, slots, seed)?;
         let (counters, settings) = (FlowCounters::default(), FlowSettings::default());
-        Ok(Self { flows, hand: 0, counters, wheel: Wheel::EMPTY, settings })
+        Ok(Self {
+            flows,
+            hand: 0,
+            sweep_hand: 0,
+            swept: None,
+            unswept: 0,
+            counters,
+            wheel: Wheel::EMPTY,
+            settings,
+        })
     }
 
     /// What holds for all flows.
@@ -161,19 +176,27 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     }
 
     /// Starts to load what an installation changes: of a key that has missed, and of its other
-    /// half's.
+    /// half's, whose place it answers.
     #[inline]
     pub(crate) fn prefetch_installation<H: Hints>(
         &self,
         missed: &Place,
         other: Option<&K>,
         hints: &H,
-    ) {
-        self.flows.prefetch_alternate(missed, hints);
-        if let Some(other) = other {
-            self.flows.prepare(other, hints);
-            self.flows.prefetch_second_free(hints);
-        }
+    ) -> Place {
+        self.flows.prefetch_room(missed, hints);
+        let Some(other) = other else { return Place::NONE };
+        self.flows.prefetch_second_free(hints);
+        self.flows.prepare(other, hints)
+    }
+
+    /// Starts to load what a removal changes; more than a sixth of the flows live in the second of
+    /// their buckets.
+    #[inline]
+    pub(super) fn prepare_removal<H: Hints>(&self, key: &K, hints: &H) -> Place {
+        let place = self.flows.home(key, hints);
+        self.flows.prefetch_alternate(&place, hints);
+        place
     }
 
     /// [`Cuckoo::candidates`].
@@ -288,10 +311,10 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         outside: &mut W,
     ) {
         let peer = self.flows.get(handle).and_then(|(_, flow)| flow.peer());
-        // Both buckets are loaded before the first is needed.
+        // The buckets of both are loaded before the first is needed.
         let halves = [Some(handle), peer].map(|half| {
             let (key, _) = self.flows.get(half?)?;
-            Some((half?, self.flows.home(key, hints)))
+            Some((half?, self.prepare_removal(key, hints)))
         });
         for (half, place) in halves.into_iter().flatten() {
             self.remove_half((half, &place), (why, now), hints, outside);
@@ -323,16 +346,24 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     /// when their time has come, and brings hardware up to date on the others: flows whose policy is
     /// gone, and those of the hardware, do not wait for their time-outs. No entry is looked at
     /// twice: a budget of the capacity is a whole sweep.
+    ///
+    /// What `epoch` answers changes only with `version`: without hardware, the sweep rests once it
+    /// has looked at every entry under one version. `None`: no one knows, so it never rests.
     pub fn sweep<H: Hints, W: Outside<K, S>>(
         &mut self,
         now: u64,
         budget: usize,
-        epoch: impl Fn(&W, &K) -> Option<u32>,
+        (version, epoch): (Option<u32>, impl Fn(&W, &K) -> Option<u32>),
         hints: &H,
         outside: &mut W,
     ) {
-        for _ in 0..budget.min(self.capacity()) {
-            let index = self.advance();
+        if W::HARDWARE || version.is_none() || version != self.swept {
+            (self.swept, self.unswept) = (version, self.capacity());
+        }
+        let count = budget.min(self.unswept);
+        self.unswept -= count;
+        for _ in 0..count {
+            let index = next(&mut self.sweep_hand, self.flows.capacity());
             self.flows.prefetch(index + SWEEP_AHEAD, hints);
             let Some(handle) = self.flows.at(index) else { continue };
             if let Some(why) = self.why_over(handle, now, &epoch, outside) {
@@ -347,8 +378,13 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
     }
 
     pub(super) fn advance(&mut self) -> usize {
-        let index = self.hand;
-        self.hand = if index + 1 < self.capacity() { index + 1 } else { 0 };
-        index
+        next(&mut self.hand, self.flows.capacity())
     }
+}
+
+/// Where `hand` is; it goes on to the next of `count` positions.
+const fn next(hand: &mut usize, count: usize) -> usize {
+    let index = *hand;
+    *hand = if index + 1 < count { index + 1 } else { 0 };
+    index
 }

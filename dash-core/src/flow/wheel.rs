@@ -114,8 +114,8 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
     }
 
     /// Starts to load what the three flows behind this one in its slot need, a step of each: of the
-    /// third its own lines; of the second, which has them by now, its bucket and its other half; of
-    /// the next its other half's bucket.
+    /// third its own lines; of the second, which has them by now, its buckets and its other half; of
+    /// the next its other half's buckets.
     #[inline]
     fn prefetch_behind<H: Hints>(&self, handle: Handle, hints: &H) {
         let behind = |index| (self.flows.link(index) as usize).checked_sub(1);
@@ -123,11 +123,11 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         let Some(next) = behind(handle.index()) else { return };
         let peer = entry(next).and_then(|(_, flow)| self.flows.get(flow.peer()?));
         if let Some((key, _)) = peer {
-            self.flows.home(key, hints);
+            self.prepare_removal(key, hints);
         }
         let Some(second) = behind(next) else { return };
         if let Some((key, flow)) = entry(second) {
-            self.flows.home(key, hints);
+            self.prepare_removal(key, hints);
             if let Some(peer) = flow.peer() {
                 self.flows.prefetch(peer.index(), hints);
             }

@@ -100,6 +100,12 @@ pub trait Pipeline {
     /// to is gone. Used by the ageing sweep, which removes flows that are far behind.
     fn epoch(&self, key: &Self::Key) -> Option<u32>;
 
+    /// Changes after each change of what [`epoch`](Self::epoch) answers, for whichever key. `None`:
+    /// not known. The ageing sweep rests while it stays.
+    fn version(&self) -> Option<u32> {
+        None
+    }
+
     /// Counts what happened to a frame of `received` bytes. Called exactly once for each frame;
     /// `context` is missing when `key` knew none.
     fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);

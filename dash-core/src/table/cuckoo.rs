@@ -315,6 +315,19 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
         self.prefetch_bucket(self.alternate(home.tag, home.primary), hints);
     }
 
+    /// Starts to load what an insertion looks at if the primary bucket of `place`, which is there by
+    /// now, is full: the other bucket, and those that make room in the first.
+    pub fn prefetch_room<H: Hints>(&self, place: &Place, hints: &H) {
+        let primary = place.home.primary;
+        let Some(bucket) = self.bucket(primary).filter(|bucket| bucket.vacancy().is_none()) else {
+            return;
+        };
+        self.prefetch_alternate(place, hints);
+        for tenant in 0..placement::AHEAD {
+            self.prefetch_bucket(self.alternate(bucket.tag(tenant), primary), hints);
+        }
+    }
+
     /// Starts to load the entry at position `index`.
     #[inline]
     pub fn prefetch<H: Hints>(&self, index: usize, hints: &H) {

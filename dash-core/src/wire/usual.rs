@@ -78,10 +78,9 @@ impl Mac {
     )]
     pub(crate) fn write(&self, frame: &mut [u8]) -> Option<()> {
         match Self::mut_from_prefix(frame) {
-            Ok((place, _)) => {
-                for (to, from) in place.0.iter_mut().zip(&self.0) {
-                    *to = *from;
-                }
+            Ok((Self([first, second, third]), _)) => {
+                // A loop becomes a call that copies where code is built for size.
+                [*first, *second, *third] = self.0;
             }
             // At an odd address.
             Err(_) => *frame.first_chunk_mut()? = EthernetAddress::from(*self).0,

@@ -51,6 +51,8 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
     // The other halves' first frames, which look up their underlay route.
     let mut halves = OTHER_HALF..;
     world.measure(PAIRS, || halves.next().unwrap_or(OTHER_HALF));
+    // Policy is new, so the sweep looks at all flows once.
+    world.tick(0, entries);
     Ok(Box::new(Packet { world, bytes, random: Random::new(5), warm: false }))
 }
 

@@ -8,7 +8,7 @@
 use super::{
     DropReason, Event, Vnet,
     event::AclAnswer,
-    policy::{AclAction, AclBindings, Direction, Policy, RuleCounterId},
+    policy::{AclAction, Direction, Policy, RuleCounterId, Stages},
 };
 use crate::{
     pipeline::Trace,
@@ -17,14 +17,14 @@ use crate::{
 
 pub(super) fn check<'a>(
     policy: &Policy<'a>,
-    bindings: &AclBindings,
+    groups: &Stages,
     direction: Direction,
     headers: &Headers,
     mut count: impl FnMut(RuleCounterId),
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
     let mut verdict = Ok(());
-    for (group, stage) in bindings.stages(direction, headers.source.version()).iter().zip(1..) {
+    for (group, stage) in groups.iter().zip(1..) {
         let found = group.map(|group| policy.classify(group, headers));
         if let Some(Match::Rule { value, .. }) = found
             && let Some(counter) = RuleCounterId::from_value(value)

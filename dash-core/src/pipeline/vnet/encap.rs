@@ -11,9 +11,12 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 use super::{
     frame::Received,
     mapping::Destination,
-    policy::{Appliance, Eni},
+    policy::{Appliance, EniRecord},
 };
-use crate::rewrite::{Encapsulation, Endpoints, Flags, Rewrite, Tunnel};
+use crate::{
+    rewrite::{Encapsulation, Endpoints, Flags, Rewrite, Tunnel},
+    wire::Mac,
+};
 
 const TTL: u8 = 64;
 const IDENTIFICATION: u16 = 1;
@@ -46,7 +49,7 @@ impl Sender {
     }
 
     /// What all its tunnels share.
-    pub(super) fn tunnel(self) -> Tunnel {
+    pub(super) const fn tunnel(&self) -> Tunnel {
         Tunnel {
             source_mac: self.own_mac,
             destination_mac: self.neighbor_mac,
@@ -56,45 +59,55 @@ impl Sender {
         }
     }
 
-    /// `None` when no VIP is of the destination's IP version.
-    fn encap<H: Hints>(self, destination: IpAddress, vni: u32, hints: &H) -> Option<Rewrite> {
+    /// With `mac` as the customer's destination MAC, if there is one. `None` when no VIP is of the
+    /// destination's IP version.
+    fn encap<H: Hints>(
+        &self,
+        destination: IpAddress,
+        vni: u32,
+        mac: Option<EthernetAddress>,
+        hints: &H,
+    ) -> Option<Rewrite> {
         let endpoints = match destination {
             IpAddress::Ipv4(destination) => Endpoints::V4 { source: self.v4?, destination },
             IpAddress::Ipv6(destination) => Endpoints::V6 { source: self.v6?, destination },
         };
         let tunnel = Tunnel { endpoints, vni, ..self.tunnel() };
-        let flags = DECAP.flags | Flags::PUSH_OUTER | Flags::COPY_DSCP;
-        Some(Rewrite { flags, tunnel: Encapsulation::new(&tunnel, hints), ..DECAP })
+        let new_mac = if mac.is_some() { Flags::DESTINATION_MAC } else { Flags::empty() };
+        Some(Rewrite {
+            flags: DECAP.flags | Flags::PUSH_OUTER | Flags::COPY_DSCP | new_mac,
+            tunnel: Encapsulation::new(&tunnel, hints),
+            destination_mac: mac.map_or(DECAP.destination_mac, Mac::from),
+            ..DECAP
+        })
     }
 
     /// To the place of a mapping; the customer's destination MAC becomes the mapping's.
-    pub(super) fn to_mapping<H: Hints>(
-        self,
+    pub(super) fn for_mapping<H: Hints>(
+        &self,
         destination: &Destination,
         hints: &H,
     ) -> Option<Rewrite> {
-        let encap = self.encap(destination.underlay, destination.vni, hints)?;
-        Some(with_destination_mac(encap, destination.mac))
+        self.encap(destination.underlay, destination.vni, Some(destination.mac), hints)
     }
 
     /// To the VM; the customer frame stays as it is.
-    pub(super) fn to_vm<H: Hints>(self, eni: &Eni, vm_vni: u32, hints: &H) -> Option<Rewrite> {
-        self.encap(eni.underlay_ip, vm_vni, hints)
+    pub(super) fn for_vm<H: Hints>(
+        &self,
+        eni: &EniRecord,
+        vm_vni: u32,
+        hints: &H,
+    ) -> Option<Rewrite> {
+        self.encap(eni.underlay_ip(), vm_vni, None, hints)
     }
 
     /// Back to where a frame came from; the customer's destination MAC becomes its source.
-    pub(super) fn back<H: Hints>(self, received: &Received, hints: &H) -> Option<Rewrite> {
-        let encap = self.encap(received.source, received.vni, hints)?;
-        Some(with_destination_mac(encap, received.customer_mac))
+    pub(super) fn back<H: Hints>(&self, received: &Received, hints: &H) -> Option<Rewrite> {
+        self.encap(received.source, received.vni, Some(received.customer_mac), hints)
     }
 }
 
 /// The customer frame as it is.
 pub(super) const fn direct() -> Rewrite {
     DECAP
-}
-
-fn with_destination_mac(rewrite: Rewrite, mac: EthernetAddress) -> Rewrite {
-    let flags = rewrite.flags | Flags::DESTINATION_MAC;
-    Rewrite { flags, destination_mac: mac.into(), ..rewrite }
 }

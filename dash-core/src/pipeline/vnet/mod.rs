@@ -66,7 +66,7 @@ use self::{
     mapping::EniVni,
     memory::{Gate, Memory},
     outbound_routing::Target,
-    policy::{Direction, Eni, EniId, Policy, RuleCounterId, is_v6},
+    policy::{Direction, EniId, EniRecord, Policy, RuleCounterId, is_v6},
 };
 use crate::{
     flow::{Egress, Flow, FlowTable, Install, NewFlow, Timeouts, fragment::Piece},
@@ -80,7 +80,8 @@ use crate::{
 // Three cache lines; what is in them is said at the head of `flow::Flow`'s file.
 const _: () = assert!(size_of::<Slot<FlowKey, Flow<FlowState>>>() == 192);
 
-// All in all, of a table that is full: each entry is in use, and 94 % of the places in its buckets.
+// All in all, 200.5 bytes a flow where each entry is in use, which is 94.1 % of the places in the
+// buckets; 211 where 95 % of the entries are, 89.4 % of the places.
 const _: () = assert!(FlowTable::<FlowKey, FlowState>::bytes_for(1 << 20) <= 201 << 20);
 
 /// What holds for all ENIs.
@@ -285,14 +286,15 @@ impl<'a> Vnet<'a> {
     ) -> Result<Compiled, DropReason> {
         let Self { policy, counters, .. } = &mut *self;
         let policy = &*policy;
-        let eni = policy.eni(context.eni).ok_or(DropReason::EniMiss)?;
+        let eni = policy.eni_record(context.eni).ok_or(DropReason::EniMiss)?;
         // The number may have gone to another ENI since the frame's MAC address named it.
-        if key.is_some_and(|key| key.eni() != eni.mac) {
+        if key.is_some_and(|key| key.eni() != eni.mac()) {
             return Err(DropReason::EniMiss);
         }
         trusted_vni::check(policy, context.eni, received.vni, trace)?;
         let count = |rule| counters.matched(rule, length);
-        acl_stages::check(policy, &eni.acl, context.direction, &frame.headers, count, trace)?;
+        let groups = eni.acl_stages(context.direction, frame.headers.source.version());
+        acl_stages::check(policy, &groups, context.direction, &frame.headers, count, trace)?;
         let compiled = match context.direction {
             Direction::Outbound => self.outbound(&eni, frame, received, hints, trace),
             Direction::Inbound => self.inbound((context.eni, &eni), frame, received, hints, trace),
@@ -303,7 +305,7 @@ impl<'a> Vnet<'a> {
 
     fn outbound<H: Hints>(
         &self,
-        eni: &Eni,
+        eni: &EniRecord,
         frame: &Frame,
         received: &Received,
         hints: &H,
@@ -312,21 +314,21 @@ impl<'a> Vnet<'a> {
         let policy = &self.policy;
         let (sender, vm_vni) = self.sender(eni, received);
         let destination = frame.headers.destination;
-        let rewrite = match outbound_routing::find(policy, eni.route_group, destination, trace)? {
+        let rewrite = match outbound_routing::find(policy, eni.route_group(), destination, trace)? {
             Target::Direct => encap::direct(),
             Target::Mapped { vnet, address } => {
-                let own = EniVni { vnet: eni.vnet, vm_vni };
+                let own = EniVni { vnet: eni.vnet(), vm_vni };
                 let v6 = is_v6(received.vip);
                 let place = mapping::find(policy, (vnet, address), own, v6, trace)?;
-                sender.to_mapping(&place, hints).ok_or(DropReason::Underlay)?
+                sender.for_mapping(&place, hints).ok_or(DropReason::Underlay)?
             }
         };
-        Ok(Compiled { rewrite, reverse: sender.to_vm(eni, vm_vni, hints) })
+        Ok(Compiled { rewrite, reverse: sender.for_vm(eni, vm_vni, hints) })
     }
 
     fn inbound<H: Hints>(
         &self,
-        (id, eni): (EniId, &Eni),
+        (id, eni): (EniId, &EniRecord),
         frame: &Frame,
         received: &Received,
         hints: &H,
@@ -335,18 +337,18 @@ impl<'a> Vnet<'a> {
         let policy = &self.policy;
         let Received { source, vni, .. } = *received;
         let protocol = frame.headers.protocol;
-        let vnet = inbound_routing::find(policy, (id, eni.vnet), vni, source, protocol, trace)?;
+        let vnet = inbound_routing::find(policy, (id, eni.vnet()), vni, source, protocol, trace)?;
         if let Some(vnet) = vnet {
             pa_validation::check(policy, vnet, source, trace)?;
         }
         let (sender, vm_vni) = self.sender(eni, received);
-        let rewrite = sender.to_vm(eni, vm_vni, hints).ok_or(DropReason::Underlay)?;
+        let rewrite = sender.for_vm(eni, vm_vni, hints).ok_or(DropReason::Underlay)?;
         Ok(Compiled { rewrite, reverse: sender.back(received, hints) })
     }
 
-    fn sender(&self, eni: &Eni, received: &Received) -> (Sender, u32) {
-        let appliance = self.policy.appliance(eni.appliance);
-        let vm_vni = eni.vm_vni.or(appliance.map(|appliance| appliance.vm_vni)).unwrap_or(0);
+    fn sender(&self, eni: &EniRecord, received: &Received) -> (Sender, u32) {
+        let appliance = self.policy.appliance(eni.appliance());
+        let vm_vni = eni.vm_vni().or(appliance.map(|appliance| appliance.vm_vni)).unwrap_or(0);
         (Sender::new(appliance.as_ref(), received.vip), vm_vni)
     }
 
@@ -477,6 +479,10 @@ impl Pipeline for Vnet<'_> {
 
     fn epoch(&self, key: &FlowKey) -> Option<u32> {
         self.policy.eni_by_mac(key.eni()).map(|eni| self.policy.epoch(eni.id))
+    }
+
+    fn version(&self) -> Option<u32> {
+        Some(self.policy.version())
     }
 
     #[inline]

@@ -25,7 +25,7 @@ impl Vnet<'_> {
     #[must_use]
     pub fn owner(&self, key: &FlowKey) -> Option<FlowOwner> {
         let entry = self.policy.eni_by_mac(key.eni()).filter(|entry| entry.vnet == key.vnet())?;
-        let appliance = self.policy.appliance(self.policy.eni(entry.id)?.appliance)?;
+        let appliance = self.policy.appliance(self.policy.eni_record(entry.id)?.appliance())?;
         let sender = Sender::new(Some(&appliance), appliance.sip.into());
         Some(FlowOwner {
             context: Context { eni: entry.id, direction: key.direction(), fragment: false },

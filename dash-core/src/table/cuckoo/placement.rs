@@ -15,7 +15,7 @@ fn below(hash: u32, count: u32) -> u32 {
 type Nodes = Vec<u32, PATH_BUCKETS>;
 
 /// Buckets that a search starts to load before it visits them.
-const AHEAD: usize = 6;
+pub(super) const AHEAD: usize = 6;
 
 /// Of a node of the search that is no root: its parent, and the place there.
 const fn parent(node: usize) -> (usize, usize) {

@@ -107,20 +107,20 @@ impl<'a> Table<'a> {
     #[inline]
     fn settled<T>(&self, ask: impl Fn() -> (T, bool)) -> T {
         let mut changes = self.changes.load(Acquire);
-        let (mut answer, mut final_) = ask();
-        for _ in 1..ATTEMPTS {
-            if final_ {
-                break;
+        let mut attempts = ATTEMPTS;
+        loop {
+            let (answer, is_final) = ask();
+            attempts -= 1;
+            if is_final || attempts == 0 {
+                return answer;
             }
             // Whoever saw a second change sees at least the count after the first one.
             let now = self.changes.load(Acquire);
             if now == changes {
-                break;
+                return answer;
             }
             changes = now;
-            (answer, final_) = ask();
         }
-        answer
     }
 }
 

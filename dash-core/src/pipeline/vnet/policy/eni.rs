@@ -19,7 +19,7 @@ use crate::table::TableError;
 pub const ACL_STAGES: usize = 5;
 
 /// The groups of one direction and IP version, by stage; a stage without one is skipped.
-type Stages = [Option<AclGroupId>; ACL_STAGES];
+pub(in crate::pipeline::vnet) type Stages = [Option<AclGroupId>; ACL_STAGES];
 
 /// The ACL groups of an ENI, bound together with it. The IP version is that of the customer frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,17 +35,6 @@ pub struct AclBindings {
 }
 
 impl AclBindings {
-    /// The groups that a frame passes, stage 1 first.
-    #[must_use]
-    pub const fn stages(&self, direction: Direction, version: IpVersion) -> &Stages {
-        match (direction, version) {
-            (Direction::Inbound, IpVersion::Ipv4) => &self.inbound_v4,
-            (Direction::Inbound, IpVersion::Ipv6) => &self.inbound_v6,
-            (Direction::Outbound, IpVersion::Ipv4) => &self.outbound_v4,
-            (Direction::Outbound, IpVersion::Ipv6) => &self.outbound_v6,
-        }
-    }
-
     /// All groups that are bound, in no order.
     pub(super) fn groups(&self) -> impl Iterator<Item = AclGroupId> {
         self.all().into_iter().flatten().flatten().copied()
@@ -133,9 +122,10 @@ const ABSENT: u32 = u32::MAX;
 const ENABLED: u16 = 1;
 const UNDERLAY_V6: u16 = 2;
 
+/// An ENI as its table has it; each attribute is decoded when it is asked for.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub(super) struct EniRecord {
+pub(in crate::pipeline::vnet) struct EniRecord {
     mac: [u8; 6],
     flags: u16,
     underlay: [u8; 16],
@@ -144,6 +134,56 @@ pub(super) struct EniRecord {
     vm_vni: u32,
     route_group: u32,
     acl: [[u32; ACL_STAGES]; 4],
+}
+
+/// A number that may be absent.
+fn present(number: u32) -> Option<u32> {
+    (number != ABSENT).then_some(number)
+}
+
+fn decode_stages(groups: [u32; ACL_STAGES]) -> Stages {
+    groups.map(|group| present(group).map(AclGroupId))
+}
+
+impl EniRecord {
+    pub(in crate::pipeline::vnet) const fn mac(&self) -> EthernetAddress {
+        EthernetAddress(self.mac)
+    }
+
+    pub(in crate::pipeline::vnet) const fn underlay_ip(&self) -> IpAddress {
+        address(self.underlay, self.flags & UNDERLAY_V6 != 0)
+    }
+
+    pub(in crate::pipeline::vnet) const fn vnet(&self) -> VnetId {
+        VnetId(self.vnet as u16)
+    }
+
+    pub(in crate::pipeline::vnet) const fn appliance(&self) -> ApplianceId {
+        ApplianceId(self.appliance)
+    }
+
+    pub(in crate::pipeline::vnet) fn vm_vni(&self) -> Option<u32> {
+        present(self.vm_vni)
+    }
+
+    pub(in crate::pipeline::vnet) fn route_group(&self) -> Option<RouteGroupId> {
+        present(self.route_group).map(|group| RouteGroupId(group as u16))
+    }
+
+    /// The groups that a frame passes, stage 1 first.
+    pub(in crate::pipeline::vnet) fn acl_stages(
+        &self,
+        direction: Direction,
+        version: IpVersion,
+    ) -> Stages {
+        let [inbound_v4, inbound_v6, outbound_v4, outbound_v6] = &self.acl;
+        decode_stages(*match (direction, version) {
+            (Direction::Inbound, IpVersion::Ipv4) => inbound_v4,
+            (Direction::Inbound, IpVersion::Ipv6) => inbound_v6,
+            (Direction::Outbound, IpVersion::Ipv4) => outbound_v4,
+            (Direction::Outbound, IpVersion::Ipv6) => outbound_v6,
+        })
+    }
 }
 
 impl From<&Eni> for EniRecord {
@@ -165,17 +205,15 @@ impl From<&Eni> for EniRecord {
 
 impl From<EniRecord> for Eni {
     fn from(record: EniRecord) -> Self {
-        let present = |number: u32| (number != ABSENT).then_some(number);
-        let stages = record.acl.map(|groups| groups.map(|group| present(group).map(AclGroupId)));
-        let [inbound_v4, inbound_v6, outbound_v4, outbound_v6] = stages;
+        let [inbound_v4, inbound_v6, outbound_v4, outbound_v6] = record.acl.map(decode_stages);
         Self {
-            mac: EthernetAddress(record.mac),
+            mac: record.mac(),
             enabled: record.flags & ENABLED != 0,
-            underlay_ip: address(record.underlay, record.flags & UNDERLAY_V6 != 0),
-            vnet: VnetId(record.vnet as u16),
-            appliance: ApplianceId(record.appliance),
-            vm_vni: present(record.vm_vni),
-            route_group: present(record.route_group).map(|group| RouteGroupId(group as u16)),
+            underlay_ip: record.underlay_ip(),
+            vnet: record.vnet(),
+            appliance: record.appliance(),
+            vm_vni: record.vm_vni(),
+            route_group: record.route_group(),
             acl: AclBindings { inbound_v4, inbound_v6, outbound_v4, outbound_v6 },
         }
     }
@@ -191,7 +229,12 @@ impl Policy<'_> {
     /// An ENI.
     #[must_use]
     pub fn eni(&self, id: EniId) -> Option<Eni> {
-        self.enis.get(&id.0.into()).map(Eni::from)
+        self.eni_record(id).map(Eni::from)
+    }
+
+    /// An ENI, for whoever needs little of it.
+    pub(in crate::pipeline::vnet) fn eni_record(&self, id: EniId) -> Option<EniRecord> {
+        self.enis.get(&id.0.into())
     }
 }
 

@@ -45,6 +45,7 @@ pub use capacity::Capacity;
 pub use change::{Change, Rejected};
 pub use direction::{Direction, DirectionEntry, MacOverride};
 pub use eni::{ACL_STAGES, AclBindings, Eni, EniEntry};
+pub(super) use eni::{EniRecord, Stages};
 pub use error::PolicyError;
 pub use id::{AclGroupId, ApplianceId, EniId, RouteGroupId, RoutingTypeId, TagId, VnetId};
 pub use inbound::{InboundAction, InboundRule};
@@ -57,7 +58,7 @@ use self::{
     address::{AddressKey, VnetAddressKey},
     appliance::ApplianceRecord,
     direction::DirectionRecord,
-    eni::{EniEntryRecord, EniRecord, MacKey},
+    eni::{EniEntryRecord, MacKey},
     inbound::InboundKey,
     mapping::MappingRecord,
     route::OverlayRecord,

@@ -1,8 +1,7 @@
 //! The flow table alone: halves of pairs, hardware that has some of the flows, and whoever hears which
 //! flows ended, keep step under any sequence of changes.
-#![allow(missing_docs)]
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use dash_core::{
     flow::{
@@ -10,26 +9,18 @@ use dash_core::{
         Outside, Removal, Timeouts,
     },
     rewrite::Rewrite,
-    table::cuckoo::{Bucket, Handle, Key, Slot},
+    table::cuckoo::{Bucket, Handle, Slot},
 };
 use dash_hal::{EventsLost, FlowId, Hits, PortId, SoftwareHints};
 use proptest::prelude::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name([u64; 1]);
-
-impl Key for Name {
-    const EMPTY: Self = Self([0]);
-    fn hash<H: dash_hal::Hints>(&self, secret: &dash_hal::HashKey, hints: &H) -> u64 {
-        hints.keyed_hash(secret, &self.0)
-    }
-}
+use crate::name::Name;
 
 const NAMES: u8 = 10;
 const MILLISECOND: u64 = 1_000_000;
 
 fn name(number: u8) -> Name {
-    Name([u64::from(number) | 1 << 24])
+    Name([u64::from(number) | 1 << 24, 0])
 }
 
 fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
@@ -225,7 +216,7 @@ proptest! {
                     None
                 }
                 (5, _) => {
-                    table.sweep(now, usize::from(other), |_, _| Some(1), &SoftwareHints, &mut hardware);
+                    table.sweep(now, usize::from(other), (None, |_, _| Some(1)), &SoftwareHints, &mut hardware);
                     None
                 }
                 // A hit is evaluated again.
@@ -259,7 +250,7 @@ proptest! {
 fn a_flow_that_hardware_keeps_alive_is_modified_and_goes_on_counting() {
     let (mut table, mut hardware) = (table(4), Strict { takes: true, ..Strict::default() });
     install(&mut table, &Install::One(flow(1, 1, 0)), 0, &mut hardware);
-    table.sweep(0, 4, |_, _| Some(1), &SoftwareHints, &mut hardware);
+    table.sweep(0, 4, (None, |_, _| Some(1)), &SoftwareHints, &mut hardware);
     assert_eq!(hardware.flows.len(), 1);
     let now = 5 * MILLISECOND;
     hardware.forwarded = now;
@@ -269,4 +260,30 @@ fn a_flow_that_hardware_keeps_alive_is_modified_and_goes_on_counting() {
     assert_eq!((flow.created, flow.egress), (0, Egress::to(PortId(1)).unwrap()));
     // The frame that made it, one that was fetched, one when it was withdrawn.
     assert_eq!((flow.packets, flow.is_offloaded(), hardware.flows.len()), (3, false, 0));
+}
+
+/// Without hardware, nothing is to be found under a version of policy that every entry was seen under.
+#[test]
+fn a_sweep_rests_until_policy_changes() {
+    let mut table = table(8);
+    let frame = Arrival { epoch: 1, now: 0, bytes: 60, tcp: None };
+    for number in 1..=6 {
+        let asked = Install::One(flow(number, 0, 0));
+        table.install(&asked, &frame, &SoftwareHints, &mut ()).unwrap();
+    }
+    let mut sweep = |budget, version, policy| {
+        let seen = Cell::new(0);
+        let epoch = |(): &(), _: &Name| {
+            seen.set(seen.get() + 1);
+            policy
+        };
+        table.sweep(0, budget, (Some(version), epoch), &SoftwareHints, &mut ());
+        (seen.get(), table.len())
+    };
+    assert_eq!(sweep(8, 1, Some(1)), (6, 6));
+    assert_eq!(sweep(8, 1, Some(1)), (0, 6));
+    // A change amid a sweep: it goes on from there, and round.
+    assert_eq!(sweep(3, 2, Some(1)), (3, 6));
+    assert_eq!(sweep(5, 3, None), (3, 3));
+    assert_eq!(sweep(5, 3, None), (3, 0));
 }

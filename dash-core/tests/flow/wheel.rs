@@ -1,5 +1,4 @@
 //! The timing wheel of the flow table against a list of flows that is walked whole.
-#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 
@@ -9,23 +8,15 @@ use dash_core::{
         Timeouts, wheel,
     },
     rewrite::Rewrite,
-    table::cuckoo::{Bucket, Key, Slot},
+    table::cuckoo::{Bucket, Slot},
 };
 use dash_hal::{EventsLost, FlowId, Hits, SoftwareHints};
 use proptest::prelude::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name([u64; 1]);
-
-impl Key for Name {
-    const EMPTY: Self = Self([0]);
-    fn hash<H: dash_hal::Hints>(&self, secret: &dash_hal::HashKey, hints: &H) -> u64 {
-        hints.keyed_hash(secret, &self.0)
-    }
-}
+use crate::name::Name;
 
 fn name(number: u8) -> Name {
-    Name([number.into()])
+    Name([number.into(), 0])
 }
 
 const CAPACITY: usize = 48;

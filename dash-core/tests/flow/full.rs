@@ -1,5 +1,4 @@
 //! A full flow table: who makes room for whom.
-#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 
@@ -9,21 +8,13 @@ use dash_core::{
         full::CANDIDATES,
     },
     rewrite::Rewrite,
-    table::cuckoo::{Bucket, Key, Slot},
+    table::cuckoo::{Bucket, Slot},
     wire::tcp::TcpFlags,
 };
 use dash_hal::SoftwareHints;
 use proptest::prelude::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name([u64; 2]);
-
-impl Key for Name {
-    const EMPTY: Self = Self([0; 2]);
-    fn hash<H: dash_hal::Hints>(&self, secret: &dash_hal::HashKey, hints: &H) -> u64 {
-        hints.keyed_hash(secret, &self.0)
-    }
-}
+use crate::name::Name;
 
 type Table = FlowTable<'static, Name, ()>;
 
