@@ -225,7 +225,9 @@ fn port_security_of_neighbour_discovery() {
         (nd(136, Some(1), 1), true),
         (nd(136, Some(1), 2), false),
         (nd(136, None, 1), false),
-        (nd(133, None, 0), true),
+        // Only a solicitation of duplicate address detection has no source.
+        (nd(133, Some(1), 0), true),
+        (nd(133, None, 0), false),
         (nd(134, None, 0), false),
     ] {
         if fair {

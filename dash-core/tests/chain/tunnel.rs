@@ -189,10 +189,30 @@ fn what_is_behind_the_datagram_is_cut() {
 #[test]
 fn outer_headers_that_are_wrong() {
     let mut world = World::new(&case2());
-    let cases: [(Spoil<'_>, DropReason); 12] = [
+    let cases: [(Spoil<'_>, DropReason); 17] = [
         (&|f| f.truncate(13), DropReason::Truncated),
+        // A header that ends before its last byte: IPv4, its options, UDP.
+        (&|f| f.truncate(UDP - 1), DropReason::Truncated),
+        (
+            &|f| {
+                f[IP] = 0x4f;
+                f.truncate(IP + 59);
+            },
+            DropReason::Truncated,
+        ),
+        (
+            &|f| {
+                f.truncate(UDP + 7);
+                f[IP + 3] = 27;
+                ip_checksum(f, IP);
+            },
+            DropReason::Truncated,
+        ),
         (&|f| f[IP] = 0x65, DropReason::BadIp),
         (&|f| f[IP + 8] = 1, DropReason::BadIp),
+        // The checksum comes before what does not fit behind it: the UDP length, a TCP header.
+        (&|f| f[IP + 3] -= 1, DropReason::BadIp),
+        (&|f| f[IP + 9] = 6, DropReason::BadIp),
         (
             &|f| {
                 f[IP + 6] = 0x20;

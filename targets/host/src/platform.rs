@@ -68,6 +68,11 @@ impl HostPlatform {
         Self { limited: Some(port), ..Self::new(mtu) }
     }
 
+    /// Changes the MTU.
+    pub const fn set_mtu(&mut self, mtu: u16) {
+        self.mtu = mtu;
+    }
+
     /// Takes what was sent, oldest first.
     pub fn take_sent(&mut self) -> impl Iterator<Item = (PortId, HostBuffer)> {
         self.sent.drain(..)

@@ -135,6 +135,71 @@ fn another_configuration_in_the_course_of_a_run() {
     run("case1", &ONE, &["--control", control.to_str().unwrap()], &out);
     // The answer, of the same time, goes straight.
     assert_eq!(frames(&out.join("VM-App1.pcap")), [(2_000_000_000, vector("r"))]);
+    // The new configuration's MTU holds, unless the command line has one.
+    let text = std::fs::read_to_string(example("case2.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["chain"]["switches"][0]["mtu"] = json!(93);
+    let line = json!({ "at_ns": 2_000_000_000_u64, "config": other });
+    std::fs::write(&control, line.to_string()).unwrap();
+    let control = control.to_str().unwrap();
+    for (more, drops) in [(&[][..], json!({ "mtu": 1 })), (&["--mtu", "94"], json!({}))] {
+        let more = [&["--control", control][..], more].concat();
+        assert_eq!(run("case2", &ONE, &more, &out)["drops"], drops);
+    }
+}
+
+/// Groups and chains of two switches may have the same names; each has an MTU.
+#[test]
+fn names_of_a_switch() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(example("case2.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    let mut other = config["chain"]["switches"][0].clone();
+    other["name"] = json!("SW1");
+    other["tunnel_key"] = json!(2);
+    other["mtu"] = json!(93);
+    for port in other["ports"].as_array_mut().unwrap() {
+        port["name"] = json!(format!("B-{}", port["name"].as_str().unwrap()));
+    }
+    other["pairs"] = json!([{ "name": "PP2", "in": "B-VNF1-P2", "out": "B-VNF1-P3" }]);
+    other["groups"][0]["pairs"] = json!(["PP2"]);
+    other["classifiers"][0]["port"] = json!("B-VM-App2");
+    config["chain"]["switches"].as_array_mut().unwrap().push(other);
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let out = folder.path().join("out");
+    let names = [path.display().to_string(), out.display().to_string()];
+    // Towards the function, from it, and home: by the tunnel each time but the first.
+    let mut args = vec!["run", "--config", &names[0], "--out", &names[1], "--in"];
+    let inputs = ["", "B-"].map(|switch| {
+        [("VM-App1", "app1.pcap"), ("VNF1-P3", "app1.pcap"), ("VNF1-P2", "app2.pcap")]
+            .map(|(port, capture)| format!("{switch}{port}={}", example(capture)))
+    });
+    args.extend(inputs.as_flattened().iter().map(String::as_str));
+    let outcome = dash(args);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for port in ["VNF1-P2", "B-VNF1-P2", "VM-App2"] {
+        assert_eq!(bytes(&out.join(format!("{port}.pcap"))), [vector("p")]);
+    }
+    assert_eq!(bytes(&out.join("underlay.pcap")), ["g1", "g3", "g4"].map(vector));
+    let report = std::fs::read(out.join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["drops"], json!({ "mtu": 2 }));
+    // The frame that comes home by a tunnel leaves by one again: the VNI names the switch.
+    let mut home = vector("g3");
+    home.replace_range(96..98, "02");
+    let home: Vec<_> = (0..home.len()).step_by(2).map(|at| &home[at..at + 2]).collect();
+    let home: Vec<_> = home.iter().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let capture = folder.path().join("home.pcap");
+    let mut writer = CaptureWriter::create(&capture).unwrap();
+    writer.write(0, &home).unwrap();
+    writer.finish().unwrap();
+    let input = format!("H2={}", capture.display());
+    let outcome = dash(["run", "--config", &names[0], "--out", &names[1], "--in", &input]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let report = std::fs::read(out.join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["drops"], json!({ "mtu": 1 }));
 }
 
 #[test]
@@ -225,6 +290,16 @@ fn what_is_wrong_is_named() {
         },
         "SecondClassifier",
     );
+    for kind in ["group", "chain"] {
+        refuse(
+            &|chain| {
+                let objects = &mut chain["switches"][0][format!("{kind}s")];
+                let again = objects[0].clone();
+                objects.as_array_mut().unwrap().push(again);
+            },
+            &format!("{kind} \"P{}1\" is there twice", &kind[..1].to_uppercase()),
+        );
+    }
 }
 
 #[test]

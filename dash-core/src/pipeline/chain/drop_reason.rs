@@ -116,16 +116,16 @@ impl From<Refusal> for DropReason {
 impl From<ParseError> for DropReason {
     fn from(error: ParseError) -> Self {
         match error {
-            ParseError::EthernetTruncated | ParseError::VlanTruncated => Self::Truncated,
-            ParseError::Ipv4Truncated
-            | ParseError::Ipv4Version
-            | ParseError::Ipv4HeaderLength
+            ParseError::EthernetTruncated
+            | ParseError::VlanTruncated
+            | ParseError::Ipv4Truncated
             | ParseError::Ipv4OptionsTruncated
+            | ParseError::UdpTruncated => Self::Truncated,
+            ParseError::Ipv4Version
+            | ParseError::Ipv4HeaderLength
             | ParseError::Ipv4TotalLengthShort
             | ParseError::Ipv4TotalLength => Self::BadIp,
-            ParseError::UdpTruncated | ParseError::UdpLengthShort | ParseError::UdpLength => {
-                Self::BadUdp
-            }
+            ParseError::UdpLengthShort | ParseError::UdpLength => Self::BadUdp,
             _ => Self::BadGeneve,
         }
     }

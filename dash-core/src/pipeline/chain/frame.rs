@@ -14,6 +14,7 @@ use crate::{
         checksum::Checksum,
         ethernet::EthernetHeader,
         geneve::{GeneveHeader, GeneveOptions},
+        ipv4::Ipv4Header,
         parse,
         protocol::{ethertype, ip, port},
         udp::UdpHeader,
@@ -118,16 +119,16 @@ impl Arrival {
 /// Takes a frame from the underlay apart. Checks in wire order; what is behind the outer IP or UDP
 /// datagram is cut.
 pub(super) fn decapsulate(bytes: &[u8]) -> Result<(Arrival, Edges), DropReason> {
+    // Before the parser looks behind the header.
+    if ipv4_header(bytes).is_some_and(|header| !Checksum::new().bytes(header).is_valid()) {
+        return Err(DropReason::BadIp);
+    }
     let layout = parse(bytes, &Profile::PLAIN)?;
     let outer = layout.outer();
     if outer.tags != 0 {
         return Err(DropReason::VlanPresent);
     }
     let ip = outer.ipv4(bytes).ok_or(DropReason::BadGeneve)?;
-    let header = outer.datagram(bytes).and_then(|ip_bytes| ip_bytes.get(..ip.header_len().into()));
-    if !header.is_some_and(|header| Checksum::new().bytes(header).is_valid()) {
-        return Err(DropReason::BadIp);
-    }
     if outer.flags.contains(LayerFlags::FRAGMENT) {
         return Err(DropReason::BadGeneve);
     }
@@ -153,6 +154,14 @@ pub(super) fn decapsulate(bytes: &[u8]) -> Result<(Arrival, Edges), DropReason> 
     let edges = layout.edges(bytes).carrying(start, end).ok_or(DropReason::Truncated)?;
     let (inport, outport) = ((ports >> 16) as u16 & 0x7fff, ports as u16);
     Ok((Arrival { vni: geneve.vni(), inport, outport, start, end }, edges))
+}
+
+/// The IPv4 header of an untagged frame, options included, if all of it is there.
+fn ipv4_header(bytes: &[u8]) -> Option<&[u8]> {
+    let ethernet = EthernetHeader::at(bytes, 0_usize)?;
+    let ip = Ipv4Header::at(bytes, EthernetHeader::LEN)?;
+    let header = bytes.get(EthernetHeader::LEN..)?.get(..ip.header_len().into())?;
+    (ethernet.ethertype() == ethertype::IPV4).then_some(header)
 }
 
 /// The data of OVN's option. `None`: it is missing, twice there or not one word long, or another

@@ -12,10 +12,9 @@ use super::{
 };
 use crate::wire::{arp::ArpPacket, protocol::ip};
 
-/// Neighbour solicitation and advertisement, and router solicitation (RFC 4861).
+/// Neighbour solicitation and advertisement (RFC 4861).
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
-const ROUTER_SOLICITATION: u8 = 133;
 /// Offset of the target behind the ICMPv6 header.
 const TARGET: usize = 8;
 
@@ -67,7 +66,6 @@ fn is_fair_nd(
     let target = || target.is_some_and(|target| allows(IpAddress::Ipv6((*target).into())));
     match kind {
         SOLICITATION if source.is_unspecified() => target(),
-        ROUTER_SOLICITATION if source.is_unspecified() => true,
         ADVERTISEMENT => allows(source) && target(),
         _ => allows(source),
     }

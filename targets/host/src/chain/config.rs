@@ -8,6 +8,9 @@ use dash_core::{
         Switch,
     },
     table::acl::{AclWriter, Rule},
+    wire::{
+        Header, ethernet::EthernetHeader, geneve::GeneveHeader, ipv4::Ipv4Header, udp::UdpHeader,
+    },
 };
 use dash_hal::PortId;
 use serde::Deserialize;
@@ -251,7 +254,8 @@ pub struct Network {
     pub chains: Vec<(String, Vec<u16>)>,
     /// Without their rules, and the conditions that make one.
     classifiers: Vec<(Classifier<'static>, Option<Condition>)>,
-    mtu: u16,
+    /// Of the tunnels of each switch.
+    mtus: Vec<u16>,
 }
 
 /// The condition of a classifier: one rule.
@@ -390,6 +394,13 @@ fn prefix(text: &str) -> Result<IpCidr, String> {
     Ok(IpCidr::new(address, length))
 }
 
+/// The VNI of a frame in Geneve over IPv4.
+fn vni(frame: &[u8]) -> Option<u32> {
+    let ip = Ipv4Header::at(frame, EthernetHeader::LEN)?;
+    let udp = EthernetHeader::LEN + usize::from(ip.header_len());
+    GeneveHeader::at(frame, udp + UdpHeader::LEN).map(GeneveHeader::vni)
+}
+
 /// A name that is that of a capture, and of no other one.
 fn check_chain_name(name: &str) -> Result<(), String> {
     if name == BETWEEN_HOSTS {
@@ -426,7 +437,7 @@ impl Network {
             groups: Vec::new(),
             chains: Vec::new(),
             classifiers: Vec::new(),
-            mtu: u16::MAX,
+            mtus: Vec::new(),
         };
         for host in &document.hosts {
             let at = |message| format!("host \"{}\": {message}", host.name);
@@ -439,7 +450,7 @@ impl Network {
         }
         for (number, switch) in (0..).zip(&document.switches) {
             network.switches.push(Switch { tunnel_key: switch.tunnel_key });
-            network.mtu = network.mtu.min(switch.mtu.unwrap_or(MTU));
+            network.mtus.push(switch.mtu.unwrap_or(MTU));
             network
                 .switch(number, switch)
                 .map_err(|message| format!("switch \"{}\": {message}", switch.name))?;
@@ -476,7 +487,12 @@ impl Network {
             self.ends.push(Pair { input, output, up: *up });
             self.pairs.push(name.clone());
         }
+        // Groups and chains are named within their switch; pairs within all, for `pair_up`.
+        let (first_group, first_chain) = (self.groups.len(), self.chains.len());
         for GroupEntry { name, pairs, select, fallback, mode } in &switch.groups {
+            if self.groups[first_group..].iter().any(|(known, ..)| known == name) {
+                return Err(format!("group \"{name}\" is there twice"));
+            }
             let pairs = pairs.iter().map(|pair| find(self.pairs.iter(), pair, "pair"));
             let pairs = pairs
                 .collect::<Result<_, _>>()
@@ -496,8 +512,13 @@ impl Network {
             self.groups.push((name.clone(), pairs, select, fallback, mode));
         }
         for ChainEntry { name, groups } in &switch.chains {
-            let known = || self.groups.iter().map(|(name, ..)| name);
-            let groups = groups.iter().map(|group| find(known(), group, "group"));
+            if self.chains[first_chain..].iter().any(|(known, _)| known == name) {
+                return Err(format!("chain \"{name}\" is there twice"));
+            }
+            let known = || self.groups[first_group..].iter().map(|(name, ..)| name);
+            let groups = groups
+                .iter()
+                .map(|group| find(known(), group, "group").map(|place| first_group as u16 + place));
             let groups = groups
                 .collect::<Result<_, _>>()
                 .map_err(|message| format!("chain \"{name}\": {message}"))?;
@@ -505,7 +526,7 @@ impl Network {
         }
         for entry in &switch.classifiers {
             let port = own(&self.ports, &entry.port);
-            let classifier = port.and_then(|port| self.classifier(entry, port));
+            let classifier = port.and_then(|port| self.classifier(entry, port, first_chain));
             self.classifiers.push(
                 classifier
                     .map_err(|message| format!("classifier \"{}\": {message}", entry.name))?,
@@ -542,9 +563,11 @@ impl Network {
         &self,
         entry: &ClassifierEntry,
         port: u16,
+        first_chain: usize,
     ) -> Result<(Classifier<'static>, Option<Condition>), String> {
+        let known = self.chains[first_chain..].iter().map(|(name, _)| name);
         let classifier = Classifier {
-            chain: find(self.chains.iter().map(|(name, _)| name), &entry.chain, "chain")?,
+            chain: first_chain as u16 + find(known, &entry.chain, "chain")?,
             port,
             path: match entry.path {
                 PathName::EntryLport => policy::Path::Entry,
@@ -569,10 +592,16 @@ impl Network {
         2 * self.chains.iter().map(|(_, groups)| groups.len()).sum::<usize>()
     }
 
-    /// The MTU of tunnels: the least of all switches.
+    /// The MTU of tunnels for a frame that comes in at the logical port `port`, or by the underlay,
+    /// where its VNI names the switch. A frame of no switch leaves by no tunnel.
     #[must_use]
-    pub const fn mtu(&self) -> u16 {
-        self.mtu
+    pub fn mtu(&self, port: Option<PortId>, frame: &[u8]) -> u16 {
+        let switch = match port {
+            Some(port) => self.ports.get(usize::from(port.0)).map(|port| usize::from(port.switch)),
+            None => vni(frame)
+                .and_then(|vni| self.switches.iter().position(|switch| switch.tunnel_key == vni)),
+        };
+        switch.and_then(|switch| self.mtus.get(switch)).copied().unwrap_or(MTU)
     }
 
     /// The name of a port on a host: that of a localnet port has the host's behind it.

@@ -204,9 +204,8 @@ impl Script {
         storage: &'a mut [Storage],
         input: &InputArgs,
     ) -> Result<World<'a>, Error> {
-        let mtu = input.mtu.unwrap_or(self.network.mtu());
         let hosts = storage.get_mut(..self.network.hosts.len()).unwrap_or_default();
-        World::new(hosts, &self.capacity, &self.network, mtu, input)
+        World::new(hosts, &self.capacity, &self.network, input)
     }
 
     /// The next item, and its time.

@@ -96,6 +96,8 @@ pub struct Departure {
 /// All hosts.
 pub struct World<'a> {
     nodes: Vec<Node<'a>>,
+    /// Holds instead of that of the configuration.
+    mtu: Option<u16>,
 }
 
 impl<'a> World<'a> {
@@ -107,13 +109,12 @@ impl<'a> World<'a> {
         storage: &'a mut [Storage],
         capacity: &Capacity,
         network: &Network,
-        mtu: u16,
         input: &InputArgs,
     ) -> Result<Self, Error> {
         let too_large = |error| Error::Input(format!("the configuration is too large: {error:?}"));
         let mut nodes = Vec::new();
         for storage in storage {
-            let mut platform = HostPlatform::with_underlay(UNDERLAY, mtu);
+            let mut platform = HostPlatform::with_underlay(UNDERLAY, 0);
             // Policy changes between frames, when nothing reads it.
             let readers = Readers::new(&[]);
             let mut seed = || platform.entropy().seed();
@@ -130,7 +131,7 @@ impl<'a> World<'a> {
             let engine = Engine::new(chain, flows, readers, 0);
             nodes.push(Node { policy, engine, platform });
         }
-        let mut world = Self { nodes };
+        let mut world = Self { nodes, mtu: input.mtu };
         world.replace(network)?;
         Ok(world)
     }
@@ -177,6 +178,9 @@ impl<'a> World<'a> {
         let mut waiting = VecDeque::from([arrival]);
         while let Some(Arrival { host, port, frame, truncated }) = waiting.pop_front() {
             let Some(node) = self.nodes.get_mut(usize::from(host)) else { continue };
+            let logical = (port != UNDERLAY).then_some(port);
+            // Tunnels of each switch have their own.
+            node.platform.set_mtu(self.mtu.unwrap_or_else(|| network.mtu(logical, &frame)));
             let now = node.platform.clock().now();
             let mut flags = ReceiveFlags::empty();
             flags.set(ReceiveFlags::TRUNCATED, truncated);
