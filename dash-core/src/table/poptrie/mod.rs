@@ -135,7 +135,7 @@ impl<'a> Poptrie<'a> {
         (value != NONE).then_some(value)
     }
 
-    /// Not inlined, so that bursts of few addresses take as long as so many look-ups.
+    /// Not inlined: single look-ups and bursts of few addresses share it.
     #[inline(never)]
     fn value<B: Bits>(&self, table: u32, version: IpVersion, bits: B) -> u32 {
         let Some(table) = Table::new(self.tables, table) else { return NONE };
