@@ -68,9 +68,10 @@ impl<'a> Store<'a> {
 
     /// All free, over `words`.
     pub(super) fn new(words: &'a [AtomicU32], readers: Readers<'a>) -> Result<Self, TableError> {
+        // Where the region begins must not decide how much fits in: a line less one word is set aside.
+        let room = words.len().saturating_sub(LINE - 1) / LINE * LINE;
         let skip = words.as_ptr().align_offset(LINE * size_of::<AtomicU32>());
-        let words = words.get(skip..).unwrap_or_default();
-        let words = words.get(..words.len() / LINE * LINE).unwrap_or_default();
+        let words = words.get(skip..).and_then(|words| words.get(..room)).unwrap_or_default();
         if words.len() > u32::MAX as usize / 2 {
             return Err(TableError::CapacityTooLarge);
         }

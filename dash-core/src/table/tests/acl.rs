@@ -395,6 +395,19 @@ fn lists_tags_and_families() {
 }
 
 #[test]
+fn room_is_the_same_wherever_the_region_begins() {
+    let capacity = Capacity { groups: 1, words: 1_000, tags: 0, tag_prefixes: 0 };
+    let length = AclWriter::words_for(&capacity);
+    let words = storage(length + 16);
+    let rooms = (0..16).map(|at| {
+        let region = &words[at..][..length];
+        AclWriter::new(region, &capacity, Readers::new(&[])).unwrap().room()
+    });
+    let rooms: Vec<usize> = rooms.collect();
+    assert_eq!(rooms, vec![rooms[0]; 16]);
+}
+
+#[test]
 fn a_refused_group_stays_as_it_was() {
     let counters = [AtomicU32::new(0)];
     let readers = Readers::new(&counters);
