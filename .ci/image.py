@@ -13,8 +13,9 @@ TARGETS = {
     "riscv32": "riscv32imac-unknown-none-elf",
     "riscv64": "riscv64gc-unknown-none-elf",
 }
-# Images of a packet path: VNET-to-VNET, service chains.
-PATHS = ["packet-path", "chain-path"]
+# Images of a packet path: VNET-to-VNET, service chains, flow cache and state machines, the reactive
+# router.
+PATHS = ["packet-path", "chain-path", "cache-path", "router-path"]
 # What they are entered by.
 ROOTS = ["process_burst", "submit", "tick", "apply"]
 

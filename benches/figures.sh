@@ -35,7 +35,7 @@ if [ -r "$peers/baseline.c" ] && command -v cc >/dev/null; then
     # Before and after: the two show how steady the machine was.
     PEER_REPS=3 baseline
 fi
-for bench in whole_packet miss new_flows service_chains; do
+for bench in whole_packet miss new_flows service_chains reactive_router; do
     "${pinned[@]}" cargo bench --quiet -p dash-benches --bench "$bench" -- "${quick[@]}" >&2
 done
 if [ -x "$scratch/baseline" ]; then PEER_REPS=3 baseline; fi

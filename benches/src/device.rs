@@ -7,7 +7,7 @@ use dash_hal::{
     software::{FixedEntropy, ManualClock},
 };
 
-use crate::frame::{Buffer, CUSTOMER_BYTES, FlowFields, RECEIVED_BYTES, pristine};
+use crate::frame::{Buffer, FlowFields, RECEIVED_BYTES, pristine};
 
 /// Buffers of the port. Their frames' lines (1.5 MiB) do not stay in the caches next to a core.
 pub const RING: usize = 8192;
@@ -51,7 +51,7 @@ impl<H: Hints + Copy> Device<H> {
     }
 
     /// Lets these frames arrive, each at its port, as many as there are idle buffers.
-    pub fn arrive_at(&mut self, frames: impl Iterator<Item = ([u8; CUSTOMER_BYTES], PortId)>) {
+    pub fn arrive_at<const N: usize>(&mut self, frames: impl Iterator<Item = ([u8; N], PortId)>) {
         for (frame, port) in frames {
             let Some(mut buffer) = self.idle.pop() else { break };
             buffer.receive_at(&frame, port);

@@ -83,12 +83,12 @@ impl Buffer {
     }
 
     /// Writes a frame as it is received at `port`.
-    pub fn receive_at(&mut self, frame: &[u8; CUSTOMER_BYTES], port: PortId) {
+    pub fn receive_at<const N: usize>(&mut self, frame: &[u8; N], port: PortId) {
         let Memory { head, bytes } = &mut *self.0;
         head.metadata.port = port;
         head.start = HEADROOM;
-        head.end = HEADROOM + CUSTOMER_BYTES;
-        bytes[HEADROOM..HEADROOM + CUSTOMER_BYTES].copy_from_slice(frame);
+        head.end = HEADROOM + N;
+        bytes[HEADROOM..HEADROOM + N].copy_from_slice(frame);
     }
 
     /// Drops the frame.

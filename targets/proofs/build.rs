@@ -27,7 +27,7 @@ fn main() {
     println!("cargo::rustc-link-search={}", out.display());
     let roots = format!("{}/src/bin/packet-path/image.ld", env!("CARGO_MANIFEST_DIR"));
     println!("cargo::rerun-if-changed=src/bin/packet-path/image.ld");
-    for path in ["packet-path", "chain-path"] {
+    for path in ["packet-path", "chain-path", "cache-path", "router-path"] {
         println!("cargo::rustc-link-arg-bin={path}=-T{roots}");
     }
     for script in ["memory.x", script] {

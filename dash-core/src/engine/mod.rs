@@ -6,7 +6,7 @@
 //! | re-entries of one frame | [`REENTRIES`] | services need one; OVS allows 64 |
 //! | copies of one frame | [`COPIES`] | the ports of the largest logical switch |
 //! | frames that wait for a port | `QUEUE` | receive takes no more than it has places |
-//! | frames that wait for a controller | `PUNTS` | a full queue drops and counts |
+//! | frames that wait for a controller | `PUNTS` | a full queue drops and counts, see [`HELD`] and [`ANSWER_WITHIN`] |
 //!
 //! A burst is only a way to go faster: the keys of all its frames are made, then all their buckets
 //! are loaded, then looked at, then each frame goes on in its order. These steps only find a
@@ -18,24 +18,34 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
+mod answer;
 mod copies;
+mod punts;
 mod shard;
 mod surroundings;
 mod transmit;
 
+pub use self::{
+    answer::Answer,
+    punts::{ANSWER_WITHIN, HELD, Punt},
+};
 use dash_hal::{
     BURST, Burst, Clock, EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId, Ports,
 };
-use heapless::Deque;
 
 use self::{
+    punts::Punts,
     shard::{Lane, Shard},
     surroundings::Surroundings,
     transmit::TransmitQueue,
 };
 use crate::{
-    flow::{Arrival, Flow, FlowRemoved, FlowSettings, FlowTable, Install, Removal, TableFull},
+    flow::{
+        Arrival, Egress, Flow, FlowRemoved, FlowSettings, FlowTable, Install, NewFlow, Removal,
+        TableFull,
+    },
     pipeline::{Pipeline, Trace},
+    rewrite::Rewrite,
     table::{cuckoo::Handle, quiescence::Readers},
 };
 
@@ -44,19 +54,6 @@ pub const REENTRIES: usize = 4;
 
 /// Copies that are made of one frame: logical switches have at most 2^15 ports.
 pub const COPIES: usize = 1 << 15;
-
-/// A frame that waits for a controller.
-#[derive(Debug)]
-pub struct Punt<B> {
-    /// The frame, as the pipeline left it.
-    pub buffer: B,
-    /// The port that it came in at, or that its re-entry named.
-    pub ingress: PortId,
-    /// The stage that it entered at.
-    pub entry: u8,
-    /// Why, a number of the pipeline's.
-    pub reason: u8,
-}
 
 /// One core's packet path over pipeline `P` and buffers `B`, with the hardware table `O` beside its
 /// flows, and `E` that is told of those that are removed.
@@ -117,7 +114,7 @@ where
                 offload,
                 events,
                 queue: TransmitQueue::new(),
-                punts: Deque::new(),
+                punts: Punts::new(),
             },
             readers,
             core,
@@ -189,9 +186,92 @@ where
         &mut self.shard.events
     }
 
+    /// Adds a flow of a controller's that lives alone, or puts it in the place of that which has its
+    /// key: counters and idle time stay, the hard time-out begins anew. It is never evaluated again.
+    ///
+    /// # Errors
+    /// [`TableFull`]: nothing was added.
+    pub fn add<H: Hints>(
+        &mut self,
+        flow: &NewFlow<P::Key, P::State>,
+        now: u64,
+        hints: &H,
+    ) -> Result<Handle, TableFull> {
+        let Shard { pipeline, flows, offload, events, .. } = &mut self.shard;
+        let epoch = pipeline.epoch(&flow.key).unwrap_or(0);
+        flows.add(flow, (epoch, now), hints, &mut Surroundings { pipeline, offload, events })
+    }
+
     /// Takes the oldest frame that waits for a controller.
-    pub fn take_punt(&mut self) -> Option<Punt<B>> {
-        self.shard.punts.pop_front()
+    pub fn take_punt(&mut self) -> Option<Punt<B, P::Key>> {
+        self.shard.punts.pop()
+    }
+
+    /// The next request for a controller that nobody was told of, by its first frame.
+    pub fn next_request(&mut self) -> Option<&Punt<B, P::Key>> {
+        self.shard.punts.next_request()
+    }
+
+    /// A request that waits for its answer, by its first frame.
+    #[must_use]
+    pub fn request(&self, request: u64) -> Option<&Punt<B, P::Key>> {
+        self.shard.punts.request(request)
+    }
+
+    /// Lets at most `limit` frames wait for a controller, and no more than there are places.
+    pub const fn limit_punts(&mut self, limit: usize) {
+        self.shard.punts.limit = limit;
+    }
+
+    /// Frames that wait for a controller.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shard.punts.len()
+    }
+
+    /// Does with the frames of a request what a controller answers, in the order of their arrival;
+    /// answers how many there were.
+    pub fn answer<D, T: Trace<P>>(
+        &mut self,
+        request: u64,
+        answer: &Answer<P::Reason>,
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) -> usize
+    where
+        D: Platform<Buffer = B>,
+    {
+        self.shard.pipeline.burst();
+        let count = self.shard.answer(request, answer, now, platform, trace);
+        self.readers.quiescent(self.core);
+        count
+    }
+
+    /// Ends the frames of requests that no controller answered in time.
+    pub fn expire_punts<D, T: Trace<P>>(&mut self, now: u64, platform: &mut D, trace: &mut T)
+    where
+        D: Platform<Buffer = B>,
+    {
+        self.shard.expire_punts(now, platform, trace);
+    }
+
+    /// Sends a controller's frame as if it came from `ingress`, with this header change: neither
+    /// flows nor policy are asked.
+    pub fn emit<D, T: Trace<P>>(
+        &mut self,
+        buffer: B,
+        ingress: PortId,
+        out: (&Rewrite, Egress),
+        now: u64,
+        platform: &mut D,
+        trace: &mut T,
+    ) where
+        D: Platform<Buffer = B>,
+    {
+        self.shard.pipeline.burst();
+        self.shard.emit(buffer, ingress, out, now, platform, trace);
+        self.readers.quiescent(self.core);
     }
 
     /// Frames that wait for their port.

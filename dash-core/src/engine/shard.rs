@@ -1,9 +1,6 @@
 //! One frame's way: flow or slow path, header change, end.
 
-use dash_hal::{EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId};
-use heapless::Deque;
-
-use super::{Punt, REENTRIES, surroundings::Surroundings, transmit::TransmitQueue};
+use super::{REENTRIES, punts::Punts, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
     flow::{
         Arrival, Egress, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Install, Removal,
@@ -17,6 +14,7 @@ use crate::{
     table::cuckoo::{Handle, Place},
     wire::Edges,
 };
+use dash_hal::{EventSink, FlowOffload, Hints, PacketBuffer, Platform, PortId};
 
 /// What is known of one frame. Its places last, so that nothing that was just written is moved.
 pub(super) struct Lane<P: Pipeline> {
@@ -48,8 +46,28 @@ impl<P: Pipeline> Lane<P> {
         }
     }
 
+    /// A frame of so many bytes, of which no more is known.
+    pub(super) const fn arrived(&mut self, received: usize) {
+        self.received = received;
+    }
+
+    /// How its flow is found.
+    pub(super) const fn lookup(&self) -> Option<&Lookup<P>> {
+        self.name.lookup.as_ref()
+    }
+
+    /// Where its headers are.
+    pub(super) const fn edges(&self) -> &Edges {
+        &self.name.edges
+    }
+
+    /// Where it came in.
+    pub(super) const fn ingress(&self) -> PortId {
+        self.ingress
+    }
+
     /// What is known of the frame, for its counters.
-    const fn context(&self) -> Option<&P::Context> {
+    pub(super) const fn context(&self) -> Option<&P::Context> {
         match &self.name.lookup {
             Some(Lookup::Flow { context, .. } | Lookup::NoFlow { context }) => Some(context),
             Some(Lookup::Drop { context, .. }) => context.as_ref(),
@@ -65,7 +83,7 @@ pub(super) struct Shard<'a, P: Pipeline, B, O, E, const QUEUE: usize, const PUNT
     pub(super) offload: O,
     pub(super) events: E,
     pub(super) queue: TransmitQueue<B, QUEUE>,
-    pub(super) punts: Deque<Punt<B>, PUNTS>,
+    pub(super) punts: Punts<B, P::Key, PUNTS>,
 }
 
 impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, QUEUE, PUNTS>
@@ -238,8 +256,8 @@ where
         }
         trace.flow(FlowStep::Hit);
         let Lane { ingress, entry, received, .. } = *lane;
-        let packet = Packet { buffer: &mut buffer, ingress, entry };
-        let ended = match self.pipeline.step(&packet, &context, flow, now, trace) {
+        let mut packet = Packet { buffer: &mut buffer, ingress, entry };
+        let ended = match self.pipeline.step(&mut packet, &context, flow, now, trace) {
             Step::Slow => return Err((buffer, Some(handle))),
             Step::Enter { ingress, entry } => {
                 match change(&flow.rewrite, &lane.name.edges, &mut buffer, u16::MAX) {
@@ -289,7 +307,7 @@ where
 
     /// [`hit`](Self::hit), for frames that enter again.
     #[inline(never)]
-    fn hit_again<D, T: Trace<P>>(
+    pub(super) fn hit_again<D, T: Trace<P>>(
         &mut self,
         buffer: B,
         lane: &mut Lane<P>,
@@ -332,7 +350,7 @@ where
                     return self.send(buffer, (lane, lane.context()), place, platform, trace);
                 }
                 Some(Fate::Punt(reason)) => {
-                    return self.punt(buffer, lane, reason, platform, trace);
+                    return self.punt(buffer, lane, reason, now, platform, trace);
                 }
                 Some(Fate::Drop(reason)) => {
                     return self.drop(buffer, lane, reason, platform, trace);
@@ -453,8 +471,9 @@ where
         };
         let admitted = old.is_some() || wanted == 0 || pipeline.admits(context, wanted);
         let outside = &mut Surroundings { pipeline, offload, events };
-        // A frame that ends leaves nothing that a later one may hit.
-        let leaves = !matches!(decision.verdict, Verdict::Drop(_) | Verdict::Punt { .. });
+        // Nothing that a later frame may hit stays of one that ends, unless the pipeline asks.
+        let ends = matches!(decision.verdict, Verdict::Drop(_) | Verdict::Punt { .. });
+        let leaves = !ends || wanted > 0;
         let (done, step) = match old {
             Some(old) if leaves => {
                 let done = flows.replace(old, &decision.install, frame, hints, outside);
@@ -485,7 +504,7 @@ where
 
     /// The frame, now of `bytes` bytes, leaves by `port`.
     #[inline(always)]
-    fn send<D, T: Trace<P>>(
+    pub(super) fn send<D, T: Trace<P>>(
         &mut self,
         buffer: B,
         (lane, context): (&Lane<P>, Option<&P::Context>),
@@ -503,26 +522,33 @@ where
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn punt<D, T: Trace<P>>(
         &mut self,
         buffer: B,
         lane: &Lane<P>,
         reason: u8,
+        now: u64,
         platform: &mut D,
         trace: &mut T,
     ) where
         D: Platform<Buffer = B>,
     {
-        if self.punts.is_full() {
-            return self.drop(buffer, lane, Refusal::PuntFull.into(), platform, trace);
+        // A request that has waited too long is over for this frame too.
+        self.expire_punts(now, platform, trace);
+        let key = match &lane.name.lookup {
+            Some(Lookup::Flow { .. }) => Some(lane.name.key),
+            _ => None,
+        };
+        match self.punts.hold(buffer, (lane.ingress, lane.entry), reason, key, now) {
+            Ok(()) => self.count((lane, lane.context()), End::Punted { reason }, trace),
+            Err(buffer) => self.drop(buffer, lane, Refusal::PuntFull.into(), platform, trace),
         }
-        self.count((lane, lane.context()), End::Punted { reason }, trace);
-        let Lane { ingress, entry, .. } = *lane;
-        let _ = self.punts.push_back(Punt { buffer, ingress, entry, reason });
     }
 
     #[cold]
-    fn drop<D, T: Trace<P>>(
+    pub(super) fn drop<D, T: Trace<P>>(
         &mut self,
         buffer: B,
         lane: &Lane<P>,

@@ -53,7 +53,7 @@ where
     }
 
     fn removed(&mut self, flow: FlowRemoved<P::Key, P::State>) -> Result<(), EventsLost> {
-        self.events.emit(flow)
+        if self.pipeline.tells(&flow.state) { self.events.emit(flow) } else { Ok(()) }
     }
 }
 

@@ -35,6 +35,13 @@ use crate::{rewrite::Rewrite, table::cuckoo::Handle};
 pub trait State: Copy {
     /// A value to fill empty entries with.
     const EMPTY: Self;
+
+    /// What a flow of the state `old` keeps when this one takes its place.
+    #[must_use]
+    fn succeed(self, old: &Self) -> Self {
+        let _ = old;
+        self
+    }
 }
 
 impl State for () {
@@ -102,6 +109,9 @@ bitflags::bitflags! {
         const MODIFIED = 4;
         /// A temporary flow of [fragments](super::fragment). Only the flow table sets it.
         const FRAGMENTS = 8;
+        /// A controller added it: policy neither evaluates nor replaces it. Only the flow table sets
+        /// it.
+        const EXTERNAL = 16;
     }
 }
 
@@ -118,7 +128,8 @@ pub struct Flow<S> {
     pub packets: u64,
     /// Bytes of these frames as received, without FCS.
     pub bytes: u64,
-    /// When it was installed, ns.
+    /// When it was installed, ns; of a flow that lives alone and has a hard time-out when it was
+    /// modified last.
     pub created: u64,
     /// Its last hit or its installation, ns.
     pub used: u64,

@@ -124,6 +124,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
                 return Err(TableFull);
             };
             if apart {
+                self.live_alone(other);
                 self.reschedule(other);
             } else {
                 self.link(handle, other, frame.tcp);
@@ -131,11 +132,44 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         }
         self.reschedule(handle);
         if let Some(flow) = self.flows.get_mut(handle) {
+            // No controller added it: then the frame would not have missed.
             flow.flags |= FlowFlags::CREATOR;
             flow.packets += u64::from(frame.bytes > 0);
             flow.bytes += frame.bytes as u64;
         }
         Ok(Some(handle))
+    }
+
+    /// The flow is evaluated again when policy changes, unless a controller added it.
+    fn live_alone(&mut self, handle: Handle) {
+        if let Some(flow) = self.flows.get_mut(handle)
+            && !flow.flags.contains(FlowFlags::EXTERNAL)
+        {
+            flow.flags |= FlowFlags::CREATOR;
+        }
+    }
+
+    /// Adds a flow of a controller's that lives alone, or puts it in the place of that which has its
+    /// key; counters and idle time stay. `epoch` and `now`: the policy and the time.
+    ///
+    /// # Errors
+    /// [`TableFull`]: nothing was added.
+    pub fn add<H: Hints, W: Outside<K, S>>(
+        &mut self,
+        new: &NewFlow<K, S>,
+        (epoch, now): (u32, u64),
+        hints: &H,
+        outside: &mut W,
+    ) -> Result<Handle, TableFull> {
+        let place = self.flows.prepare(&new.key, hints);
+        let frame = Arrival { epoch, now, bytes: 0, tcp: None };
+        let handle = self.put((new, &place), &frame, (true, None), hints, outside)?;
+        if let Some(flow) = self.flows.get_mut(handle) {
+            flow.flags.remove(FlowFlags::CREATOR);
+            flow.flags.insert(FlowFlags::EXTERNAL);
+        }
+        self.reschedule(handle);
+        Ok(handle)
     }
 
     /// Puts the outcome of a new evaluation into the flow `handle`, whose frame asked for it, and
@@ -168,7 +202,13 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             return self.install(install, frame, hints, outside);
         }
         if let Install::One(new) | Install::Pair(new, _) = install {
+            let alone = matches!(install, Install::One(_));
+            let other = |flow: &Flow<S>| flow.rewrite != new.rewrite || flow.egress != new.egress;
+            let begins = alone && self.flows.get(handle).is_some_and(|(_, flow)| other(flow));
             self.modify(handle, new, frame, outside);
+            if begins {
+                self.begin_anew(handle, frame.now);
+            }
         }
         if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
             self.modify(peer, new, frame, outside);
@@ -219,14 +259,14 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
                 Err(InsertError::Exists(handle)) => match self.over(handle, now, outside) {
                     Some(why) => self.remove(handle, why, now, hints, outside),
                     None if apart => {
-                        self.modify(handle, new, frame, outside);
+                        self.modify_alone(handle, new, frame, outside);
                         return Ok(handle);
                     }
                     None => self.remove(handle, Removal::Superseded, now, hints, outside),
                 },
                 Err(InsertError::Full) => {
-                    if !self.reclaim(keep, now, hints, outside)
-                        && !self.evict(keep, now, hints, outside)
+                    if !self.reclaim(place, keep, now, hints, outside)
+                        && !self.evict(place, keep, now, hints, outside)
                     {
                         break;
                     }
@@ -235,6 +275,35 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         }
         self.counters.full += 1;
         Err(TableFull)
+    }
+
+    /// Modifies a flow that lives alone: its hard time-out begins anew. What a controller added
+    /// stays as it is, unless a controller asks.
+    #[cold]
+    #[inline(never)]
+    fn modify_alone<W: Outside<K, S>>(
+        &mut self,
+        handle: Handle,
+        new: &NewFlow<K, S>,
+        frame: &Arrival,
+        outside: &mut W,
+    ) {
+        let external = |flow: &Flow<S>| flow.flags.contains(FlowFlags::EXTERNAL);
+        let is_external = self.flows.get(handle).is_some_and(|(_, flow)| external(flow));
+        if is_external && frame.bytes > 0 {
+            return;
+        }
+        self.modify(handle, new, frame, outside);
+        self.begin_anew(handle, frame.now);
+    }
+
+    /// The hard time-out of a flow, if it has one, counts from now on.
+    fn begin_anew(&mut self, handle: Handle, now: u64) {
+        if let Some(flow) = self.flows.get_mut(handle)
+            && flow.timeouts.hard != 0
+        {
+            flow.created = now;
+        }
     }
 
     fn modify<W: Outside<K, S>>(
@@ -250,7 +319,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         outside.entered(&new.state);
         flow.rewrite = new.rewrite;
         flow.egress = new.egress;
-        flow.state = new.state;
+        flow.state = new.state.succeed(&flow.state);
         flow.timeouts = new.timeouts;
         flow.epoch = frame.epoch;
         self.counters.replaced += 1;

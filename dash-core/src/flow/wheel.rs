@@ -60,7 +60,7 @@ impl Wheel {
 impl<S> Flow<S> {
     /// The last time at which it lives if no further frame comes; `used` is the last hit of its
     /// conversation.
-    fn due(&self, used: u64, tcp: &TcpTimeouts) -> u64 {
+    pub(super) fn due(&self, used: u64, tcp: &TcpTimeouts) -> u64 {
         let after = |since: u64, limit: u32| match limit {
             0 => u64::MAX,
             _ => since.saturating_add(u64::from(limit) * NANOSECONDS),

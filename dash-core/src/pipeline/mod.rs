@@ -7,12 +7,20 @@
 //! | no flow | [`Pipeline::key`], [`Pipeline::slow`] | policy, each frame |
 
 pub mod chain;
+pub mod efsm;
+pub mod flow_cache;
+mod hash;
+mod image;
+mod learned;
+mod names;
+pub mod router;
 mod trace;
+mod traffic;
 pub mod vnet;
 
 use dash_hal::{Hints, Hits, PacketBuffer, PortId};
 
-pub use self::trace::Trace;
+pub use self::{trace::Trace, traffic::Traffic};
 
 use crate::{
     flow::{Egress, Flow, Install, State, TableFull, fragment::Piece},
@@ -73,12 +81,13 @@ pub trait Pipeline {
         trace: &mut T,
     ) -> Decision<Self>;
 
-    /// Looks at a hit before the rewrite; may change the flow. A change of its rewrite or egress is
-    /// marked by [`FlowFlags::MODIFIED`](crate::flow::FlowFlags::MODIFIED).
+    /// Looks at a hit before the rewrite; may change the flow, and a frame that it [passes
+    /// on](Step::Pass). A change of the flow's rewrite or egress is marked by
+    /// [`FlowFlags::MODIFIED`](crate::flow::FlowFlags::MODIFIED).
     #[inline]
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        packet: &Packet<'_, B>,
+        packet: &mut Packet<'_, B>,
         context: &Self::Context,
         flow: &mut Flow<Self::State>,
         now: u64,
@@ -106,7 +115,8 @@ pub trait Pipeline {
         None
     }
 
-    /// Counts what happened to a frame of `received` bytes. Called exactly once for each frame;
+    /// Counts what happened to a frame of `received` bytes. Called exactly once for each frame, and
+    /// for one that was punted once more when its controller has answered;
     /// `context` is missing when `key` knew none.
     fn count(&mut self, context: Option<&Self::Context>, received: usize, end: End<Self::Reason>);
 
@@ -146,6 +156,12 @@ pub trait Pipeline {
     /// A flow of this state gave its place back.
     fn flow_left(&mut self, state: &Self::State) {
         let _ = state;
+    }
+
+    /// Whether somebody wants to know when a flow of this state leaves the table.
+    fn tells(&self, state: &Self::State) -> bool {
+        let _ = state;
+        true
     }
 
     /// Whether a frame is a [fragment](crate::flow::fragment), of which
@@ -260,7 +276,8 @@ pub enum Verdict<R> {
         /// Where the frame leaves.
         egress: Egress,
     },
-    /// The pipeline turned the frame into its answer; send it.
+    /// Send the frame as it is: the pipeline turned it into its answer, or it passes unchanged. The
+    /// MTU of the port does not count.
     Reply {
         /// Where it leaves.
         egress: Egress,
@@ -289,8 +306,7 @@ pub enum Verdict<R> {
 pub struct Decision<P: Pipeline + ?Sized> {
     /// What becomes of the frame.
     pub verdict: Verdict<P::Reason>,
-    /// What is remembered; of a frame that is neither forwarded nor answered nor enters again,
-    /// nothing.
+    /// What is remembered, also of a frame that ends here.
     pub install: Install<P::Key, P::State>,
     /// Whether [`Pipeline::copy`] has copies of the frame to send: behind it when it is forwarded,
     /// else before anything else happens to it. Asked only where [`Pipeline::COPIES`] is set.
@@ -309,7 +325,7 @@ impl<P: Pipeline + ?Sized> Decision<P> {
 pub enum Step<R> {
     /// Apply the flow's rewrite.
     Apply,
-    /// Send the frame by this port as it is.
+    /// Send the frame by this port as it is. The MTU of the port does not count.
     Pass(PortId),
     /// Apply the flow's rewrite and let the frame enter again.
     Enter {
@@ -339,6 +355,8 @@ pub enum Refusal {
     LoopBudget,
     /// The punt queue was full.
     PuntFull,
+    /// No controller answered in time.
+    PuntTimeout,
     /// The flow table was full, and drops frames whose flows find no place.
     TableFull,
     /// Whoever it belongs to has as many flows as it may, and frames whose flows find no place are

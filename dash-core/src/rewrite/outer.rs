@@ -3,7 +3,8 @@
 //!
 //! 56 bytes. Ethernet | IPv4 or IPv6 | UDP | VXLAN are 50 bytes over IPv4, 70 over IPv6; with Geneve
 //! and one option of one word they are 58, over IPv4. Lengths, TOS and the checksum (RFC 1071) are
-//! what a frame adds. Geneve sets DF, as RFC 8926 advises; VXLAN leaves it clear.
+//! what a frame adds. Geneve sets DF, as RFC 8926 advises; VXLAN where it is [asked
+//! for](Encapsulation::unfragmented).
 
 use dash_hal::Hints;
 use smoltcp::wire::{EthernetAddress, Ipv4Address};
@@ -163,6 +164,30 @@ impl Encapsulation {
                 let (words, form) = (zerocopy::transmute!(parts), Form::VxlanOverIpv6);
                 Self { words, sum: Word::ZERO, tos, form }
             }
+        }
+    }
+
+    /// The same, that nobody on the way may fragment; over IPv6 nobody does.
+    #[must_use]
+    pub fn unfragmented<H: Hints>(self, hints: &H) -> Self {
+        if self.form != Form::VxlanOverIpv4 {
+            return self;
+        }
+        let mut headers = self.ipv4();
+        headers.ip.fragment = Word::new(DF);
+        let sum = Word::new(hints.checksum(headers.ip.as_bytes()));
+        Self { words: zerocopy::transmute!(Padded { headers, rest: Word::ZERO }), sum, ..self }
+    }
+
+    /// Sets the UDP source port, host order. No checksum covers it but that of UDP, which there is
+    /// none of.
+    pub fn set_source_port(&mut self, port: u16) {
+        if self.form == Form::VxlanOverIpv6 {
+            let parts = Ipv6 { source_port: port.to_be_bytes(), ..self.ipv6() };
+            self.words = zerocopy::transmute!(parts);
+        } else {
+            let headers = VxlanOverIpv4 { source_port: Word::new(port), ..self.ipv4() };
+            self.words = zerocopy::transmute!(Padded { headers, rest: Word::ZERO });
         }
     }
 

@@ -68,6 +68,9 @@ const VERSION_BITS: u32 = 6;
 const VERSION: u32 = (1 << VERSION_BITS) - 1;
 const LIVE: u32 = 1;
 
+/// Most entries that live in the two buckets of a key.
+pub const NEIGHBOURS: usize = 2 * PLACES;
+
 /// Keys of a burst that are loaded ahead of the one that is hashed. Loading all at once delays the
 /// first buckets.
 const KEYS_AHEAD: usize = 8;

@@ -323,6 +323,18 @@ impl Edges {
         Self { outermost, payload_end: outermost.end, length, ..Self::NONE }
     }
 
+    /// Of a frame of `length` bytes without encapsulation, whose one layer this is.
+    pub(crate) const fn of_layer(outermost: Edge, length: u16) -> Self {
+        Self { outermost, payload_end: outermost.end, length, ..Self::NONE }
+    }
+
+    /// Of a frame of `length` bytes whose Ethernet header and one tag are all that is known.
+    #[must_use]
+    pub fn of_tagged(length: u16) -> Self {
+        let network = (EthernetHeader::LEN + VlanTag::LEN) as u16;
+        Self::of_layer(Edge { network, tags: 1, end: length.max(network), ..Edge::NONE }, length)
+    }
+
     /// The same frame, known to carry another from `start` to `end`, of which no more is looked at
     /// than that it has an Ethernet header. `None` when these are not in order.
     #[must_use]

@@ -51,5 +51,6 @@ pub use layout::{
     Edge, Edges, Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind,
 };
 pub use parse::{MAX_FRAME, parse};
+pub(crate) use parse::{parse_ipv4, parse_ipv6};
 pub(crate) use usual::{Ipv4, VxlanOverIpv4, Word};
 pub use usual::{Mac, UsualFrame};

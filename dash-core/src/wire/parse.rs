@@ -94,18 +94,19 @@ fn parse_network(bytes: &[u8], network: usize, ethertype: u16) -> Result<Layer, 
 }
 
 /// What an IP header and its extension headers say.
-struct Ip {
-    kind: Network,
-    flags: LayerFlags,
-    protocol: u8,
+pub(crate) struct Ip {
+    pub(crate) kind: Network,
+    pub(crate) flags: LayerFlags,
+    pub(crate) protocol: u8,
     /// Offset of the upper-layer header.
-    payload: usize,
+    pub(crate) payload: usize,
     /// Offset one past the datagram, which is within the bytes.
-    end: usize,
+    pub(crate) end: usize,
 }
 
+/// The IPv4 header `network` bytes into `bytes`, and its options.
 #[inline(always)]
-fn parse_ipv4(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
+pub(crate) fn parse_ipv4(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
     let header = Ipv4Header::at(bytes, network).ok_or(ParseError::Ipv4Truncated)?;
     if header.version() != 4 {
         return Err(ParseError::Ipv4Version);
@@ -138,7 +139,8 @@ fn parse_ipv4(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
     Ok(Ip { kind: Network::Ipv4, flags, protocol: header.protocol(), payload, end })
 }
 
-fn parse_ipv6(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
+/// The IPv6 header `network` bytes into `bytes`, and its extension headers.
+pub(crate) fn parse_ipv6(bytes: &[u8], network: usize) -> Result<Ip, ParseError> {
     let header = Ipv6Header::at(bytes, network).ok_or(ParseError::Ipv6Truncated)?;
     if header.version() != 6 {
         return Err(ParseError::Ipv6Version);

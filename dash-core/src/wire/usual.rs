@@ -54,6 +54,13 @@ impl Word {
         usize::from(u16::from_be(self.0))
     }
 
+    /// Words as they lie in a frame, the first lowest.
+    #[inline]
+    pub(crate) fn joined<const N: usize>(words: [Self; N]) -> u64 {
+        let number = |word: &Self| u64::from(u16::from_le_bytes(word.bytes()));
+        words.iter().rev().fold(0, |joined, word| joined << 16 | number(word))
+    }
+
     /// As it lies in memory.
     #[inline]
     pub(crate) const fn bytes(self) -> [u8; 2] {
@@ -165,6 +172,15 @@ const I_FLAG: u8 = 0x08;
 const FRAGMENT: u16 = 0x3fff;
 
 impl Ipv4 {
+    /// Whether its checksum is right.
+    #[inline]
+    pub(crate) fn is_sound(&self) -> bool {
+        let words: [Word; 10] = zerocopy::transmute!(*self);
+        let sum: u32 = words.iter().map(|word| u32::from(word.0)).sum();
+        // Ones' complement sums are the same in either byte order.
+        (sum & 0xffff) + (sum >> 16) == 0xffff
+    }
+
     /// Whether it is version 4, without options, and no fragment.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {

@@ -48,8 +48,18 @@ impl VxlanHeader {
         read_u24(self.vni)
     }
 
+    /// The 8 bits behind the VNI, which are reserved.
+    #[must_use]
+    pub fn reserved(&self) -> u8 {
+        self.reserved_tail
+    }
+
     /// Sets the VNI; its low 24 bits count.
     pub fn set_vni(&mut self, value: u32) {
         self.vni = write_u24(value);
+    }
+    /// Sets the 8 bits behind the VNI.
+    pub fn set_reserved(&mut self, value: u8) {
+        self.reserved_tail = value;
     }
 }

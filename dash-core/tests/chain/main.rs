@@ -5,6 +5,7 @@ mod cases;
 mod configuration;
 mod frames;
 mod model;
+#[path = "../platform/mod.rs"]
 mod platform;
 mod properties;
 mod random;

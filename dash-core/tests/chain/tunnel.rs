@@ -289,7 +289,9 @@ fn what_the_nic_says_counts() {
         // With a flow already there, and none.
         for flags in [Flags::empty(), flags] {
             let before = DropReason::ALL.map(|reason| node.counters().drops(reason));
-            let out = node.receive(Buffer::new(&frame, port).with(flags), 0);
+            let mut buffer = Buffer::new(&frame, port);
+            buffer.metadata.flags = flags;
+            let out = node.receive(buffer, 0);
             let mut after = before;
             if let Some(reason) = reason.filter(|_| !flags.is_empty()) {
                 assert_eq!(out, []);

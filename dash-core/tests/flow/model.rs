@@ -109,6 +109,9 @@ impl List {
     fn put(&mut self, name: u8, apart: bool, new: Known) -> Option<bool> {
         if apart && let Some(flow) = self.flows.get_mut(&name) {
             (flow.timeouts, flow.port) = (new.timeouts, new.port);
+            if new.timeouts.hard != 0 {
+                flow.created = new.created;
+            }
             return Some(false);
         }
         self.remove(name);

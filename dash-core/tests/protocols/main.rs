@@ -109,7 +109,7 @@ mod chain;
 mod exact;
 mod poptrie;
 
-#[path = "../../src/pipeline/chain/policy/publication.rs"]
+#[path = "../../src/pipeline/image/publication.rs"]
 mod publication;
 
 use loom::{model::Builder, sync::atomic::AtomicU32};

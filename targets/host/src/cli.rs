@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show what each stage decides for one frame.
     Explain(ExplainArgs),
+    /// Process frames of Linux interfaces until SIGINT; then print a report.
+    Up(UpArgs),
 }
 
 /// What is processed, and how.
@@ -46,9 +48,10 @@ pub struct InputArgs {
         value_parser = port_and_capture)]
     pub inputs: Vec<(String, PathBuf)>,
     /// Most flows, two for each conversation; 0: remember none.
-    #[arg(long, default_value_t = 65_536, value_name = "N",
+    /// Without it 65536, or what the configuration says.
+    #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=MAX_CAPACITY as i64))]
-    pub flows: u32,
+    pub flows: Option<u32>,
     /// What becomes of a frame whose flow finds no place. `forward`: it is forwarded, and its flow
     /// not remembered; `drop`: it is dropped; `evict`: its flow takes the place of another one, but
     /// of no open TCP conversation.
@@ -58,8 +61,9 @@ pub struct InputArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub flows_per_eni: u32,
     /// Seconds without a frame after which a flow ends; 0: never.
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = milliseconds)]
-    pub idle_timeout: u32,
+    /// Without it 30, or what the configuration says.
+    #[arg(long, value_name = "SECONDS", value_parser = milliseconds)]
+    pub idle_timeout: Option<u32>,
     /// Seconds for which later fragments of a datagram pass after the first; 0: fragments are
     /// dropped.
     #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = milliseconds)]
@@ -75,17 +79,21 @@ pub struct InputArgs {
     /// more after the first one.
     #[arg(long, num_args = 1.., value_name = "TIME=FILE", value_parser = time_and_file)]
     pub at: Vec<(u64, PathBuf)>,
-    /// Join two ports outside the switch, of service chains: a frame out of one comes in at the
+    /// Join two ports outside the switch, not of DASH: a frame out of one comes in at the
     /// other 1 µs later. A=A returns frames.
     #[arg(long, num_args = 1.., value_name = "A=B", value_parser = wire)]
     pub wire: Vec<(String, String)>,
-    /// Control objects of service chains, one in a line of JSON, each with its `at_ns`.
+    /// Control objects, not of DASH, one in a line of JSON, each with its `at_ns`.
     #[arg(long, value_name = "FILE")]
     pub control: Option<PathBuf>,
 }
 
 /// Bytes after the Ethernet header that a port sends, where nothing else is said.
 const MTU: u16 = 9100;
+/// Most flows, where nothing else is said.
+const FLOWS: u32 = 65_536;
+/// Milliseconds without a frame after which a flow ends, where nothing else is said.
+const IDLE_TIMEOUT: u32 = 30_000;
 
 impl InputArgs {
     /// Opens the captures and reads their first records.
@@ -103,12 +111,24 @@ impl InputArgs {
         self.mtu.unwrap_or(MTU)
     }
 
+    /// Most flows.
+    #[must_use]
+    pub fn flows(&self) -> u32 {
+        self.flows.unwrap_or(FLOWS)
+    }
+
+    /// Milliseconds without a frame after which a flow ends.
+    #[must_use]
+    pub fn idle_timeout(&self) -> u32 {
+        self.idle_timeout.unwrap_or(IDLE_TIMEOUT)
+    }
+
     /// What holds for all ENIs.
     #[must_use]
-    pub const fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings {
             tcp_strict: self.tcp_strict,
-            idle_timeout: self.idle_timeout,
+            idle_timeout: self.idle_timeout(),
             fragment_timeout: self.fragment_timeout,
             flows_per_eni: self.flows_per_eni,
         }
@@ -140,6 +160,33 @@ pub struct ExplainArgs {
     pub frame: u64,
 }
 
+/// Arguments of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// The configuration: a flow cache, a state machine, or a router. Of a router the ports of one
+    /// host are taken; the host's name is that of its underlay.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Ports of the configuration, each with the interface that it is.
+    #[arg(long, required = true, num_args = 1.., value_name = "PORT=INTERFACE",
+        value_parser = port_and_interface)]
+    pub port: Vec<(String, String)>,
+    /// Where control objects are taken, a line of JSON each, and events are told.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Most flows; without it what the configuration says.
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(0..=MAX_CAPACITY as i64))]
+    pub flows: Option<u32>,
+    /// Seconds without a frame after which a flow ends; without it what the configuration says.
+    #[arg(long, value_name = "SECONDS", value_parser = milliseconds)]
+    pub idle_timeout: Option<u32>,
+    /// Most bytes after the Ethernet header that a port sends; without it what the configuration
+    /// says.
+    #[arg(long, value_name = "BYTES", value_parser = mtu())]
+    pub mtu: Option<u16>,
+}
+
 /// By name.
 fn when_full() -> impl TypedValueParser<Value = WhenFull> {
     PossibleValuesParser::new(["forward", "drop", "evict"]).map(|name| match name.as_str() {
@@ -159,6 +206,12 @@ fn port_and_capture(text: &str) -> Result<(String, PathBuf), String> {
     let (port, capture) = text.split_once('=').ok_or("expected PORT=CAPTURE")?;
     check_name(port)?;
     Ok((port.to_owned(), named_file(capture)?))
+}
+
+fn port_and_interface(text: &str) -> Result<(String, String), String> {
+    let (port, interface) = text.split_once('=').ok_or("expected PORT=INTERFACE")?;
+    check_name(port)?;
+    Ok((port.to_owned(), named_file(interface).map(|_| interface.to_owned())?))
 }
 
 fn wire(text: &str) -> Result<(String, String), String> {

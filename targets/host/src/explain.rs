@@ -10,9 +10,11 @@ use crate::{
     chain,
     cli::ExplainArgs,
     config::numbers::Names,
+    device, efsm,
     error::Error,
-    headers,
+    flow_cache, headers,
     plan::Plan,
+    router,
     run::warn,
     session::{Session, Storage},
     trace::{
@@ -34,10 +36,19 @@ pub fn explain(
     if let Some(document) = chain::config::read(&args.input)? {
         return chain::explain::explain(args, &document, out);
     }
+    if let Some(document) = router::config::read(&args.input)? {
+        return router::explain::explain(args, &document, out);
+    }
+    if let Some(plan) = device::config::read::<flow_cache::Configuration>(&args.input)? {
+        return device::explain::explain(args, plan, out);
+    }
+    if let Some(plan) = device::config::read::<efsm::Configuration>(&args.input)? {
+        return device::explain::explain(args, plan, out);
+    }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = args.input.captures()?;
     warn(&plan, warnings);
-    let mut storage = Storage::new(&plan, args.input.flows)?;
+    let mut storage = Storage::new(&plan, args.input.flows())?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
     let mut session = Session::new(&mut storage, first, later, &args.input)?;
     let mut number = 0;

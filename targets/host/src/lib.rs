@@ -4,26 +4,34 @@
 //! [`config`] are read into a [`plan`] before the first frame; [`capture`] gives the frames, at
 //! their times, and [`schedule`] the changes in between; a [`session`] takes each through the
 //! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame. A configuration
-//! whose top-level object is `chain` is that of [service chains](chain).
+//! whose top-level object is `chain` is that of [service chains](chain), `flow_cache` that of the
+//! [flow cache](flow_cache), `router` that of the [reactive router](router), `efsm` that of a [state machine](efsm); these two run on one
+//! [device].
 
 pub mod buffer;
 pub mod capture;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod device;
+pub mod efsm;
 pub mod error;
 pub mod explain;
+pub mod flow_cache;
 pub mod headers;
 pub mod outputs;
 pub mod plan;
 pub mod platform;
 pub mod port;
 pub mod report;
+pub mod router;
 pub mod run;
 pub mod schedule;
+pub mod script;
 pub mod session;
 pub mod summary;
 pub mod trace;
+pub mod up;
 
 use std::{
     io::{BufWriter, Write},
@@ -43,6 +51,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Run(args) => run::run(args, &mut out, &mut std::io::stderr()),
         Command::Explain(args) => explain::explain(args, &mut out, &mut std::io::stderr()),
+        Command::Up(args) => up::up(args, &mut out),
     };
     let done = done.and_then(|()| {
         out.flush().map_err(|error| error::Error::io(Path::new("standard output"), error))

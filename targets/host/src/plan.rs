@@ -43,7 +43,7 @@ impl Plan {
     /// Everything that is wrong.
     pub fn read(input: &InputArgs) -> Result<Self, Error> {
         if !input.wire.is_empty() || input.control.is_some() {
-            return Err(Error::Input("--wire and --control are for service chains".to_owned()));
+            return Err(Error::Input("--wire and --control are not for DASH".to_owned()));
         }
         let mut reader = Reader::default();
         let mut names = Names::default();

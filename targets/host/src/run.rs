@@ -11,10 +11,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     chain,
     cli::RunArgs,
+    device, efsm,
     error::Error,
+    flow_cache,
     outputs::{Outputs, spare_inputs},
     plan::Plan,
     report::Report,
+    router,
     session::{Session, Storage},
     summary,
     trace::{FrameTrace, table},
@@ -33,11 +36,20 @@ pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> R
     if let Some(document) = chain::config::read(&args.input)? {
         return chain::run::run(args, &document, out);
     }
+    if let Some(document) = router::config::read(&args.input)? {
+        return router::run::run(args, &document, out);
+    }
+    if let Some(plan) = device::config::read::<flow_cache::Configuration>(&args.input)? {
+        return device::run::run(args, plan, out);
+    }
+    if let Some(plan) = device::config::read::<efsm::Configuration>(&args.input)? {
+        return device::run::run(args, plan, out);
+    }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = args.input.captures()?;
     warn(&plan, warnings);
     spare_inputs(&args.out, &args.input, &plan.names.ports)?;
-    let mut storage = Storage::new(&plan, args.input.flows)?;
+    let mut storage = Storage::new(&plan, args.input.flows())?;
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
     let mut session = Session::new(&mut storage, first, later, &args.input)?;
     let mut outputs = Outputs::create(&args.out, &plan.inputs, &plan.names.ports)?;

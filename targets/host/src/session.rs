@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
             .map_err(|error| Error::Input(format!("the configuration is too large: {error:?}")))?;
         let seed = platform.entropy().seed();
         let mut flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
-            .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows)))?;
+            .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows())))?;
         flows.set(FlowSettings { when_full: input.when_full, ..*flows.settings() });
         let pipeline = Vnet::new(writer.policy(), &mut storage.enis, input.settings());
         let engine = Engine::new(pipeline, flows, readers, 0);

@@ -307,7 +307,7 @@ choices! {
         7 => Refused(refusal),
     }
     ClockMode { 0 => Capture, 1 => Live, }
-    WhenFull { 0 => Forward, 1 => Drop, 2 => Evict, }
+    WhenFull { 0 => Forward, 1 => Drop, 2 => Evict, 3 => EvictOldest, 4 => EvictLeastUsed, 5 => EvictShortest, }
     Refusal {
         0 => Damaged(error),
         1 => Order,

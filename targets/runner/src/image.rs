@@ -112,10 +112,10 @@ mod tests {
         let input = InputArgs {
             config: vec!["a.json".into(), "/b.json".into()],
             inputs: vec![("0".to_owned(), "x".into()), ("up".to_owned(), "y".into())],
-            flows: 0,
+            flows: Some(0),
             when_full: WhenFull::Forward,
             flows_per_eni: 0,
-            idle_timeout: 0,
+            idle_timeout: Some(0),
             fragment_timeout: 0,
             tcp_strict: false,
             mtu: Some(0),

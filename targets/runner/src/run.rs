@@ -151,10 +151,11 @@ impl Done {
 /// The settings of a run, which the image must be made for.
 fn start(args: &Args, hello: &Hello) -> Result<Start, Error> {
     let input = &args.input;
-    if input.flows > hello.flows {
+    if input.flows() > hello.flows {
         return Err(Error::input(format!(
             "--flows {}: the image is built for {}; the environment DASH_FLOWS says how many",
-            input.flows, hello.flows
+            input.flows(),
+            hello.flows
         )));
     }
     if u32::from(input.mtu()) + ETHERNET > hello.frame {
@@ -169,7 +170,7 @@ fn start(args: &Args, hello: &Hello) -> Result<Start, Error> {
         settings: input.settings(),
         when_full: input.when_full,
         mtu: input.mtu(),
-        flows: input.flows,
+        flows: input.flows(),
         seed: None,
     })
 }

@@ -1,25 +1,7 @@
 //! Counters of one core: plain u64, written by this core alone.
 
 use super::{DropReason, Note, Rule};
-
-/// Frames and their bytes as received, without FCS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Frames.
-    pub packets: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-impl Traffic {
-    /// Nothing counted, for static storage.
-    pub const ZERO: Self = Self { packets: 0, bytes: 0 };
-
-    const fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-}
+use crate::pipeline::Traffic;
 
 /// Counters of stages; a hit moves them as the slow path would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,34 +1,9 @@
 //! Why a frame is dropped: one counter each. And what is noted of frames that are not.
 
-use core::fmt;
-
-use crate::{pipeline::Refusal, wire::ParseError};
-
-macro_rules! names {
-    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-        pub enum $type {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl $type {
-            /// Each once, at its place in an array of [`COUNT`](Self::COUNT) counters.
-            pub const ALL: [Self; Self::COUNT] = [$(Self::$variant,)+];
-            /// How many there are.
-            pub const COUNT: usize = [$($name,)+].len();
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(match self {
-                    $(Self::$variant => $name,)+
-                })
-            }
-        }
-    };
-}
+use crate::{
+    pipeline::{Refusal, names::names},
+    wire::ParseError,
+};
 
 names! {
     /// Why a frame is dropped; its text is the name of its counter.
@@ -106,7 +81,7 @@ impl From<Refusal> for DropReason {
             Refusal::Ttl => Self::BadIp,
             Refusal::TxFull => Self::TxFull,
             Refusal::LoopBudget => Self::LoopBudget,
-            Refusal::PuntFull => Self::PuntFull,
+            Refusal::PuntFull | Refusal::PuntTimeout => Self::PuntFull,
             Refusal::TableFull | Refusal::FlowLimit => Self::FlowFull,
         }
     }

@@ -170,7 +170,7 @@ fn follow(image: &Image<'_>, best: &Candidate, frame: &Frame<'_>) -> Steering {
         }
         (Some(position), true) => (position.saturating_sub(1), position),
     };
-    let hash = hash::symmetric(frame);
+    let hash = hash::symmetric(frame.headers.as_ref(), [frame.destination, frame.source]);
     let mut taps = None;
     let mut action = None;
     for (left, position) in (1..).zip(positions(first, left, reverse)) {

@@ -74,15 +74,6 @@ impl Usual {
     }
 }
 
-/// Words as they lie in the frame, the first lowest.
-#[inline]
-fn joined<const N: usize>(words: [Word; N]) -> u64 {
-    words
-        .iter()
-        .rev()
-        .fold(0, |number, word| number << 16 | u64::from(u16::from_le_bytes(word.bytes())))
-}
-
 /// Destination MAC and port of entry; source MAC, facts and stage of entry; ports and protocol, or
 /// the ethertype; addresses or their last 4 bytes; VNI and ports of a tunnel; the first 12 bytes of
 /// both IPv6 addresses.
@@ -139,12 +130,12 @@ impl FlowKey {
             frame.headers
         {
             let ports = [source_port, destination_port].map(Word::new);
-            *upper = joined(ports) | u64::from(protocol) << PROTOCOL;
+            *upper = Word::joined(ports) | u64::from(protocol) << PROTOCOL;
             match (source, destination) {
                 (IpAddress::Ipv4(source), IpAddress::Ipv4(destination)) => {
                     *facts |= V4;
                     let both = [source.octets(), destination.octets()];
-                    *addresses = joined::<4>(zerocopy::transmute!(both));
+                    *addresses = Word::joined::<4>(zerocopy::transmute!(both));
                 }
                 (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
                     *facts |= V6;
@@ -176,16 +167,16 @@ impl FlowKey {
         arrival: Option<&Arrival>,
     ) -> Option<Self> {
         let headers = Usual::of(frame)?;
-        let destination = joined(headers.destination);
+        let destination = Word::joined(headers.destination);
         if destination & MULTICAST != 0 {
             return None;
         }
         let (flag, tunnel) = arrival.map_or((0, 0), |arrival| (TUNNEL, tunnel_word(arrival)));
         Some(Self([
             destination | u64::from(ingress.0) << 48,
-            joined(headers.source) | u64::from(entry) << ENTRY | V4 | flag,
-            joined(headers.ports) | u64::from(headers.protocol()) << PROTOCOL,
-            joined(headers.ip.addresses),
+            Word::joined(headers.source) | u64::from(entry) << ENTRY | V4 | flag,
+            Word::joined(headers.ports) | u64::from(headers.protocol()) << PROTOCOL,
+            Word::joined(headers.ip.addresses),
             tunnel,
             0,
             0,
@@ -216,7 +207,7 @@ impl FlowKey {
 }
 
 fn mac(mac: EthernetAddress) -> u64 {
-    joined::<3>(zerocopy::transmute!(mac.0))
+    Word::joined::<3>(zerocopy::transmute!(mac.0))
 }
 
 fn tunnel_word(arrival: &Arrival) -> u64 {

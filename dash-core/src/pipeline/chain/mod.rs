@@ -30,10 +30,8 @@ mod counters;
 mod drop_reason;
 mod event;
 mod frame;
-mod hash;
 mod in_chain;
 mod key;
-mod learned;
 mod output;
 pub mod policy;
 mod port_security;
@@ -41,14 +39,18 @@ mod port_security;
 use dash_hal::{Hints, PacketBuffer, PortId, ReceiveFlags};
 use smoltcp::wire::EthernetAddress;
 
+pub use super::{
+    learned::{AGE, FREE, Learned, Place as LearnedPlace},
+    traffic::Traffic,
+};
+
 pub use self::{
-    counters::{Counters, Stages, Traffic},
+    counters::{Counters, Stages},
     drop_reason::{DropReason, Note},
     event::Event,
     frame::Arrival,
     in_chain::{Action, Rule},
     key::FlowKey,
-    learned::{AGE, FREE, Learned, Place as LearnedPlace},
 };
 
 use self::{
@@ -58,7 +60,7 @@ use self::{
     policy::{Image, Policy, PortFlags, PortRecord},
 };
 use super::{
-    Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict,
+    Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict, hash,
 };
 use crate::{
     flow::{Egress, Flow, NewFlow, State, Timeouts},
@@ -236,7 +238,11 @@ impl<'a> Chain<'a> {
             switch: port.switch,
             inport: port.key,
             tunnelled: false,
-            source_port: hash::source_port(frame),
+            source_port: hash::source_port(
+                frame.headers.as_ref(),
+                [frame.destination, frame.source],
+                frame.ethertype,
+            ),
             underlay: self.settings.underlay,
         };
         let learns = *first && port.has(PortFlags::UNKNOWN) && !port.has(PortFlags::PAIR);
@@ -250,7 +256,7 @@ impl<'a> Chain<'a> {
         }
         if learns && !frame.source.is_multicast() {
             let tunnel_key = image.switch(port.switch).map_or(0, |switch| switch.tunnel_key);
-            self.learned.learn((tunnel_key, frame.source), port.key, *now, hints);
+            self.learned.learn((tunnel_key, frame.source), port.key, (*now, 0), hints);
         }
         if frame.destination.is_multicast() {
             trace.stage(|| Event::Flood { unknown: false });
@@ -495,7 +501,7 @@ impl Pipeline for Chain<'_> {
 
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        packet: &Packet<'_, B>,
+        packet: &mut Packet<'_, B>,
         _context: &Option<Arrival>,
         flow: &mut Flow<FlowState>,
         _now: u64,

@@ -161,7 +161,7 @@ impl From<Refusal> for DropReason {
             Refusal::Ttl => Self::Ttl,
             Refusal::TxFull => Self::TxFull,
             Refusal::LoopBudget => Self::LoopBudget,
-            Refusal::PuntFull => Self::PuntFull,
+            Refusal::PuntFull | Refusal::PuntTimeout => Self::PuntFull,
             Refusal::TableFull => Self::FlowTableFull,
             Refusal::FlowLimit => Self::FlowLimit,
         }

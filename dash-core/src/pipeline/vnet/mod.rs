@@ -458,7 +458,7 @@ impl Pipeline for Vnet<'_> {
     #[inline(always)]
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
-        packet: &Packet<'_, B>,
+        packet: &mut Packet<'_, B>,
         _context: &Context,
         flow: &mut Flow<FlowState>,
         _now: u64,

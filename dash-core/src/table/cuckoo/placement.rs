@@ -1,7 +1,7 @@
 //! In which bucket an entry lives, and how room is made for one more.
 use super::bucket::{Bucket, Tenant};
 use super::tags::PLACES;
-use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES};
+use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES, Place};
 use dash_hal::Hints;
 use heapless::Vec;
 
@@ -52,6 +52,14 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
         if let Some(bucket) = self.buckets.get(index as usize) {
             hints.prefetch(bucket);
         }
+    }
+
+    /// The entries that live in the two buckets of a key.
+    pub(crate) fn residents(&self, &Place { home, .. }: &Place) -> impl Iterator<Item = Handle> {
+        let buckets = [home.primary, self.alternate(home.tag, home.primary)];
+        let buckets = buckets.into_iter().filter_map(|bucket| self.bucket(bucket));
+        buckets
+            .flat_map(|bucket| (0..PLACES).filter_map(|place| Some(bucket.tenant(place)?.handle)))
     }
 
     /// The handle at `place`, whose key will be compared soon.

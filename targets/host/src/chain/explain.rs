@@ -13,10 +13,10 @@ use dash_core::{
 
 use super::{
     config::{Document, Network, Port},
-    run::{Item, Script},
+    run::Script,
     trace::rule_of,
 };
-use crate::{cli::ExplainArgs, error::Error, headers};
+use crate::{cli::ExplainArgs, error::Error, headers, script::Item, trace::flow_step};
 
 /// What the stages said of a frame, on all hosts that it passed.
 #[derive(Debug)]
@@ -32,16 +32,7 @@ impl Trace<Chain<'_>> for Steps {
     }
 
     fn flow(&mut self, step: FlowStep) {
-        let what = match step {
-            FlowStep::Hit => "hit",
-            FlowStep::Miss => "miss",
-            FlowStep::Stale => "policy has changed since",
-            FlowStep::Installed => "installed",
-            FlowStep::Replaced => "replaced",
-            FlowStep::Removed => "removed",
-            FlowStep::Uncached => "no place",
-        };
-        self.rows.push(["flow table".to_owned(), String::new(), what.to_owned()]);
+        self.rows.push(["flow table".to_owned(), String::new(), flow_step(step).to_owned()]);
     }
 
     fn end(&mut self, end: &End<DropReason>) {
@@ -125,14 +116,17 @@ pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) ->
     let mut storage = script.storage(&args.input);
     let mut world = script.world(&mut storage, &args.input)?;
     let mut number = 0;
-    while let Some((time, item)) = script.next()? {
+    while let Some((time, item)) = script.timeline.next_item()? {
         world.advance(time);
         let (name, arrival) = match item {
             Item::Control(control) => {
                 script.apply(&mut world, control)?;
                 continue;
             }
-            Item::Frame(name, arrival) => (name, arrival),
+            Item::Frame(frame) => match script.arrival(frame) {
+                Some(arrival) => arrival,
+                None => continue,
+            },
         };
         number += 1;
         if number < args.frame {

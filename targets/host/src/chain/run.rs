@@ -1,12 +1,6 @@
 //! `dash run` with service chains.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
-    fs,
-    io::Write,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 use dash_core::pipeline::{
     Trace,
@@ -21,21 +15,14 @@ use super::{
     world::{Arrival, Departure, Storage, UNDERLAY, World},
 };
 use crate::{
-    capture::Record,
     cli::{InputArgs, RunArgs},
     error::Error,
     outputs::{Outputs, spare_inputs},
     port::PortNames,
     report::{Count, PortReport},
+    script::{self, Item, Timeline},
 };
 
-/// How long a frame takes from one end of a wire to the other, ns.
-const WIRE: u64 = 1_000;
-/// Wires that a frame may cross, beside those of all functions in both directions. One that goes on
-/// goes in a circle.
-const MORE_CROSSINGS: usize = 64;
-/// Frames on wires at one time: a flood that goes in circles grows without end.
-const ON_WIRES: usize = 1 << 20;
 /// Answers to control objects, in the output folder.
 const EVENTS: &str = "events.jsonl";
 
@@ -82,7 +69,7 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     if args.trace {
         print(trace::header())?;
     }
-    while let Some((time, item)) = script.next()? {
+    while let Some((time, item)) = script.timeline.next_item()? {
         world.advance(time);
         match item {
             Item::Control(Control::Stats) => {
@@ -92,7 +79,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
                 let _ = writeln!(events, "{event}");
             }
             Item::Control(control) => script.apply(&mut world, control)?,
-            Item::Frame(name, arrival) => {
+            Item::Frame(frame) => {
+                let Some((name, arrival)) = script.arrival(frame) else { continue };
                 number += 1;
                 outputs.received(names.number(&name), arrival.frame.len());
                 let mut departures = Vec::new();
@@ -129,32 +117,11 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-/// When a frame on a wire comes in, its number, the port, the frame, and how many it has crossed.
-type OnWire = (u64, u64, String, Vec<u8>, usize);
-
-/// What happens in a run, in the order of time: of one time control objects first, then frames of
-/// captures, then those of wires.
+/// The hosts' configuration, and what happens in a run.
 pub(super) struct Script {
     pub(super) network: Network,
-    control: std::iter::Peekable<std::vec::IntoIter<(u64, Control)>>,
-    captures: crate::capture::Merge,
-    /// The next record of the captures, and the number of its capture.
-    record: Option<(usize, Record)>,
-    inputs: Vec<String>,
-    wires: Vec<(String, String)>,
-    /// Frames on wires.
-    on_wires: BinaryHeap<Reverse<OnWire>>,
-    sent: u64,
-    /// Wires that the newest frame has crossed.
-    crossed: usize,
+    pub(super) timeline: Timeline<Control>,
     capacity: Capacity,
-}
-
-/// What happens next.
-pub(super) enum Item {
-    Control(Control),
-    /// A frame comes in at the port of this name.
-    Frame(String, Arrival),
 }
 
 impl Script {
@@ -173,30 +140,16 @@ impl Script {
                 capacity = larger(&capacity, &network.capacity());
             }
         }
-        for (name, _) in &input.inputs {
-            if network.place(name).is_none() {
-                return Err(Error::Input(format!("there is no port \"{name}\"")));
-            }
-        }
-        check_wires(&input.wire, &network)?;
-        Ok(Self {
-            network,
-            control: control.into_iter().peekable(),
-            captures: input.captures()?,
-            record: None,
-            inputs: input.inputs.iter().map(|(name, _)| name.clone()).collect(),
-            wires: input.wire.clone(),
-            on_wires: BinaryHeap::new(),
-            sent: 0,
-            crossed: 0,
-            capacity,
-        })
+        let is_port = |name: &str| network.place(name).is_some();
+        let is_of_switch = |name: &str| matches!(network.place(name), Some((_, Some(_))));
+        let timeline = Timeline::new(input, control, is_port, is_of_switch)?;
+        Ok(Self { network, timeline, capacity })
     }
 
     /// Memory for each host.
     pub(super) fn storage(&self, input: &InputArgs) -> Vec<Storage> {
         let hosts = 0..self.capacity.hosts;
-        hosts.map(|_| Storage::new(&self.capacity, input.flows)).collect()
+        hosts.map(|_| Storage::new(&self.capacity, input.flows())).collect()
     }
 
     pub(super) fn world<'a>(
@@ -208,41 +161,12 @@ impl Script {
         World::new(hosts, &self.capacity, &self.network, input)
     }
 
-    /// The next item, and its time.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Item)>, Error> {
-        loop {
-            if self.record.is_none() {
-                self.record = self.captures.next_record()?;
-            }
-            let control = self.control.peek().map(|(time, _)| (*time, 0));
-            let record = self.record.as_ref().map(|(_, record)| (record.time, 1));
-            let wire = self.on_wires.peek().map(|Reverse((time, ..))| (*time, 2));
-            let Some((time, kind)) = [control, record, wire].into_iter().flatten().min() else {
-                return Ok(None);
-            };
-            let item = match kind {
-                0 => self.control.next().map(|(_, control)| Item::Control(control)),
-                1 => self.record.take().and_then(|(capture, record)| {
-                    self.crossed = 0;
-                    let name = self.inputs.get(capture)?.clone();
-                    self.arrival(name, record.bytes, record.truncated)
-                }),
-                _ => self.on_wires.pop().and_then(|Reverse((_, _, name, frame, crossed))| {
-                    self.crossed = crossed;
-                    self.arrival(name, frame, false)
-                }),
-            };
-            // Without one, its port went with an earlier configuration.
-            if let Some(item) = item {
-                return Ok(Some((time, item)));
-            }
-        }
-    }
-
-    fn arrival(&self, name: String, frame: Vec<u8>, truncated: bool) -> Option<Item> {
+    /// Where a frame comes in; `None`: its port went with an earlier configuration.
+    pub(super) fn arrival(&self, frame: script::Frame) -> Option<(String, Arrival)> {
+        let script::Frame { port: name, bytes: frame, truncated } = frame;
         let (host, port) = self.network.place(&name)?;
         let port = port.unwrap_or(UNDERLAY);
-        Some(Item::Frame(name, Arrival { host, port, frame, truncated }))
+        Some((name, Arrival { host, port, frame, truncated }))
     }
 
     /// Carries out what a control object asks for.
@@ -276,51 +200,17 @@ impl Script {
         trace: &mut T,
         told: &mut impl FnMut(&Departure, &str) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Self { network, wires, on_wires, sent, crossed, .. } = self;
-        let most = network.crossings() + MORE_CROSSINGS;
+        let Self { network, timeline, .. } = self;
+        let crossings = network.crossings();
         world.process(arrival, network, trace, |departure| {
             if departure.port == UNDERLAY {
                 return told(departure, BETWEEN_HOSTS);
             }
             let name = network.name(departure.port, departure.host).unwrap_or_default();
-            let ends = wires.iter().find_map(|(one, other)| {
-                if *one == name {
-                    Some(other)
-                } else if *other == name {
-                    Some(one)
-                } else {
-                    None
-                }
-            });
-            if let Some(end) = ends {
-                if *crossed == most || on_wires.len() == ON_WIRES {
-                    return Err(Error::Input(format!(
-                        "--wire: frames go in a circle by \"{end}\""
-                    )));
-                }
-                *sent += 1;
-                let frame = departure.frame.clone();
-                on_wires.push(Reverse((time + WIRE, *sent, end.clone(), frame, *crossed + 1)));
-            }
+            timeline.left(time, &name, &departure.frame, crossings)?;
             told(departure, &name)
         })
     }
-}
-
-/// A wire joins ports of switches; a port has one.
-fn check_wires(wires: &[(String, String)], network: &Network) -> Result<(), Error> {
-    let mut seen = BTreeSet::new();
-    for (one, other) in wires {
-        for name in [one, other] {
-            if !matches!(network.place(name), Some((_, Some(_)))) {
-                return Err(Error::Input(format!("--wire: there is no port \"{name}\"")));
-            }
-        }
-        if !seen.insert(one) || one != other && !seen.insert(other) {
-            return Err(Error::Input(format!("--wire: a port of {one}={other} has another wire")));
-        }
-    }
-    Ok(())
 }
 
 /// What holds either.

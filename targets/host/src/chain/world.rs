@@ -126,7 +126,7 @@ impl<'a> World<'a> {
             let learned = Learned::new(&mut storage.learned_buckets, &mut storage.learned, seed())
                 .map_err(too_large)?;
             let counters = Counters::new(&mut storage.rules, capacity.chain_length);
-            let settings = Settings { underlay: UNDERLAY, idle_timeout: input.idle_timeout };
+            let settings = Settings { underlay: UNDERLAY, idle_timeout: input.idle_timeout() };
             let chain = Chain::new(policy.policy(), learned, counters, settings);
             let engine = Engine::new(chain, flows, readers, 0);
             nodes.push(Node { policy, engine, platform });

@@ -58,3 +58,17 @@ impl Trace<Vnet<'_>> for FrameTrace {
         self.end = Some(*end);
     }
 }
+
+/// What the flow table did, in words.
+#[must_use]
+pub const fn flow_step(step: FlowStep) -> &'static str {
+    match step {
+        FlowStep::Hit => "hit",
+        FlowStep::Miss => "miss",
+        FlowStep::Stale => "policy has changed since",
+        FlowStep::Installed => "installed",
+        FlowStep::Replaced => "replaced",
+        FlowStep::Removed => "removed",
+        FlowStep::Uncached => "no place",
+    }
+}

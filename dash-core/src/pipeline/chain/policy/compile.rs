@@ -9,11 +9,11 @@ use super::{
     image::Draft,
     object::{
         AddressKey, ClassifierRecord, EVERYWHERE, GroupRecord, Hop, HostRecord, MacKey,
-        NO_CLASSIFIER, PairRecord, PortFlags, PortRecord, SwitchRecord, joined, octets,
+        NO_CLASSIFIER, PairRecord, PortFlags, PortRecord, SwitchRecord, joined,
     },
 };
 use crate::{
-    pipeline::chain::FLOOD,
+    pipeline::{chain::FLOOD, image::octets},
     table::{
         exact::{ExactWriter, Words},
         quiescence::Readers,

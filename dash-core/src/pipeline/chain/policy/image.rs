@@ -14,15 +14,17 @@ use super::{
     Capacity,
     object::{
         AddressKey, ClassifierRecord, GroupRecord, Hop, HostRecord, MacKey, PairRecord, PortRecord,
-        SwitchRecord, joined, octets,
+        SwitchRecord, joined,
     },
-    records::Records,
 };
-use crate::table::{
-    TableError,
-    acl::{self, Acl, AclWriter, Headers},
-    exact::{Exact, ExactWriter, Words},
-    quiescence::Readers,
+use crate::{
+    pipeline::image::{Records, Region, octets},
+    table::{
+        TableError,
+        acl::{self, Acl, AclWriter, Headers},
+        exact::{Exact, ExactWriter},
+        quiescence::Readers,
+    },
 };
 
 /// The readers' view.
@@ -74,37 +76,6 @@ pub(super) struct Draft<'a> {
     records: &'a [AtomicU32],
     pub(super) hash: HashKey,
     pub(super) image: Image<'a>,
-}
-
-/// Words, while they are handed out.
-struct Region<'a>(&'a [AtomicU32]);
-
-impl<'a> Region<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [AtomicU32], TableError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(TableError::StorageTooSmall)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn word(&mut self) -> Result<&'a AtomicU32, TableError> {
-        self.take(1)?.first().ok_or(TableError::StorageTooSmall)
-    }
-
-    /// Words of a table, and its view.
-    fn exact<K: Words + Eq, V: Words>(
-        &mut self,
-        capacity: usize,
-        hash: HashKey,
-    ) -> Result<(&'a [AtomicU32], Exact<'a, K, V>), TableError> {
-        let words = self.take(ExactWriter::<K, V>::words_for(capacity))?;
-        // Nobody reads a draft.
-        let writer = ExactWriter::new(words, capacity, hash, Readers::new(&[]))?;
-        Ok((words, writer.table()))
-    }
-
-    fn records<T: Words>(&mut self, count: usize) -> Result<Records<'a, T>, TableError> {
-        Ok(Records::new(self.take(Records::<T>::words_for(count))?))
-    }
 }
 
 impl Capacity {

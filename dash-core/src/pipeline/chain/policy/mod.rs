@@ -82,8 +82,6 @@ mod configuration;
 mod error;
 mod image;
 mod object;
-mod publication;
-mod records;
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -97,18 +95,17 @@ pub use self::{
     error::{Fault, Kind, PolicyError},
 };
 
-use self::{
-    image::Draft,
-    publication::{Epoch, Publication, Side},
-};
+use self::image::Draft;
 pub(super) use self::{
     image::Image,
     object::{
-        ClassifierRecord, GroupRecord, HostRecord, NO_CLASSIFIER, PairRecord, PortFlags,
-        PortRecord, octets,
+        ClassifierRecord, GroupRecord, HostRecord, NO_CLASSIFIER, PairRecord, PortFlags, PortRecord,
     },
 };
-use crate::table::{TableError, quiescence::Readers};
+use crate::{
+    pipeline::image::{Epoch, Publication, Side},
+    table::{TableError, quiescence::Readers},
+};
 
 /// Most objects of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Objects of a configuration as an image holds them: plain data of whole words.
 
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, Ipv4Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `PortRecord::host` of a localnet port.
@@ -135,20 +135,6 @@ impl GroupRecord {
     }
     pub(in super::super) const fn is_tap(self) -> bool {
         self.flags & Self::TAP != 0
-    }
-}
-
-/// IP version, and the address left-aligned.
-pub(in super::super) fn octets(address: IpAddress) -> (u8, [u8; 16]) {
-    match address {
-        IpAddress::Ipv4(address) => {
-            let mut octets = [0; 16];
-            for (to, from) in octets.iter_mut().zip(address.octets()) {
-                *to = from;
-            }
-            (4, octets)
-        }
-        IpAddress::Ipv6(address) => (6, address.octets()),
     }
 }
 

@@ -129,7 +129,7 @@ fn hit(world: &mut World, frame: &[u8], flow: &mut Flow<FlowState>) -> Step<Drop
     world.vnet.burst();
     let name = key(&mut world.vnet, &buffer, &mut ());
     let Some(Lookup::Flow { context, .. }) = name.lookup else { panic!("no flow") };
-    world.vnet.step(&packet(&mut buffer), &context, flow, 0, &mut trace)
+    world.vnet.step(&mut packet(&mut buffer), &context, flow, 0, &mut trace)
 }
 
 #[test]

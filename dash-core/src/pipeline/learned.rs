@@ -1,8 +1,8 @@
-//! MAC addresses learnt from ports marked `unknown`: one core's own, over the caller's storage.
+//! MAC addresses that a learning switch saw: one core's own, over the caller's storage.
 //!
 //! A learnt address lives 300 s from the last frame that it sent; use as a destination refreshes
 //! nothing. A full table first gives up entries that are over, if it finds some, and
-//! then learns no more: frames to others leave by all such ports.
+//! then learns no more.
 
 use dash_hal::{HashKey, Hints};
 use smoltcp::wire::EthernetAddress;
@@ -43,13 +43,15 @@ pub struct Seen {
     port: u16,
     /// When.
     at: u64,
+    /// When it came there from another port, if it did.
+    moved: Option<u64>,
 }
 
 /// A place of the table.
 pub type Place = Slot<Address, Seen>;
 
 /// A free place.
-pub const FREE: Place = Slot::empty(Seen { port: 0, at: 0 });
+pub const FREE: Place = Slot::empty(Seen { port: 0, at: 0, moved: None });
 
 /// The learnt addresses.
 #[derive(Debug)]
@@ -91,15 +93,17 @@ impl<'a> Learned<'a> {
         seen.counts(now).then_some(seen.port)
     }
 
-    /// A frame of `mac` came in at the port of key `port`.
+    /// A frame of `mac` came in at the port of key `port`. An address that moved less than `stays`
+    /// ns ago is held to be where it was.
     pub(super) fn learn<H: Hints>(
         &mut self,
         (tunnel_key, mac): (u32, EthernetAddress),
         port: u16,
-        now: u64,
+        (now, stays): (u64, u64),
         hints: &H,
     ) {
-        let (address, seen) = (Address::new(tunnel_key, mac), Seen { port, at: now });
+        let address = Address::new(tunnel_key, mac);
+        let seen = Seen { port, at: now, moved: None };
         let inserted = match self.table.insert(&address, seen, hints) {
             Err(InsertError::Full) if self.reclaim(now, hints) => {
                 self.table.insert(&address, seen, hints)
@@ -109,7 +113,14 @@ impl<'a> Learned<'a> {
         if let Err(InsertError::Exists(handle)) = inserted
             && let Some(known) = self.table.get_mut(handle)
         {
-            *known = seen;
+            let rests = known.moved.is_some_and(|moved| now.saturating_sub(moved) < stays);
+            if !known.counts(now) {
+                *known = seen;
+            } else if known.port == port {
+                known.at = now;
+            } else if !rests {
+                *known = Seen { moved: Some(now), ..seen };
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::table::exact::Words;
 
 /// An array of `T`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Records<'a, T> {
+pub(in crate::pipeline) struct Records<'a, T> {
     words: &'a [AtomicU32],
     record: PhantomData<fn() -> T>,
 }
@@ -22,11 +22,11 @@ impl<'a, T: Words> Records<'a, T> {
     };
 
     /// Words of `count` records.
-    pub(super) const fn words_for(count: usize) -> usize {
+    pub(in crate::pipeline) const fn words_for(count: usize) -> usize {
         count * Self::STRIDE
     }
 
-    pub(super) const fn new(words: &'a [AtomicU32]) -> Self {
+    pub(in crate::pipeline) const fn new(words: &'a [AtomicU32]) -> Self {
         Self { words, record: PhantomData }
     }
 
@@ -36,7 +36,7 @@ impl<'a, T: Words> Records<'a, T> {
     }
 
     /// The record of this number; what was never set is zero.
-    pub(super) fn get(&self, index: u32) -> Option<T> {
+    pub(in crate::pipeline) fn get(&self, index: u32) -> Option<T> {
         let mut record = T::new_zeroed();
         let (chunks, _) = record.as_mut_bytes().as_chunks_mut::<4>();
         for (to, from) in chunks.iter_mut().zip(self.at(index)?) {
@@ -46,7 +46,7 @@ impl<'a, T: Words> Records<'a, T> {
     }
 
     /// Sets a record; `None`: there are not so many.
-    pub(super) fn set(&self, index: u32, record: &T) -> Option<()> {
+    pub(in crate::pipeline) fn set(&self, index: u32, record: &T) -> Option<()> {
         let (chunks, _) = record.as_bytes().as_chunks::<4>();
         for (to, from) in self.at(index)?.iter().zip(chunks) {
             to.store(u32::from_ne_bytes(*from), Relaxed);

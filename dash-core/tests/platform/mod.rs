@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use dash_hal::{
-    Burst, HEADROOM, NoRoom, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags,
-    ReceiveMetadata, SoftwareHints,
+    Burst, HEADROOM, NoRoom, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
+    SoftwareHints,
     software::{FixedEntropy, ManualClock},
 };
 
@@ -13,7 +13,8 @@ pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    metadata: ReceiveMetadata,
+    /// What the NIC says of the frame.
+    pub(crate) metadata: ReceiveMetadata,
 }
 
 impl Buffer {
@@ -22,12 +23,6 @@ impl Buffer {
         let end = bytes.len();
         let metadata = ReceiveMetadata { port, ..Default::default() };
         Self { bytes, start: HEADROOM, end, metadata }
-    }
-
-    /// The same, of which the NIC says this.
-    pub(crate) fn with(mut self, flags: ReceiveFlags) -> Self {
-        self.metadata.flags = flags;
-        self
     }
 }
 

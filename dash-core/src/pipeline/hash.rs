@@ -2,9 +2,10 @@
 //! the polynomial.
 
 use crc::{CRC_32_ISCSI, Crc, NoTable};
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
-use super::frame::Frame;
+use super::image::octets;
+use crate::table::acl::Headers;
 
 const CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
@@ -12,15 +13,20 @@ const CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 const PORTS: u16 = 0xc000;
 
 fn address(address: &IpAddress) -> ([u8; 16], usize) {
-    let (_, octets) = super::policy::octets(*address);
+    let (_, octets) = octets(*address);
     let length = if matches!(address, IpAddress::Ipv4(_)) { 4 } else { 16 };
     (octets, length)
 }
 
-/// The outer UDP source port of a frame.
-pub(super) fn source_port(frame: &Frame<'_>) -> u16 {
+/// The outer UDP source port of a frame with these headers, if it is IP; else of these MAC
+/// addresses, destination first, and this ethertype.
+pub(super) fn source_port(
+    headers: Option<&Headers>,
+    macs: [EthernetAddress; 2],
+    ethertype: u16,
+) -> u16 {
     let mut digest = CRC32C.digest();
-    if let Some(headers) = &frame.headers {
+    if let Some(headers) = headers {
         for (octets, length) in [address(&headers.source), address(&headers.destination)] {
             digest.update(octets.get(..length).unwrap_or_default());
         }
@@ -28,17 +34,18 @@ pub(super) fn source_port(frame: &Frame<'_>) -> u16 {
         digest.update(&headers.source_port.to_be_bytes());
         digest.update(&headers.destination_port.to_be_bytes());
     } else {
-        digest.update(&frame.destination.0);
-        digest.update(&frame.source.0);
-        digest.update(&frame.ethertype.to_be_bytes());
+        for mac in macs {
+            digest.update(&mac.0);
+        }
+        digest.update(&ethertype.to_be_bytes());
     }
     PORTS | digest.finalize() as u16 & !PORTS
 }
 
 /// The same for both directions of a conversation.
-pub(super) fn symmetric(frame: &Frame<'_>) -> u32 {
+pub(super) fn symmetric(headers: Option<&Headers>, macs: [EthernetAddress; 2]) -> u32 {
     let mut digest = CRC32C.digest();
-    if let Some(headers) = &frame.headers {
+    if let Some(headers) = headers {
         let mut ends = [
             (address(&headers.source), headers.source_port),
             (address(&headers.destination), headers.destination_port),
@@ -52,7 +59,7 @@ pub(super) fn symmetric(frame: &Frame<'_>) -> u32 {
         }
         digest.update(&[headers.protocol]);
     } else {
-        let mut macs = [frame.source.0, frame.destination.0];
+        let mut macs = macs.map(|mac| mac.0);
         if macs[1] < macs[0] {
             macs.swap(0, 1);
         }

@@ -1,0 +1,27 @@
+//! What the stages tell a trace.
+
+use dash_hal::PortId;
+
+use super::{DropReason, FlowKey, FlowState, Note, Tunnelled};
+
+/// What one stage did for a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// The outer headers of a frame from the data centre or from the tunnel router.
+    Tunnel(Tunnelled),
+    /// Stage 1: the VLAN and the port of the server, or why there is none.
+    Server(Result<(u16, PortId), DropReason>),
+    /// Stage 2: the name of the frame's flow.
+    Key(FlowKey),
+    /// Stage 2: the flow before the frame, if it was there, and after it.
+    State {
+        /// Before.
+        before: Option<FlowState>,
+        /// After.
+        after: FlowState,
+    },
+    /// The way to the tenant that was learnt of the frame.
+    Learnt(Tunnelled),
+    /// Something was noted.
+    Note(Note),
+}

@@ -1,0 +1,530 @@
+//! One compiled configuration: what the packet cores read.
+//!
+//! Network 0 is that of ports without one; those of the configuration follow. The prefixes of a
+//! network and those of a router are tables of one poptrie: first the networks' own subnets,
+//! then what each router reaches.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use dash_hal::{HashKey, PortId};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpVersion, Ipv4Address};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::Capacity;
+use crate::{
+    pipeline::image::{Records, Region, octets, share_prefix},
+    table::{
+        TableError,
+        exact::{Exact, ExactWriter},
+        poptrie::{Poptrie, PoptrieWriter},
+        quiescence::Readers,
+    },
+};
+
+/// `NetworkRecord::router` without one.
+pub(super) const NO_ROUTER: u16 = u16::MAX;
+/// In a value of a table: several objects may have its key. Of MAC addresses those are gateways.
+pub(super) const SHARED: u32 = 1 << 31;
+/// In a value of a router's prefixes: the number of a static route, not of an interface.
+pub(super) const STATIC: u32 = 1 << 30;
+
+bitflags::bitflags! {
+    /// Facts about a port.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(in super::super) struct PortFlags: u16 {
+        /// It leads to the physical network.
+        const PROVIDER = 1;
+        /// Port security.
+        const SECURED = 2;
+        /// It has IP addresses, or allowed pairs.
+        const ADDRESSED = 4;
+    }
+}
+
+/// A port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(in super::super) struct PortRecord {
+    pub(in super::super) network: u16,
+    pub(in super::super) key: u16,
+    pub(in super::super) id: u16,
+    pub(in super::super) host: u16,
+    pub(super) flags: u16,
+    pub(super) mac: [u8; 6],
+}
+
+impl PortRecord {
+    pub(in super::super) const fn has(&self, flags: PortFlags) -> bool {
+        PortFlags::from_bits_retain(self.flags).contains(flags)
+    }
+
+    pub(in super::super) const fn mac(&self) -> EthernetAddress {
+        EthernetAddress(self.mac)
+    }
+}
+
+/// A network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(in super::super) struct NetworkRecord {
+    pub(in super::super) id: u32,
+    /// Its ports follow each other.
+    pub(in super::super) first_port: u32,
+    pub(in super::super) ports: u32,
+    /// So do its interfaces.
+    pub(super) first_interface: u32,
+    pub(super) interfaces: u16,
+    /// Its router, or [`NO_ROUTER`].
+    pub(super) router: u16,
+    /// 0: none.
+    pub(super) vlan: u16,
+    pub(super) zero: u16,
+}
+
+impl NetworkRecord {
+    pub(in super::super) fn router(&self) -> Option<u16> {
+        (self.router != NO_ROUTER).then_some(self.router)
+    }
+
+    pub(in super::super) fn vlan(&self) -> Option<u16> {
+        (self.vlan != 0).then_some(self.vlan)
+    }
+}
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(in super::super) struct HostRecord {
+    ip: [u8; 4],
+    mac: [u8; 6],
+    zero: [u8; 2],
+}
+
+impl HostRecord {
+    pub(super) fn new(host: &super::Host) -> Self {
+        Self { ip: host.ip.octets(), mac: host.mac.0, zero: [0; 2] }
+    }
+
+    pub(in super::super) fn ip(&self) -> Ipv4Address {
+        self.ip.into()
+    }
+
+    pub(in super::super) const fn mac(&self) -> EthernetAddress {
+        EthernetAddress(self.mac)
+    }
+}
+
+/// A port of a router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(in super::super) struct InterfaceRecord {
+    octets: [u8; 16],
+    mac: [u8; 6],
+    pub(in super::super) network: u16,
+    version: u8,
+    /// Length of its subnet's prefix.
+    length: u8,
+    zero: u16,
+}
+
+impl InterfaceRecord {
+    pub(super) fn new(interface: &super::Interface, network: u16, length: u8) -> Self {
+        let (version, octets) = octets(interface.ip);
+        Self { octets, mac: interface.mac.0, network, version, length, zero: 0 }
+    }
+
+    pub(in super::super) fn ip(&self) -> IpAddress {
+        address(self.version.into(), &self.octets)
+    }
+
+    pub(in super::super) const fn mac(&self) -> EthernetAddress {
+        EthernetAddress(self.mac)
+    }
+
+    /// Whether an address is of its subnet.
+    fn covers(&self, address: IpAddress) -> bool {
+        share_prefix(self.ip(), address, self.length)
+    }
+}
+
+/// Where a static route leads.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct RouteRecord {
+    octets: [u8; 16],
+    version: u32,
+    interface: u32,
+}
+
+impl RouteRecord {
+    pub(super) fn new(via: IpAddress, interface: u32) -> Self {
+        let (version, octets) = octets(via);
+        Self { octets, version: version.into(), interface }
+    }
+}
+
+/// The address of this IP version, left-aligned in `octets`.
+fn address(version: u32, octets: &[u8; 16]) -> IpAddress {
+    match (version, octets.first_chunk::<4>()) {
+        (4, Some(octets)) => IpAddress::Ipv4((*octets).into()),
+        _ => IpAddress::Ipv6((*octets).into()),
+    }
+}
+
+/// A MAC address of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct MacKey {
+    pub(super) mac: [u8; 6],
+    pub(super) network: u16,
+}
+
+/// What an IP address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The gateway of a network.
+    Gateway(u16),
+    /// A router's own.
+    Own(u16),
+    /// Behind a port of a network.
+    Neighbour(u16),
+}
+
+/// An IP address in a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct AddressKey {
+    octets: [u8; 16],
+    scope: u16,
+    version: u8,
+    role: u8,
+}
+
+impl AddressKey {
+    pub(super) fn new(role: Role, address: IpAddress) -> Self {
+        let (version, octets) = octets(address);
+        let (role, scope) = match role {
+            Role::Gateway(network) => (0, network),
+            Role::Own(router) => (1, router),
+            Role::Neighbour(network) => (2, network),
+        };
+        Self { octets, scope, version, role }
+    }
+}
+
+/// Addresses that a port may use together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct PairKey {
+    octets: [u8; 16],
+    mac: [u8; 6],
+    port: u16,
+    version: u32,
+}
+
+impl PairKey {
+    pub(super) fn new(port: u32, mac: EthernetAddress, address: IpAddress) -> Self {
+        let (version, octets) = octets(address);
+        Self { octets, mac: mac.0, port: port as u16, version: version.into() }
+    }
+
+    /// Some address together with `mac`.
+    pub(super) fn any(port: u32, mac: EthernetAddress) -> Self {
+        Self { octets: [0; 16], mac: mac.0, port: port as u16, version: 0 }
+    }
+}
+
+/// Whose a MAC address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum MacOwner {
+    /// A port's.
+    Port(u32),
+    /// A gateway's.
+    Gateway,
+}
+
+/// The readers' view.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Image<'a> {
+    pub(super) vnis: Exact<'a, u32, u32>,
+    pub(super) ids: Exact<'a, u32, u32>,
+    pub(super) macs: Exact<'a, MacKey, u32>,
+    pub(super) addresses: Exact<'a, AddressKey, u32>,
+    pub(super) pairs: Exact<'a, PairKey, u32>,
+    pub(super) prefixes: Poptrie<'a>,
+    pub(super) hosts: Records<'a, HostRecord>,
+    pub(super) networks: Records<'a, NetworkRecord>,
+    pub(super) ports: Records<'a, PortRecord>,
+    pub(super) interfaces: Records<'a, InterfaceRecord>,
+    pub(super) routes: Records<'a, RouteRecord>,
+    /// Which host this is.
+    pub(super) host: &'a AtomicU32,
+    pub(super) host_count: &'a AtomicU32,
+    pub(super) port_count: &'a AtomicU32,
+    /// The first table of prefixes that is a router's.
+    pub(super) first_router: u32,
+}
+
+/// An image, and what it is written with. A table's writer is large: each is on the stack, and only
+/// while its table is written.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) vnis: &'a [AtomicU32],
+    pub(super) ids: &'a [AtomicU32],
+    pub(super) macs: &'a [AtomicU32],
+    pub(super) addresses: &'a [AtomicU32],
+    pub(super) pairs: &'a [AtomicU32],
+    pub(super) prefixes: &'a [AtomicU32],
+    /// All that is no table.
+    records: &'a [AtomicU32],
+    pub(super) hash: HashKey,
+    pub(super) image: Image<'a>,
+}
+
+impl Capacity {
+    /// MAC addresses: one for each port and interface.
+    pub(super) const fn macs(&self) -> usize {
+        self.ports + self.interfaces
+    }
+
+    /// IP addresses: of an interface two roles.
+    pub(super) const fn roles(&self) -> usize {
+        self.addresses + 2 * self.interfaces
+    }
+
+    /// Addresses that ports may use, with their own MAC address or another, which counts alone too.
+    pub(super) const fn all_pairs(&self) -> usize {
+        self.addresses + 2 * self.pairs
+    }
+
+    /// Prefixes, and the tables that they are in.
+    pub(super) const fn prefixes(&self) -> (usize, usize) {
+        (self.subnets + self.interfaces + self.routes, self.networks + 1 + self.routers)
+    }
+
+    /// Words of one image.
+    pub(super) const fn image_words(&self) -> usize {
+        let (prefixes, tables) = self.prefixes();
+        ExactWriter::<u32, u32>::words_for(self.networks)
+            + ExactWriter::<u32, u32>::words_for(self.ports)
+            + ExactWriter::<MacKey, u32>::words_for(self.macs())
+            + ExactWriter::<AddressKey, u32>::words_for(self.roles())
+            + ExactWriter::<PairKey, u32>::words_for(self.all_pairs())
+            + PoptrieWriter::words_for(prefixes, tables)
+            + Records::<HostRecord>::words_for(self.hosts)
+            + Records::<NetworkRecord>::words_for(self.networks + 1)
+            + Records::<PortRecord>::words_for(self.ports)
+            + Records::<InterfaceRecord>::words_for(self.interfaces)
+            + Records::<RouteRecord>::words_for(self.routes)
+            + 3
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// An image over `words`, whose content is overwritten.
+    pub(super) fn new(
+        words: &'a [AtomicU32],
+        capacity: &Capacity,
+        hash: HashKey,
+    ) -> Result<Self, TableError> {
+        let c = capacity;
+        let mut region = Region(words);
+        let (vnis_words, vnis) = region.exact(c.networks, hash)?;
+        let (ids_words, ids) = region.exact(c.ports, hash)?;
+        let (macs_words, macs) = region.exact(c.macs(), hash)?;
+        let (addresses_words, addresses) = region.exact(c.roles(), hash)?;
+        let (pairs_words, pairs) = region.exact(c.all_pairs(), hash)?;
+        let (prefixes, tables) = c.prefixes();
+        let prefixes_words = region.take(PoptrieWriter::words_for(prefixes, tables))?;
+        // Nobody reads a draft.
+        let writer = PoptrieWriter::new(prefixes_words, prefixes, tables, Readers::new(&[]))?;
+        let records = region.0;
+        let image = Image {
+            vnis,
+            ids,
+            macs,
+            addresses,
+            pairs,
+            prefixes: writer.table(),
+            hosts: region.records(c.hosts)?,
+            networks: region.records(c.networks + 1)?,
+            ports: region.records(c.ports)?,
+            interfaces: region.records(c.interfaces)?,
+            routes: region.records(c.routes)?,
+            host: region.word()?,
+            host_count: region.word()?,
+            port_count: region.word()?,
+            first_router: u32::try_from(c.networks + 1)
+                .map_err(|_| TableError::CapacityTooLarge)?,
+        };
+        let draft = Self {
+            vnis: vnis_words,
+            ids: ids_words,
+            macs: macs_words,
+            addresses: addresses_words,
+            pairs: pairs_words,
+            prefixes: prefixes_words,
+            records,
+            hash,
+            image,
+        };
+        draft.clear();
+        Ok(draft)
+    }
+
+    /// Empties all that is no table.
+    pub(super) fn clear(&self) {
+        for word in self.records {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Image<'_> {
+    pub(in super::super) fn network_of_vni(&self, vni: u32) -> Option<u16> {
+        self.vnis.get(&vni).map(|network| network as u16)
+    }
+
+    pub(in super::super) fn port_of_id(&self, id: PortId) -> Option<u32> {
+        self.ids.get(&id.0.into())
+    }
+
+    pub(in super::super) fn owner_of_mac(
+        &self,
+        network: u16,
+        mac: EthernetAddress,
+    ) -> Option<MacOwner> {
+        let owner = self.macs.get(&MacKey { mac: mac.0, network })?;
+        Some(if owner & SHARED == 0 { MacOwner::Port(owner) } else { MacOwner::Gateway })
+    }
+
+    fn in_role(&self, role: Role, address: IpAddress) -> Option<u32> {
+        self.addresses.get(&AddressKey::new(role, address))
+    }
+
+    /// The interface whose address this is, if it is the network's gateway.
+    pub(in super::super) fn gateway(&self, network: u16, address: IpAddress) -> Option<u32> {
+        self.in_role(Role::Gateway(network), address)
+    }
+
+    /// Whether an address is a router's own.
+    pub(in super::super) fn is_own(&self, router: u16, address: IpAddress) -> bool {
+        self.in_role(Role::Own(router), address).is_some()
+    }
+
+    /// The port of a network behind which an address is.
+    pub(in super::super) fn neighbour(&self, network: u16, address: IpAddress) -> Option<u32> {
+        self.in_role(Role::Neighbour(network), address)
+    }
+
+    /// Whether `port` may use both addresses together.
+    pub(in super::super) fn allows(
+        &self,
+        port: u32,
+        mac: EthernetAddress,
+        address: IpAddress,
+    ) -> bool {
+        self.pairs.get(&PairKey::new(port, mac, address)).is_some()
+    }
+
+    /// Whether `port` may use `mac` together with some address.
+    pub(in super::super) fn has_pair_of(&self, port: u32, mac: EthernetAddress) -> bool {
+        self.pairs.get(&PairKey::any(port, mac)).is_some()
+    }
+
+    /// Whether an address is of one of the network's own subnets.
+    pub(in super::super) fn is_near(&self, network: u16, address: IpAddress) -> bool {
+        self.prefixes.lookup(network.into(), address).is_some()
+    }
+
+    /// Where a router sends frames to `address`: number of the interface, and the next hop.
+    pub(in super::super) fn route(
+        &self,
+        router: u16,
+        address: IpAddress,
+    ) -> Option<(u32, IpAddress)> {
+        let found = self.prefixes.lookup(self.first_router + u32::from(router), address)?;
+        if found & STATIC == 0 {
+            return Some((found, address));
+        }
+        let route = self.routes.get(found & !STATIC)?;
+        Some((route.interface, self::address(route.version, &route.octets)))
+    }
+
+    pub(in super::super) fn interface(&self, index: u32) -> Option<InterfaceRecord> {
+        self.interfaces.get(index)
+    }
+
+    /// The interface of a network that frames from `source` leave it by: that of its subnet, else
+    /// the first of its IP version.
+    pub(in super::super) fn interface_for(
+        &self,
+        network: u16,
+        source: IpAddress,
+    ) -> Option<(u32, InterfaceRecord)> {
+        let record = self.network(network)?;
+        let own =
+            record.first_interface..record.first_interface.saturating_add(record.interfaces.into());
+        let mut first = None;
+        for index in own {
+            let Some(interface) = self.interface(index) else { break };
+            if interface.covers(source) {
+                return Some((index, interface));
+            }
+            let same = (interface.version == 4) == (source.version() == IpVersion::Ipv4);
+            if same && first.is_none() {
+                first = Some((index, interface));
+            }
+        }
+        first
+    }
+
+    /// The port at a place of the configuration.
+    pub(in super::super) fn configured_port(&self, place: u16) -> Option<PortRecord> {
+        let ports = self.port_count.load(Ordering::Relaxed);
+        self.port(place.into()).filter(|_| u32::from(place) < ports)
+    }
+
+    pub(in super::super) fn port(&self, index: u32) -> Option<PortRecord> {
+        self.ports.get(index)
+    }
+
+    /// The port of a network that has this key. Its ports are in the order of their keys.
+    pub(in super::super) fn port_of_key(&self, network: u16, key: u16) -> Option<u32> {
+        let network = self.network(network)?;
+        let (mut first, mut count) = (network.first_port, network.ports);
+        while count > 0 {
+            let middle = first + count / 2;
+            match self.port(middle)?.key.cmp(&key) {
+                core::cmp::Ordering::Equal => return Some(middle),
+                core::cmp::Ordering::Less => {
+                    count -= middle + 1 - first;
+                    first = middle + 1;
+                }
+                core::cmp::Ordering::Greater => count = middle - first,
+            }
+        }
+        None
+    }
+
+    pub(in super::super) fn network(&self, index: u16) -> Option<NetworkRecord> {
+        self.networks.get(index.into())
+    }
+
+    pub(in super::super) fn host_record(&self, index: u16) -> Option<HostRecord> {
+        self.hosts.get(index.into())
+    }
+
+    /// Which host this is.
+    pub(in super::super) fn here(&self) -> u16 {
+        self.host.load(Ordering::Relaxed) as u16
+    }
+
+    pub(in super::super) fn hosts(&self) -> u16 {
+        self.host_count.load(Ordering::Relaxed) as u16
+    }
+
+    /// Whether a port is on this host.
+    pub(in super::super) fn is_local(&self, port: &PortRecord) -> bool {
+        port.host == self.here()
+    }
+}

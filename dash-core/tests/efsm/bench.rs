@@ -1,0 +1,74 @@
+//! One device with a program.
+
+use dash_core::{
+    engine::Engine,
+    flow::{Flow, FlowSettings, FlowTable, WhenFull},
+    pipeline::efsm::{DropReason, Efsm, FlowKey, FlowState, Program},
+    table::{
+        cuckoo::{Bucket, Slot},
+        quiescence::Readers,
+    },
+};
+use dash_hal::{Burst, PortId};
+
+use crate::platform::{Buffer, Device};
+
+pub(crate) const A: PortId = PortId(0);
+pub(crate) const B: PortId = PortId(1);
+pub(crate) const US: u64 = 1_000;
+
+type Table = FlowTable<'static, FlowKey, FlowState>;
+
+pub(crate) struct Bench {
+    pub(crate) engine: Engine<'static, Efsm<'static>, Buffer>,
+    device: Device,
+    /// Well behind the first 65 ms, of which the policer's arithmetic knows nothing.
+    pub(crate) now: u64,
+}
+
+impl Bench {
+    pub(crate) fn new(program: Program<'static>, flows: usize) -> Self {
+        let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)].leak();
+        let slots = vec![Slot::empty(Flow::EMPTY); flows].leak();
+        let mut table = Table::new(buckets, slots, [3, 4]).unwrap();
+        table.set(FlowSettings { when_full: WhenFull::Drop, ..FlowSettings::default() });
+        let efsm = Efsm::new(program).unwrap();
+        let engine = Engine::new(efsm, table, Readers::new(&[]), 0);
+        Self { engine, device: Device::new(PortId(9)), now: 1_000_000 * US }
+    }
+
+    /// Where a frame leaves, as it came; or why it does not.
+    pub(crate) fn send(&mut self, port: PortId, frame: &[u8]) -> Result<PortId, DropReason> {
+        let drops =
+            |bench: &Self| DropReason::ALL.map(|reason| bench.engine.pipeline().drops(reason));
+        let before = drops(self);
+        let mut burst = Burst::new();
+        burst.push(Buffer::new(frame, port)).unwrap();
+        self.engine.process(&mut burst, self.now, &mut self.device, &mut ());
+        self.engine.flush(&mut self.device);
+        let after = drops(self);
+        let mut reasons = DropReason::ALL.into_iter();
+        let dropped = reasons.find(|reason| after[*reason as usize] != before[*reason as usize]);
+        assert_eq!(
+            after.iter().sum::<u64>(),
+            before.iter().sum::<u64>() + u64::from(dropped.is_some())
+        );
+        let sent: Vec<_> = self.device.sent.drain(..).collect();
+        match (&sent[..], dropped) {
+            ([(port, bytes)], None) => {
+                assert_eq!(bytes, frame);
+                Ok(*port)
+            }
+            ([], Some(reason)) => Err(reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// State and registers of the flow of these values.
+    pub(crate) fn flow(&self, values: &[Option<u128>]) -> Option<(FlowState, u64)> {
+        let key = self.engine.pipeline().program().key;
+        let mut live = self.engine.flows().live(self.now);
+        let found = live.find(|(name, _)| name.values(key).eq(values.iter().copied()));
+        found.map(|(_, flow)| (flow.state, flow.packets))
+    }
+}

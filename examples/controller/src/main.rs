@@ -1,0 +1,27 @@
+//! `dash-controller CONFIG SOCKET`: answers the requests of a router that runs with
+//! `"controller": "remote"`, as its own slow path would.
+//!
+//! It reads events from the socket, one JSON object a line, and writes control objects likewise.
+
+use std::{
+    error::Error,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+};
+
+use dash_controller::Controller;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(config), Some(socket)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: dash-controller CONFIG SOCKET".into());
+    };
+    let mut controller = Controller::new(&std::fs::read_to_string(config)?)?;
+    let mut stream = UnixStream::connect(socket)?;
+    for line in BufReader::new(stream.try_clone()?).lines() {
+        for object in controller.hear(&line?)? {
+            writeln!(stream, "{object}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,572 @@
+//! The configuration of the reactive router.
+
+use std::{fs, path::Path};
+
+use dash_core::{
+    flow::WhenFull,
+    pipeline::router::{
+        Controller, Settings,
+        policy::{
+            self, Capacity, Configuration, Host, Interface, Network as Broadcast, PolicyError,
+            Route,
+        },
+    },
+};
+use dash_hal::PortId;
+use serde::Deserialize;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+use super::world::{PUNTS, UNDERLAY};
+use crate::{cli::InputArgs, device::config::Overrides, error::Error, port::check_name};
+
+/// A whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The one object that it has.
+    pub router: Document,
+}
+
+/// What is under `router`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    hosts: Vec<HostEntry>,
+    networks: Vec<NetworkEntry>,
+    ports: Vec<PortEntry>,
+    #[serde(default)]
+    routers: Vec<RouterEntry>,
+    idle_ms: Option<u32>,
+    hard_ms: Option<u32>,
+    cookie_base: Option<String>,
+    #[serde(default)]
+    send_removed: bool,
+    #[serde(default)]
+    controller: ControllerName,
+    #[serde(default)]
+    full: FullName,
+    punt_queue: Option<u16>,
+    max_flows: Option<u32>,
+    mtu: Option<u16>,
+    event_queue: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ControllerName {
+    #[default]
+    Local,
+    Remote,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum FullName {
+    #[default]
+    Reject,
+    EvictShortest,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostEntry {
+    name: String,
+    ip: String,
+    mac: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NetworkEntry {
+    name: String,
+    id: u32,
+    #[serde(default)]
+    subnets: Vec<String>,
+    vlan: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum PortKind {
+    #[default]
+    Vm,
+    Provider,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortEntry {
+    name: String,
+    key: u16,
+    host: String,
+    network: Option<String>,
+    #[serde(default)]
+    kind: PortKind,
+    mac: Option<String>,
+    #[serde(default)]
+    ips: Vec<String>,
+    #[serde(default)]
+    port_security: bool,
+    #[serde(default)]
+    allowed: Vec<PairEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairEntry {
+    mac: String,
+    ip: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouterEntry {
+    name: String,
+    #[serde(default)]
+    ports: Vec<InterfaceEntry>,
+    #[serde(default)]
+    routes: Vec<RouteEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InterfaceEntry {
+    network: String,
+    ip: String,
+    mac: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteEntry {
+    prefix: String,
+    via: String,
+}
+
+/// A port.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its network, by number.
+    pub network: Option<u16>,
+    /// Its key.
+    pub key: u16,
+    /// Its host, by number.
+    pub host: u16,
+    mac: EthernetAddress,
+    ips: Vec<IpAddress>,
+    provider: bool,
+    secured: bool,
+    allowed: Vec<(EthernetAddress, IpAddress)>,
+}
+
+/// A router.
+#[derive(Clone, Debug)]
+struct RouterParts {
+    name: String,
+    interfaces: Vec<Interface>,
+    routes: Vec<Route>,
+}
+
+/// A configuration with numbers for names.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Names of hosts.
+    pub hosts: Vec<String>,
+    addresses: Vec<Host>,
+    /// Names, ids, subnets and VLANs of networks.
+    networks: Vec<(String, u32, Vec<IpCidr>, Option<u16>)>,
+    /// Ports by number, which is that of the device's port too.
+    pub ports: Vec<Port>,
+    routers: Vec<RouterParts>,
+    /// What holds for all frames.
+    pub settings: Settings,
+    /// Most flows of a host.
+    pub flows: u32,
+    /// What becomes of a flow without a place.
+    pub when_full: WhenFull,
+    /// Most frames that wait for a controller.
+    pub punts: usize,
+    /// Most events that wait.
+    pub events: usize,
+}
+
+/// The capture of what hosts send each other.
+pub(super) const BETWEEN_HOSTS: &str = "underlay";
+/// Where the configuration says nothing.
+const MAX_FLOWS: u32 = 65_536;
+const PUNT_QUEUE: u16 = 256;
+const EVENT_QUEUE: u32 = 256;
+
+/// Reads the configuration, if it is one of a router.
+///
+/// # Errors
+/// It is one, and wrong.
+pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
+    let [path] = &input.config[..] else { return Ok(None) };
+    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
+    let value = serde_json::from_str::<serde_json::Value>(&text);
+    if !value.is_ok_and(|value| value.get("router").is_some()) {
+        return Ok(None);
+    }
+    for (given, what) in [
+        (!input.at.is_empty(), "--at: routers are changed by --control"),
+        (input.flows_per_eni != 0, "--flows-per-eni: routers have no ENIs"),
+        (input.tcp_strict, "--tcp-strict: routers do not follow TCP"),
+    ] {
+        if given {
+            return Err(Error::Input(what.to_owned()));
+        }
+    }
+    let file: File = serde_json::from_str(&text)
+        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
+    Ok(Some(file.router))
+}
+
+/// Reads the configuration of a live router, if it is one.
+///
+/// # Errors
+/// It is one, and wrong.
+pub fn read_network(path: &Path, overrides: Overrides) -> Result<Option<Network>, Error> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
+    let value = serde_json::from_str::<serde_json::Value>(&text);
+    if !value.is_ok_and(|value| value.get("router").is_some()) {
+        return Ok(None);
+    }
+    let network = serde_json::from_str(&text)
+        .map_err(|error| error.to_string())
+        .and_then(|File { router }| Network::new(&router, overrides));
+    network.map(Some).map_err(|message| Error::Input(format!("{}: {message}", path.display())))
+}
+
+/// The place of `name` among `names`.
+fn find<'n>(
+    mut names: impl Iterator<Item = &'n String>,
+    name: &str,
+    what: &str,
+) -> Result<u16, String> {
+    let place = names.position(|known| known == name);
+    place.map(|place| place as u16).ok_or_else(|| format!("there is no {what} \"{name}\""))
+}
+
+/// A value that is written as text.
+pub(super) fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no {what}"))
+}
+
+/// A number that is written as text, with or without `0x`.
+pub(super) fn number(text: &str) -> Result<u64, String> {
+    let value = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    value.map_err(|_| format!("\"{text}\" is no number"))
+}
+
+impl Network {
+    /// Gives numbers to names; what the command line says counts before the document.
+    ///
+    /// # Errors
+    /// A name is not there or twice there, or a value is none of its kind.
+    pub fn new(document: &Document, overrides: Overrides) -> Result<Self, String> {
+        let mut hosts = Vec::new();
+        let mut addresses = Vec::new();
+        for host in &document.hosts {
+            let at = |message| format!("host \"{}\": {message}", host.name);
+            check_name(&host.name)?;
+            addresses.push(Host {
+                ip: parse(&host.ip, "IPv4 address").map_err(at)?,
+                mac: parse(&host.mac, "MAC address").map_err(at)?,
+            });
+            hosts.push(host.name.clone());
+        }
+        let mut networks = Vec::new();
+        for NetworkEntry { name, id, subnets, vlan } in &document.networks {
+            let subnets = subnets.iter().map(|subnet| parse(subnet, "prefix"));
+            let subnets: Result<Vec<_>, _> = subnets.collect();
+            let subnets = subnets.map_err(|message| format!("network \"{name}\": {message}"))?;
+            networks.push((name.clone(), *id, subnets, *vlan));
+        }
+        let settings = Settings {
+            idle_timeout: overrides.idle_timeout.or(document.idle_ms).unwrap_or(300_000),
+            hard_timeout: document.hard_ms.unwrap_or(0),
+            mtu: overrides.mtu.or(document.mtu).unwrap_or(1500),
+            cookie_base: document.cookie_base.as_deref().map_or(Ok(0), number)?,
+            send_removed: document.send_removed,
+            controller: match document.controller {
+                ControllerName::Local => Controller::Local,
+                ControllerName::Remote => Controller::Remote,
+            },
+            ..Settings::new(UNDERLAY)
+        };
+        let when_full = match document.full {
+            FullName::Reject => WhenFull::Forward,
+            FullName::EvictShortest => WhenFull::EvictShortest,
+        };
+        let punts = usize::from(document.punt_queue.unwrap_or(PUNT_QUEUE));
+        if punts > PUNTS {
+            return Err(format!("punt_queue: at most {PUNTS}"));
+        }
+        let mut network = Self {
+            hosts,
+            addresses,
+            networks,
+            ports: Vec::new(),
+            routers: Vec::new(),
+            settings,
+            flows: overrides.flows.or(document.max_flows).unwrap_or(MAX_FLOWS),
+            when_full,
+            punts,
+            events: document.event_queue.unwrap_or(EVENT_QUEUE) as usize,
+        };
+        for entry in &document.ports {
+            let port = network.new_port(entry);
+            let port = port.map_err(|message| format!("port \"{}\": {message}", entry.name))?;
+            network.ports.push(port);
+        }
+        network.ports.sort_by_key(|port| (port.network, port.key));
+        for entry in &document.routers {
+            let router = network.new_router(entry);
+            let router =
+                router.map_err(|message| format!("router \"{}\": {message}", entry.name))?;
+            network.routers.push(router);
+        }
+        network.check_names()?;
+        Ok(network)
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        let ports = self.ports.iter().map(|port| &port.name);
+        let networks: Vec<_> = self.networks.iter().map(|(name, ..)| name).collect();
+        let routers: Vec<_> = self.routers.iter().map(|router| &router.name).collect();
+        for mut names in [ports.chain(&self.hosts).collect(), networks, routers] {
+            names.sort();
+            if names.iter().any(|name| *name == BETWEEN_HOSTS) {
+                return Err(format!("\"{BETWEEN_HOSTS}\" is the capture between hosts"));
+            }
+            let twice = names.windows(2).find_map(|names| match names {
+                [one, other] if one == other => Some(one),
+                _ => None,
+            });
+            if let Some(twice) = twice {
+                return Err(format!("\"{twice}\" is there twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn network(&self, name: &str) -> Result<u16, String> {
+        find(self.networks.iter().map(|(name, ..)| name), name, "network")
+    }
+
+    fn new_port(&self, entry: &PortEntry) -> Result<Port, String> {
+        check_name(&entry.name)?;
+        let mac = match (&entry.mac, entry.kind) {
+            (Some(mac), _) => parse(mac, "MAC address")?,
+            // The physical network has many; that of its port is a key's, and nobody's.
+            (None, PortKind::Provider) => {
+                let [high, low] = entry.key.to_be_bytes();
+                EthernetAddress([0x02, 0xff, 0xff, 0xff, high, low])
+            }
+            (None, PortKind::Vm) => return Err("it has no mac".to_owned()),
+        };
+        let ips = entry.ips.iter().map(|ip| parse(ip, "IP address"));
+        let allowed = entry.allowed.iter().map(|pair| {
+            Ok::<_, String>((parse(&pair.mac, "MAC address")?, parse(&pair.ip, "IP address")?))
+        });
+        Ok(Port {
+            name: entry.name.clone(),
+            network: entry.network.as_deref().map(|name| self.network(name)).transpose()?,
+            key: entry.key,
+            host: find(self.hosts.iter(), &entry.host, "host")?,
+            mac,
+            ips: ips.collect::<Result<_, _>>()?,
+            provider: entry.kind == PortKind::Provider,
+            secured: entry.port_security,
+            allowed: allowed.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn new_router(&self, entry: &RouterEntry) -> Result<RouterParts, String> {
+        let interfaces = entry.ports.iter().map(|port| {
+            Ok::<_, String>(Interface {
+                network: self.network(&port.network)?,
+                ip: parse(&port.ip, "IP address")?,
+                mac: parse(&port.mac, "MAC address")?,
+            })
+        });
+        let routes = entry.routes.iter().map(|route| {
+            Ok::<_, String>(Route {
+                prefix: parse(&route.prefix, "prefix")?,
+                via: parse(&route.via, "IP address")?,
+            })
+        });
+        Ok(RouterParts {
+            name: entry.name.clone(),
+            interfaces: interfaces.collect::<Result<_, _>>()?,
+            routes: routes.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The host of an outer address.
+    #[must_use]
+    pub fn host_of(&self, address: [u8; 4]) -> Option<u16> {
+        let place = self.addresses.iter().position(|host| host.ip.octets() == address);
+        place.map(|place| place as u16)
+    }
+
+    /// The number of a host.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn host(&self, name: &str) -> Result<u16, String> {
+        find(self.hosts.iter(), name, "host")
+    }
+
+    /// The number of a port.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn port(&self, name: &str) -> Result<u16, String> {
+        find(self.ports.iter().map(|port| &port.name), name, "port")
+    }
+
+    /// The name of a port.
+    #[must_use]
+    pub fn name(&self, port: PortId) -> Option<&str> {
+        self.ports.get(usize::from(port.0)).map(|port| port.name.as_str())
+    }
+
+    /// The id of the network that a port is in; 0: none.
+    #[must_use]
+    pub fn id_of(&self, port: PortId) -> u32 {
+        let network = self.ports.get(usize::from(port.0)).and_then(|port| port.network);
+        let network = network.and_then(|network| self.networks.get(usize::from(network)));
+        network.map_or(0, |(_, id, ..)| *id)
+    }
+
+    /// Host and port of a name; a host's name is that of its underlay.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<(u16, PortId)> {
+        if let Ok(host) = self.host(name) {
+            return Some((host, UNDERLAY));
+        }
+        let port = self.port(name).ok()?;
+        Some((self.ports[usize::from(port)].host, PortId(port)))
+    }
+
+    /// Puts a port on another host.
+    pub fn move_port(&mut self, port: u16, host: u16) {
+        if let Some(port) = self.ports.get_mut(usize::from(port)) {
+            port.host = host;
+        }
+    }
+
+    /// Takes a router out of a network; answers the network's number.
+    ///
+    /// # Errors
+    /// There is no such router, network or port of it.
+    pub fn leave(&mut self, router: &str, network: &str) -> Result<u16, String> {
+        let number = self.network(network)?;
+        let place = find(self.routers.iter().map(|router| &router.name), router, "router")?;
+        let parts = &mut self.routers[usize::from(place)];
+        let before = parts.interfaces.len();
+        parts.interfaces.retain(|interface| interface.network != number);
+        if parts.interfaces.len() == before {
+            return Err(format!("router \"{router}\" has no port in network \"{network}\""));
+        }
+        // Routes by the way of that network are gone with it.
+        let subnets = &self.networks[usize::from(number)].2;
+        parts.routes.retain(|route| !subnets.iter().any(|subnet| covers(subnet, route.via)));
+        Ok(number)
+    }
+
+    /// What a policy must hold.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        Capacity {
+            hosts: self.hosts.len(),
+            networks: self.networks.len(),
+            subnets: self.networks.iter().map(|(_, _, subnets, _)| subnets.len()).sum(),
+            ports: self.ports.len(),
+            addresses: self.ports.iter().map(|port| port.ips.len()).sum(),
+            pairs: self.ports.iter().map(|port| port.allowed.len()).sum(),
+            routers: self.routers.len(),
+            interfaces: self.routers.iter().map(|router| router.interfaces.len()).sum(),
+            routes: self.routers.iter().map(|router| router.routes.len()).sum(),
+        }
+    }
+
+    /// The configuration as the library takes it, for one host.
+    pub fn with<R>(&self, host: u16, then: impl FnOnce(&Configuration<'_>) -> R) -> R {
+        let networks: Vec<_> = self
+            .networks
+            .iter()
+            .map(|(_, id, subnets, vlan)| Broadcast { id: *id, subnets, vlan: *vlan })
+            .collect();
+        let ports: Vec<_> = (0..)
+            .zip(&self.ports)
+            .map(|(number, port)| policy::Port {
+                network: port.network,
+                key: port.key,
+                id: PortId(number),
+                host: port.host,
+                mac: port.mac,
+                ips: &port.ips,
+                provider: port.provider,
+                port_security: port.secured,
+                allowed: &port.allowed,
+            })
+            .collect();
+        let routers = self
+            .routers
+            .iter()
+            .map(|RouterParts { interfaces, routes, .. }| policy::Router { interfaces, routes });
+        let routers: Vec<_> = routers.collect();
+        then(&Configuration {
+            host,
+            hosts: &self.addresses,
+            networks: &networks,
+            ports: &ports,
+            routers: &routers,
+        })
+    }
+
+    /// Which object the library refuses, and why.
+    #[must_use]
+    pub fn tell(&self, error: PolicyError) -> String {
+        let PolicyError::Object { kind, index, fault } = error else {
+            return format!("the configuration is refused: {error:?}");
+        };
+        let name = match kind {
+            policy::Kind::Host => self.hosts.get(index),
+            policy::Kind::Network => self.networks.get(index).map(|(name, ..)| name),
+            policy::Kind::Port => self.ports.get(index).map(|port| &port.name),
+            policy::Kind::Router => self.routers.get(index).map(|router| &router.name),
+        };
+        let name =
+            name.map_or_else(|| format!("number {}", index + 1), |name| format!("\"{name}\""));
+        format!("{kind:?} {name}: {fault:?}")
+    }
+}
+
+fn covers(subnet: &IpCidr, address: IpAddress) -> bool {
+    subnet.address().version() == address.version() && subnet.contains_addr(&address)
+}
+
+/// What holds either.
+#[must_use]
+pub fn larger(one: &Capacity, other: &Capacity) -> Capacity {
+    Capacity {
+        hosts: one.hosts.max(other.hosts),
+        networks: one.networks.max(other.networks),
+        subnets: one.subnets.max(other.subnets),
+        ports: one.ports.max(other.ports),
+        addresses: one.addresses.max(other.addresses),
+        pairs: one.pairs.max(other.pairs),
+        routers: one.routers.max(other.routers),
+        interfaces: one.interfaces.max(other.interfaces),
+        routes: one.routes.max(other.routes),
+    }
+}

@@ -1,0 +1,177 @@
+//! `dash run` and `dash explain` with the flow cache: the shipped example.
+
+mod command;
+
+use std::{fmt::Write as _, path::Path};
+
+use command::{dash, examples};
+use dash_host::capture::CaptureReader;
+use serde_json::{Value, json};
+
+/// The frames of the specification, in hex.
+const VECTORS: &str = include_str!("../../../dash-core/tests/flow_cache/vectors.txt");
+const SCHEMA: &str = include_str!("../schema/flow_cache.schema.json");
+
+fn vector(name: &str) -> &'static str {
+    let line = VECTORS.lines().find(|line| line.split(' ').next() == Some(name));
+    line.and_then(|line| line.split(' ').next_back()).unwrap()
+}
+
+/// Frames of a capture in hex.
+fn frames(path: &Path) -> Vec<String> {
+    let mut reader = CaptureReader::open(path).unwrap();
+    let mut frames = Vec::new();
+    while let Some(record) = reader.next_record().unwrap() {
+        let mut hex = String::new();
+        for byte in &record.bytes {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        frames.push(hex);
+    }
+    frames
+}
+
+fn example(name: &str) -> String {
+    examples().join("flow-cache").join(name).display().to_string()
+}
+
+/// `command` with the example's captures and further arguments, with this configuration.
+fn with(command: &str, config: &str, more: &[&str]) -> command::Outcome {
+    let inputs = [("DC", "dc"), ("SRV", "server"), ("OTR", "otr")]
+        .map(|(port, capture)| format!("{port}={}", example(&format!("{capture}.pcap"))));
+    let mut args = vec![command, "--config", config, "--in"];
+    args.extend(inputs.iter().map(String::as_str));
+    args.extend(more);
+    dash(args)
+}
+
+fn run(more: &[&str], out: &Path) -> Value {
+    let out_name = out.display().to_string();
+    let arguments = [&["--out", &out_name], more].concat();
+    let outcome = with("run", &example("flow-cache.json"), &arguments);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn the_demonstration_of_the_design() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(&[], folder.path());
+    let first = |name| frames(&folder.path().join(name));
+    let to_server = first("SRV.pcap");
+    assert_eq!((to_server.len(), to_server[0].as_str()), (6, vector("FC2")));
+    let to_router = first("OTR.pcap");
+    assert_eq!((to_router.len(), to_router[0].as_str()), (3, vector("FC3")));
+    let to_dc = first("DC.pcap");
+    assert_eq!(to_dc.len(), 6);
+    // Through the router, then directly.
+    assert_eq!((to_dc[0].as_str(), to_dc[3].as_str()), (vector("FC4"), vector("FC5")));
+    assert_eq!([&report["drops"], &report["notes"]], [&json!({}); 2]);
+    let flow = json!({ "vlan": 10, "remote": "192.168.0.1", "state": "learnt", "inflight": 0,
+        "packets": 3, "bytes": 82 + 128 + 82 });
+    assert_eq!(report["flows"][0], flow);
+    assert_eq!(report["flows"].as_array().unwrap().len(), 3);
+    assert_eq!(report["ports"]["SRV"]["tx"], json!({ "packets": 6, "bytes": 6 * 82 }));
+}
+
+#[test]
+fn flows_that_end_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(&["--control", &example("idle.jsonl")], folder.path());
+    assert_eq!(report["flows"], json!([]));
+    let events = std::fs::read_to_string(folder.path().join("events.jsonl")).unwrap();
+    let events: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 5);
+    assert_eq!(events[0]["stats"]["flows"].as_array().unwrap().len(), 3);
+    let removed = json!({ "cookie": "0x0", "reason": "idle", "vlan": 10, "remote": "192.168.0.1",
+        "packets": 3, "bytes": 292, "duration_ns": 40_000_000_000_u64 - 1_001_000_000 });
+    assert_eq!(events[1], json!({ "t_ns": 40_000_000_000_u64, "removed": removed }));
+    assert_eq!(events[4]["stats"]["flows"], json!([]));
+}
+
+/// `--flows`, `--idle-timeout` and `--mtu` override the configuration.
+#[test]
+fn options_override() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(&["--flows", "1"], folder.path());
+    assert_eq!(report["flows"].as_array().unwrap().len(), 1);
+    assert_eq!(report["notes"], json!({ "cache_full": 6 }));
+    let report = run(&["--idle-timeout", "0.5"], folder.path());
+    assert_eq!(report["flows"][0]["state"], "new");
+    let report = run(&["--mtu", "99"], folder.path());
+    assert_eq!(report["drops"], json!({ "mtu": 3 }));
+}
+
+#[test]
+fn another_configuration_forgets_what_was_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(example("flow-cache.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["flow_cache"]["vteps"][0]["vlan"] = 77.into();
+    let control = folder.path().join("control.jsonl");
+    let line = json!({ "at_ns": 1_500_000_000_u64, "config": other });
+    std::fs::write(&control, line.to_string()).unwrap();
+    let out = folder.path().join("out");
+    let report = run(&["--control", control.to_str().unwrap()], &out);
+    assert_eq!(frames(&out.join("SRV.pcap"))[3][24..32], *"8100004d");
+    assert_eq!(report["flows"][0]["state"], "new");
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    assert_eq!(events.matches("\"reason\":\"delete\"").count(), 3);
+}
+
+#[test]
+fn explain_shows_what_was_learnt() {
+    let config = example("flow-cache.json");
+    let outcome = with("explain", &config, &["--frame", "3"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for text in ["VNI 100, 10.10.10.10 -> 10.0.0.1", "new, 1 in flight", "learnt, 0 in flight"] {
+        assert!(outcome.stdout.contains(text), "{text}: {}", outcome.stdout);
+    }
+    let outcome = with("explain", &config, &["--frame", "1"]);
+    assert!(outcome.stdout.contains("VLAN 10, to SRV"), "{}", outcome.stdout);
+    assert_eq!(with("explain", &config, &["--frame", "16"]).code, 2);
+}
+
+#[test]
+fn a_trace_has_a_line_for_each_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let arguments = ["--out", &out, "--trace"];
+    let outcome = with("run", &example("flow-cache.json"), &arguments);
+    assert_eq!(outcome.stdout.lines().count(), 16);
+    assert!(outcome.stdout.contains("hit         DC, 128 bytes"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    let text = std::fs::read_to_string(example("flow-cache.json")).unwrap();
+    let right: Value = serde_json::from_str(&text).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
+    assert!(schema.is_valid(&right));
+    let cases: [(&str, Value, bool); 9] = [
+        ("/flow_cache/full", json!("evict"), true),
+        ("/flow_cache/vteps/0/vlan", json!(0), true),
+        ("/flow_cache/vteps/0/vni", json!(1 << 24), true),
+        ("/flow_cache/vteps/0/port", json!("DC"), false),
+        ("/flow_cache/vteps/0", json!({ "dst": "10.10.10.10", "vlan": 1, "prt": "SRV" }), true),
+        ("/flow_cache/vteps/1/vni", json!(100), false),
+        ("/flow_cache/ports/0/role", json!("otr"), false),
+        ("/flow_cache/outer/src_mac", json!("be:ef"), true),
+        ("/flow_cache/guard_ms", json!("100"), true),
+    ];
+    for (place, value, by_schema) in cases {
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        assert_eq!(schema.is_valid(&wrong), !by_schema, "{place}");
+        std::fs::write(&config, wrong.to_string()).unwrap();
+        let out = folder.path().join("out").display().to_string();
+        let outcome = with("run", config.to_str().unwrap(), &["--out", &out]);
+        assert_eq!(outcome.code, 2, "{place}");
+        assert!(!folder.path().join("out").exists());
+    }
+    let arguments = ["--out", "never", "--wire", "DC=X"];
+    assert_eq!(with("run", &example("flow-cache.json"), &arguments).code, 2);
+}

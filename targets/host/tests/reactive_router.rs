@@ -1,0 +1,221 @@
+//! `dash run` and `dash explain` with the reactive router: the shipped examples.
+
+mod command;
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use command::{dash, examples};
+use dash_host::capture::CaptureReader;
+use serde_json::{Value, json};
+
+/// The frames of the specification, in hex.
+const VECTORS: &str = include_str!("../../../dash-core/tests/router/vectors.txt");
+
+fn vector(name: &str) -> String {
+    let line = VECTORS.lines().find(|line| line.split(' ').next() == Some(name));
+    line.and_then(|line| line.split(' ').nth(3)).unwrap().to_owned()
+}
+
+/// Frames of a capture in hex.
+fn frames(path: &Path) -> Vec<String> {
+    let mut reader = CaptureReader::open(path).unwrap();
+    let mut frames = Vec::new();
+    while let Some(record) = reader.next_record().unwrap() {
+        let mut hex = String::new();
+        for byte in &record.bytes {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        frames.push(hex);
+    }
+    frames
+}
+
+fn example(name: &str) -> String {
+    examples().join("reactive-router").join(name).display().to_string()
+}
+
+fn arguments(config: &str) -> Vec<String> {
+    let inputs = [("p11", "vm1.pcap"), ("p12", "vm2.pcap")];
+    let inputs = inputs.map(|(port, capture)| format!("{port}={}", example(capture)));
+    let mut arguments = vec!["--config".to_owned(), config.to_owned(), "--in".to_owned()];
+    arguments.extend(inputs);
+    arguments
+}
+
+/// Runs a configuration with further arguments; answers the report and the events.
+fn run(config: &str, more: &[&str], out: &Path) -> (Value, Vec<Value>) {
+    let mut args = vec!["run".to_owned()];
+    args.extend(arguments(config));
+    args.extend(["--out".to_owned(), out.display().to_string()]);
+    args.extend(more.iter().map(|&more| more.to_owned()));
+    let outcome = dash(args.iter().map(String::as_str));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let report = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
+    let events = fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
+    (report, events.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn the_ping_on_one_host() {
+    let out = tempfile::tempdir().unwrap();
+    let (report, events) = run(&example("one-host.json"), &[], out.path());
+    let ping = vector("e2_egress_if");
+    assert_eq!(frames(&out.path().join("p11.pcap")), [ping.clone(), vector("a4"), ping]);
+    let answer = vector("e4_egress_if");
+    let expected = [vector("a2"), answer.clone(), answer, vector("a2")];
+    assert_eq!(frames(&out.path().join("p12.pcap")), expected);
+    assert_eq!(report["drops"], json!({}));
+    let flow = &report["flows"][0];
+    assert_eq!((&flow["in_port"], &flow["cookie"]), (&json!("p11"), &json!("0x1008000000001")));
+    assert_eq!(report["flows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(report["ports"]["p12"]["rx"], json!({ "packets": 4, "bytes": 2 * 98 + 2 * 42 }));
+    // 300 s after the last ping, and a millisecond; that of the answer lives exactly as long.
+    let removed = json!({
+        "cookie": "0x1008000000002", "reason": "idle", "duration_ns": 300_010_000_000_u64,
+        "packets": 2, "bytes": 196,
+    });
+    assert_eq!(events, [json!({ "t_ns": 301_011_000_000_u64, "removed": removed })]);
+    // Shown, where the captures end earlier.
+    let explained = dash(
+        ["explain"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(arguments(&example("one-host.json")))
+            .chain(["--frame".to_owned(), "2".to_owned()])
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str),
+    );
+    assert_eq!(explained.code, 0, "{}", explained.stderr);
+    for row in [
+        "| 0, 1000",
+        "metadata=0x1f43, goto 40",
+        "| 52, 20",
+        "controller (slow path)",
+        "Out by p11",
+    ] {
+        assert!(explained.stdout.contains(row), "{row}: {}", explained.stdout);
+    }
+}
+
+#[test]
+fn the_ping_between_hosts() {
+    let out = tempfile::tempdir().unwrap();
+    let (report, _) = run(&example("two-hosts.json"), &["--trace"], out.path());
+    let ping = vector("e2_egress_if");
+    assert_eq!(frames(&out.path().join("p11.pcap")), [ping.clone(), vector("a4"), ping]);
+    let carried = frames(&out.path().join("underlay.pcap"));
+    assert_eq!((carried.len(), &carried[0], &carried[2]), (4, &vector("n1"), &vector("n1")));
+    assert_eq!(report["flows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(report["flows"][0]["host"], "H1");
+}
+
+#[test]
+fn a_controller_elsewhere() {
+    let out = tempfile::tempdir().unwrap();
+    let control = example("controller.jsonl");
+    let (_, events) = run(&example("remote.json"), &["--control", &control], out.path());
+    let ping = vector("e2");
+    assert_eq!(frames(&out.path().join("p11.pcap")), [ping.clone(), vector("a4"), ping]);
+    let answer = vector("e4");
+    let expected = [vector("a2"), answer.clone(), answer, vector("a2")];
+    assert_eq!(frames(&out.path().join("p12.pcap")), expected);
+    let punt = json!({
+        "id": 1, "reason": "no_flow", "in_port": "p12", "network": 8003, "frame": vector("e1"),
+    });
+    assert_eq!(events[0], json!({ "t_ns": 1_001_000_000_u64, "punt": punt }));
+    let flows = &events[1]["stats"]["flows"];
+    assert_eq!(flows[0]["cookie"], "0x1008000040051");
+    assert_eq!((&flows[0]["packets"], &flows[1]["bytes"]), (&json!(2), &json!(196)));
+    assert_eq!(events[2]["removed"]["cookie"], "0x1008000000019");
+    // Without an answer: the frames that waited are dropped after a second.
+    let (report, _) = run(&example("remote.json"), &[], out.path());
+    assert_eq!(report["drops"], json!({ "punt_timeout": 4 }));
+}
+
+#[test]
+fn control_objects() {
+    let out = tempfile::tempdir().unwrap();
+    let control = out.path().join("control.jsonl");
+    let run_with = |config: &str, lines: &[Value]| {
+        let text: Vec<_> = lines.iter().map(Value::to_string).collect();
+        fs::write(&control, text.join("\n")).unwrap();
+        let name = control.display().to_string();
+        run(&example(config), &["--control", &name], out.path())
+    };
+    // The machine moves between the pings.
+    let (report, events) = run_with(
+        "two-hosts.json",
+        &[json!({ "at_ns": 1_007_000_000_u64, "port_move": { "port": "p11", "host": "H2" } })],
+    );
+    assert_eq!(report["ports"]["underlay"]["tx"]["packets"], 2);
+    assert_eq!(events.len(), 2);
+    // The router leaves a network.
+    let (report, events) = run_with(
+        "one-host.json",
+        &[
+            json!({ "at_ns": 1_007_000_000_u64, "router_port_del": { "router": "R", "network": "net1" } }),
+        ],
+    );
+    assert_eq!(report["drops"], json!({ "no_route": 2 }));
+    let reasons: Vec<_> = events.iter().map(|event| &event["removed"]["reason"]).collect();
+    assert_eq!(reasons, ["delete", "delete"]);
+    // Flows go by their cookies, a frame comes from the controller, nobody has an address.
+    let frame = vector("e1");
+    let (report, events) = run_with(
+        "remote.json",
+        &[
+            json!({ "at_ns": 1_002_000_000_u64, "drop_punt": { "id": 1, "reason": "no_host" } }),
+            json!({ "at_ns": 1_003_000_000_u64, "packet_out": {
+            "in_port": "p12", "frame": frame, "actions": [{ "output": "p11" }],
+        } }),
+            json!({ "at_ns": 1_003_000_000_u64, "flow_del": { "cookie": "0", "cookie_mask": "0x0" } }),
+        ],
+    );
+    assert_eq!(frames(&out.path().join("p11.pcap"))[0], frame);
+    assert_eq!(report["drops"]["no_host"], 2);
+    assert_eq!(events[0]["punt"]["id"], 1);
+    // The whole configuration, with another MTU.
+    let mut other: Value =
+        serde_json::from_str(&fs::read_to_string(example("one-host.json")).unwrap()).unwrap();
+    other["router"]["mtu"] = json!(80);
+    let (report, _) =
+        run_with("one-host.json", &[json!({ "at_ns": 1_007_000_000_u64, "config": other })]);
+    assert_eq!(report["drops"], json!({ "mtu": 2 }));
+}
+
+#[test]
+fn wrong_input_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let control = out.path().join("control.jsonl");
+    for (line, message) in [
+        ("{\"at_ns\": 1}", "line 1"),
+        ("{\"stats\": {}}", "at_ns"),
+        ("{\"at_ns\": 1, \"stats\": {}, \"more\": 1}", "line 1"),
+        ("{\"at_ns\": 1, \"drop_punt\": {\"id\": 9, \"reason\": \"no_host\"}}", "no punt 9"),
+        ("{\"at_ns\": 1, \"port_move\": {\"port\": \"p99\", \"host\": \"H1\"}}", "p99"),
+    ] {
+        fs::write(&control, line).unwrap();
+        let mut args = vec!["run".to_owned()];
+        args.extend(arguments(&example("one-host.json")));
+        args.extend(["--control".to_owned(), control.display().to_string()]);
+        args.extend(["--out".to_owned(), out.path().join("out").display().to_string()]);
+        let outcome = dash(args.iter().map(String::as_str));
+        assert_eq!(outcome.code, 2, "{line}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{line}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn the_schema_accepts_the_examples() {
+    let schema: Value = serde_json::from_str(include_str!("../schema/router.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for name in ["one-host.json", "two-hosts.json", "remote.json"] {
+        let config: Value =
+            serde_json::from_str(&fs::read_to_string(example(name)).unwrap()).unwrap();
+        assert!(validator.is_valid(&config), "{name}");
+        let mut wrong = config.clone();
+        wrong["router"]["ports"][0]["unknown"] = json!(true);
+        assert!(!validator.is_valid(&wrong));
+    }
+}
