@@ -4,13 +4,14 @@
 #   ./test.sh          the quick part: about ten minutes on two cores
 #   ./test.sh --all    the long runs too: more random cases, Miri, fuzzing
 #
-# Needs: rustup with the toolchain of rust-toolchain.toml, a C linker, python3 with scapy, tshark.
+# Needs: rustup with the toolchain of rust-toolchain.toml, a C linker, python3 with scapy, tshark,
+# iproute2.
 # What is missing is installed where that needs no questions (rustup targets, scapy in a virtual
 # environment under target/, Debian packages when run as root), and named otherwise.
 set -euo pipefail
 cd "$(dirname "$0")"
 all=${1:-}
-case $all in '' | --all) ;; *) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
+case $all in '' | --all) ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
 # Set, though empty: without the flag of .cargo/config.toml, of whose name each compiler run warns.
 export RUSTFLAGS=${RUSTFLAGS:-}
 
@@ -21,11 +22,14 @@ step "tools"
 for target in aarch64-unknown-none riscv32imac-unknown-none-elf riscv64gc-unknown-none-elf; do
     rustup target list --installed | grep -qx "$target" || rustup target add "$target"
 done
-if ! has tshark; then
+packages=()
+has tshark || packages+=(tshark)
+has ip || packages+=(iproute2)
+if [ "${#packages[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && has apt-get; then
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
     else
-        echo "tshark is missing: apt-get install tshark" >&2 && exit 1
+        echo "missing: apt-get install ${packages[*]}" >&2 && exit 1
     fi
 fi
 python=python3
@@ -76,6 +80,13 @@ for example in vnet-to-vnet spec-frames; do
         cmp "$scratch/$example/$file" "examples/$example/$file"
     done
 done
+for example in flow-cache state-machines; do
+    mkdir "$scratch/$example"
+    (here=$PWD && cd "$scratch/$example" && python3 "$here/examples/$example/make_files.py")
+    for file in "$scratch/$example"/*; do
+        cmp "$file" "examples/$example/${file##*/}"
+    done
+done
 
 step "examples: the README's first command, and no wrong checksum in what leaves"
 cargo run --quiet --release -p dash-host -- run --trace --out "$scratch/out" \
@@ -88,6 +99,16 @@ find "$scratch/out" examples/*/expected -name '*.pcap' | while read -r capture; 
         printf '%s\n%s\n' "$capture" "$faults" >&2 && exit 1
     fi
 done
+
+step "examples: live frames between network namespaces"
+if unshare --net true 2>/dev/null; then
+    cargo build --quiet --release -p dash-host -p dash-controller
+    bin=${CARGO_TARGET_DIR:-target}/release
+    PYTHON=$python examples/flow-cache/demo.sh "$bin/dash"
+    examples/reactive-router/demo.sh "$bin/dash" "$bin/dash-controller"
+else
+    echo "no network namespaces here (they take root): not shown"
+fi
 
 if [ -n "$all" ]; then
     .ci/miri

@@ -40,7 +40,7 @@ start() {
 
 for space in $spaces; do
     ip netns add "$(name "$space")"
-    inside "$space" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+    inside "$space" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
     ip -n "$(name "$space")" link set lo up
 done
 for machine in vm1,fa:16:3e:00:17:e6,10.1.0.3/24,10.1.0.1 vm2,fa:16:3e:cf:4b:ed,10.2.0.3/24,10.2.0.1; do
@@ -58,11 +58,8 @@ done
 start hypervisor dash "is up" "$dash" up --config "$config" --socket "$logs/control" \
     --port p11=tap_vm1 p12=tap_vm2
 dash_pid=${pids%% *}
-if [ -n "$controller" ]; then
-    "$controller" "$config" "$logs/control" >"$logs/controller" 2>&1 &
-    pids="$! $pids"
-    sleep 0.3
-fi
+[ -z "$controller" ] ||
+    start hypervisor controller "connected" "$controller" "$config" "$logs/control"
 pings() { inside "$1" python3 "$here/end_points.py" ping "$2" "$3"; }
 pings vm2 10.2.0.1 1
 pings vm2 10.1.0.1 1

@@ -259,6 +259,10 @@ where
         let mut packet = Packet { buffer: &mut buffer, ingress, entry };
         let ended = match self.pipeline.step(&mut packet, &context, flow, now, trace) {
             Step::Slow => return Err((buffer, Some(handle))),
+            Step::Miss => {
+                lane.name.lookup = Some(Lookup::NoFlow { context });
+                return Err((buffer, None));
+            }
             Step::Enter { ingress, entry } => {
                 match change(&flow.rewrite, &lane.name.edges, &mut buffer, u16::MAX) {
                     Ok(_) => {

@@ -11,7 +11,7 @@
 //! from all over the table, others at each call, and takes the least of them: closed TCP before half-open, closing, and
 //! what is not TCP; of several the one that had no frame for the longest time. So a flood of SYNs
 //! takes its own places, and costs no open conversation. A neighbour is a flow in one of the two
-//! buckets of the new one; of several the one goes whose last frame is the oldest, that had the
+//! buckets of the new one, in a table that would fit in two buckets any flow; of several the one goes whose last frame is the oldest, that had the
 //! fewest frames, or whose time-out comes first; of these the one that was created first, then the first in the table.
 
 use dash_hal::Hints;
@@ -89,11 +89,17 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         false
     }
 
-    /// The flows in the two buckets of `place`.
+    /// The flows in the two buckets of `place`; all of a table that would fit in two.
     fn neighbours(&self, place: &Place) -> impl Iterator<Item = Handle> + use<K, S> {
         let mut neighbours = [None; NEIGHBOURS];
-        for (neighbour, handle) in neighbours.iter_mut().zip(self.flows.residents(place)) {
-            *neighbour = Some(handle);
+        if self.capacity() <= NEIGHBOURS {
+            for (index, neighbour) in neighbours.iter_mut().enumerate() {
+                *neighbour = self.flows.at(index);
+            }
+        } else {
+            for (neighbour, handle) in neighbours.iter_mut().zip(self.flows.residents(place)) {
+                *neighbour = Some(handle);
+            }
         }
         neighbours.into_iter().flatten()
     }

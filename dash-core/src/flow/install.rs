@@ -238,18 +238,19 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         outside: &mut W,
     ) -> Result<Handle, TableFull> {
         let now = frame.now;
-        let flow = Flow {
-            rewrite: new.rewrite,
-            egress: new.egress,
-            state: new.state,
-            created: now,
-            used: now,
-            timeouts: new.timeouts,
-            epoch: frame.epoch,
-            ..Flow::EMPTY
-        };
-        // Three attempts: the key may be taken, and the table full.
+        // Three attempts: the key may be taken, and the table full. Each makes its own flow, so that
+        // the one which is put is moved once.
         for _ in 0..3 {
+            let flow = Flow {
+                rewrite: new.rewrite,
+                egress: new.egress,
+                state: new.state,
+                created: now,
+                used: now,
+                timeouts: new.timeouts,
+                epoch: frame.epoch,
+                ..Flow::EMPTY
+            };
             match self.flows.insert_at(place, &new.key, flow, hints) {
                 Ok(handle) => {
                     self.counters.created += 1;

@@ -13,9 +13,11 @@ mod hash;
 mod image;
 mod learned;
 mod names;
+mod port_security;
 pub mod router;
 mod trace;
 mod traffic;
+mod underlay;
 pub mod vnet;
 
 use dash_hal::{Hints, Hits, PacketBuffer, PortId};
@@ -336,6 +338,8 @@ pub enum Step<R> {
     },
     /// Ask the slow path.
     Slow,
+    /// The frame has no flow: ask the slow path of it alone.
+    Miss,
     /// End the frame.
     Drop(R),
 }

@@ -395,6 +395,13 @@ impl<'a> AclWriter<'a> {
 }
 
 impl Acl<'_> {
+    /// The IP version of `group`, if there is one.
+    #[must_use]
+    pub fn ip_version(&self, group: u32) -> Option<IpVersion> {
+        let version = self.version(group);
+        (version != NO_GROUP).then(|| family(version))
+    }
+
     /// The first rule of `group` that matches. Headers whose two addresses are not both of the
     /// group's version are `OtherVersion`.
     #[must_use]

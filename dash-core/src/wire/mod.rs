@@ -50,7 +50,7 @@ pub use header::Header;
 pub use layout::{
     Edge, Edges, Layer, LayerFlags, Layout, MAX_TUNNELS, Network, Profile, Tunnel, TunnelKind,
 };
+pub(crate) use parse::{Ip, parse_ipv4, parse_ipv6, parse_upper};
 pub use parse::{MAX_FRAME, parse};
-pub(crate) use parse::{parse_ipv4, parse_ipv6};
 pub(crate) use usual::{Ipv4, VxlanOverIpv4, Word};
 pub use usual::{Mac, UsualFrame};

@@ -154,7 +154,7 @@ pub(crate) fn parse_ipv6(bytes: &[u8], network: usize) -> Result<Ip, ParseError>
 
 /// The offset of the upper-layer header in `datagram`; where the datagram ends when it has none.
 #[inline(always)]
-fn parse_upper(datagram: &[u8], ip: &Ip) -> Result<usize, ParseError> {
+pub(crate) fn parse_upper(datagram: &[u8], ip: &Ip) -> Result<usize, ParseError> {
     let here = ip.payload;
     let found = match (ip.protocol, ip.kind) {
         _ if ip.flags.contains(LayerFlags::LATER_FRAGMENT) => None,

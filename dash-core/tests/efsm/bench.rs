@@ -3,7 +3,7 @@
 use dash_core::{
     engine::Engine,
     flow::{Flow, FlowSettings, FlowTable, WhenFull},
-    pipeline::efsm::{DropReason, Efsm, FlowKey, FlowState, Program},
+    pipeline::efsm::{DropReason, Efsm, FlowKey, FlowState, Program, Refused},
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -17,24 +17,41 @@ pub(crate) const A: PortId = PortId(0);
 pub(crate) const B: PortId = PortId(1);
 pub(crate) const US: u64 = 1_000;
 
-type Table = FlowTable<'static, FlowKey, FlowState>;
+type Table<'a> = FlowTable<'a, FlowKey, FlowState>;
 
-pub(crate) struct Bench {
-    pub(crate) engine: Engine<'static, Efsm<'static>, Buffer>,
+/// Memory of the flows of one device.
+pub(crate) struct Storage {
+    buckets: Vec<Bucket>,
+    slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+}
+
+impl Storage {
+    pub(crate) fn new(flows: usize) -> Self {
+        let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)];
+        Self { buckets, slots: vec![Slot::empty(Flow::EMPTY); flows] }
+    }
+}
+
+pub(crate) struct Bench<'a> {
+    pub(crate) engine: Engine<'a, Efsm<'a>, Buffer>,
     device: Device,
     /// Well behind the first 65 ms, of which the policer's arithmetic knows nothing.
     pub(crate) now: u64,
 }
 
-impl Bench {
+impl Bench<'static> {
     pub(crate) fn new(program: Program<'static>, flows: usize) -> Self {
-        let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)].leak();
-        let slots = vec![Slot::empty(Flow::EMPTY); flows].leak();
+        Self::on(Box::leak(Box::new(Storage::new(flows))), program).unwrap()
+    }
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn on(storage: &'a mut Storage, program: Program<'a>) -> Result<Self, Refused> {
+        let Storage { buckets, slots } = storage;
         let mut table = Table::new(buckets, slots, [3, 4]).unwrap();
         table.set(FlowSettings { when_full: WhenFull::Drop, ..FlowSettings::default() });
-        let efsm = Efsm::new(program).unwrap();
-        let engine = Engine::new(efsm, table, Readers::new(&[]), 0);
-        Self { engine, device: Device::new(PortId(9)), now: 1_000_000 * US }
+        let engine = Engine::new(Efsm::new(program)?, table, Readers::new(&[]), 0);
+        Ok(Self { engine, device: Device::new(PortId(9)), now: 1_000_000 * US })
     }
 
     /// Where a frame leaves, as it came; or why it does not.

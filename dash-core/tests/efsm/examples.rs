@@ -241,6 +241,29 @@ fn a_flow_begins_anew_after_its_time() {
     assert_eq!(bench.send(A, &udp(1)), Ok(B));
 }
 
+/// What is wrong with a header takes nothing from those in front of it: the limiter counts the
+/// frames of a source that spoils them.
+#[test]
+fn a_wrong_header_hides_no_other() {
+    let mut bench = Bench::new(LIMITER, 64);
+    let mut frames = [udp(1), udp(1), tcp(1, 80), tcp(1, 80), udp(1), tcp(1, 80)];
+    // UDP lengths, data offsets, and datagrams too short for what they say to carry.
+    (frames[0][39], frames[1][39], frames[2][46], frames[3][46]) = (7, 200, 0x40, 0xf0);
+    (frames[4][17], frames[5][17]) = (27, 39);
+    for number in 0..12 {
+        let sent = bench.send(A, &frames[number % 6]);
+        assert_eq!(sent.is_ok(), number < 10, "{number}");
+    }
+    assert_eq!(bench.flow(&[Some(0x0a00_0001)]).unwrap().1, 12);
+    assert_eq!(bench.engine.flows().len(), 1);
+    // The type of a tagged frame is that of what the tag is in front of.
+    let of_type = Row { matches: &[(Field::EtherType, 0x0800)], ..ROW };
+    let mut bench = Bench::new(Program { rows: vec![of_type].leak(), ..PROGRAM }, 64);
+    let mut tagged = ipv4(17, [1, 2], [3, 4], Some(5));
+    tagged[18] = 0x44;
+    assert_eq!(bench.send(A, &tagged), Ok(B));
+}
+
 #[test]
 fn frames_without_a_field_or_a_destination() {
     let mut bench = Bench::new(PROGRAM, 64);

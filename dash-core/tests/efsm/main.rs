@@ -8,3 +8,4 @@ mod frames;
 mod interpreter;
 #[path = "../platform/mod.rs"]
 mod platform;
+mod programs;

@@ -6,7 +6,8 @@ use dash_core::{
     engine::Engine,
     flow::{Flow, FlowRemoved, FlowSettings, FlowTable, WhenFull},
     pipeline::flow_cache::{
-        DropReason, FREE, FlowCache, FlowKey, FlowState, Note, Order, Outer, Settings, Vtep, Vteps,
+        DropReason, FREE, FlowCache, FlowKey, FlowState, Note, Order, Outer, Settings, Vtep,
+        VtepPlace, Vteps,
     },
     table::{
         cuckoo::{Bucket, Slot},
@@ -57,25 +58,52 @@ impl EventSink<Removed> for Events {
     }
 }
 
-type Table = FlowTable<'static, FlowKey, FlowState>;
-type CacheEngine = Engine<'static, FlowCache<'static>, Buffer, 64, 32, (), Events>;
+type Table<'a> = FlowTable<'a, FlowKey, FlowState>;
+type CacheEngine<'a> = Engine<'a, FlowCache<'a>, Buffer, 64, 32, (), Events>;
 
-pub(crate) struct Bench {
-    pub(crate) engine: CacheEngine,
+/// Memory of one switch.
+pub(crate) struct Storage {
+    vtep_buckets: Vec<Bucket>,
+    vtep_places: Vec<VtepPlace>,
+    buckets: Vec<Bucket>,
+    slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+}
+
+impl Storage {
+    pub(crate) fn new(flows: usize) -> Self {
+        let places = Vteps::places_for(16);
+        Self {
+            vtep_buckets: vec![Bucket::EMPTY; Vteps::buckets_for(places)],
+            vtep_places: vec![FREE; places],
+            buckets: vec![Bucket::EMPTY; Table::buckets_for(flows)],
+            slots: vec![Slot::empty(Flow::EMPTY); flows],
+        }
+    }
+}
+
+pub(crate) struct Bench<'a> {
+    pub(crate) engine: CacheEngine<'a>,
     pub(crate) device: Device,
     pub(crate) now: u64,
     events: Events,
 }
 
 pub(crate) fn vteps(entries: &[Vtep]) -> Vteps<'static> {
-    let places = vec![FREE; Vteps::places_for(16)].leak();
-    let buckets = vec![Bucket::EMPTY; Vteps::buckets_for(places.len())].leak();
+    let Storage { vtep_buckets, vtep_places, .. } = Box::leak(Box::new(Storage::new(0)));
+    filled(vtep_buckets, vtep_places, entries)
+}
+
+fn filled<'a>(
+    buckets: &'a mut [Bucket],
+    places: &'a mut [VtepPlace],
+    entries: &[Vtep],
+) -> Vteps<'a> {
     let mut vteps = Vteps::new(buckets, places, [5, 6]).unwrap();
     vteps.fill(entries, &SoftwareHints).unwrap();
     vteps
 }
 
-impl Bench {
+impl Bench<'static> {
     pub(crate) fn new() -> Self {
         Self::with(SETTINGS, &[vtep()], 64, WhenFull::Forward)
     }
@@ -86,11 +114,21 @@ impl Bench {
         flows: usize,
         when_full: WhenFull,
     ) -> Self {
-        let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)].leak();
-        let slots = vec![Slot::empty(Flow::EMPTY); flows].leak();
+        Self::on(Box::leak(Box::new(Storage::new(flows))), settings, entries, when_full)
+    }
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn on(
+        storage: &'a mut Storage,
+        settings: Settings,
+        entries: &[Vtep],
+        when_full: WhenFull,
+    ) -> Self {
+        let Storage { vtep_buckets, vtep_places, buckets, slots } = storage;
         let mut table = Table::new(buckets, slots, [3, 4]).unwrap();
         table.set(FlowSettings { when_full, ..FlowSettings::default() });
-        let cache = FlowCache::new(vteps(entries), settings);
+        let cache = FlowCache::new(filled(vtep_buckets, vtep_places, entries), settings);
         let events = Events::default();
         let engine = Engine::with(cache, table, Readers::new(&[]), 0, (), events.clone());
         Self { engine, device: Device::new(DC), now: 0, events }

@@ -155,6 +155,19 @@ fn a_nanosecond_after_the_guard_time_the_way_is_direct() {
     }
 }
 
+/// A time before the last one counts as that one.
+#[test]
+fn time_that_steps_back_opens_no_way() {
+    let mut bench = Bench::new();
+    bench.now = 500 * MS;
+    bench.passes(SRV, &fc(3), OTR);
+    bench.passes(SRV, &fc(3), OTR);
+    bench.passes(OTR, &fc(4), DC);
+    bench.now = 1;
+    bench.passes(SRV, &fc(3), OTR);
+    assert_eq!(bench.noted(Note::OrderForced), 0);
+}
+
 /// A busy flow of which a frame was lost.
 #[test]
 fn the_direct_way_is_forced_after_a_time() {
@@ -249,39 +262,55 @@ fn flow_cache_s14() {
     assert_eq!(bench.removed().len(), 1);
 }
 
-/// A full table of eight flows, of which number `n` had `n` + 1 frames, the last one `8 - n` ms
+/// A full table of `flows`, of which number `n` had `n` + 1 frames, the last one `flows - n` ms
 /// before now; and the number of the one that makes room for a further flow.
-fn evicted(when_full: WhenFull, newcomer: u32) -> Option<u32> {
-    let mut bench = Bench::with(SETTINGS, &[vtep()], 8, when_full);
-    for number in (0..8).rev() {
+fn evicted(flows: u32, when_full: WhenFull, newcomer: u32) -> Option<u32> {
+    let mut bench = Bench::with(SETTINGS, &[vtep()], flows as usize, when_full);
+    for number in (0..flows).rev() {
         bench.now += MS;
         for _ in 0..=number {
             bench.passes(SRV, &from_server(10, tenant(number), b""), OTR);
         }
     }
     bench.passes(SRV, &from_server(10, tenant(newcomer), b""), OTR);
-    assert_eq!(bench.engine.flows().len(), 8);
+    assert_eq!(bench.engine.flows().len(), flows as usize);
     let removed = bench.removed();
     assert_eq!(bench.flow(10, tenant(newcomer)).is_some(), !removed.is_empty());
     assert_eq!(bench.noted(Note::CacheFull), u64::from(removed.is_empty()));
     let went = removed.first().map(|flow| flow.key.remote());
     assert!(removed.iter().all(|flow| flow.why == Removal::Evicted));
-    (0..8).find(|number| Some(tenant(*number)) == went)
+    (0..flows).find(|number| Some(tenant(*number)) == went)
 }
 
-/// The eight flows are in two buckets. Half of all flows have both: there the least of all goes.
+/// All flows of a table of two buckets are in the two buckets of the new one.
 #[test]
 fn flow_cache_s15() {
-    for (when_full, least) in [(WhenFull::EvictLeastUsed, 0), (WhenFull::EvictOldest, 7)] {
-        let went: Vec<_> = (100..164).filter_map(|number| evicted(when_full, number)).collect();
-        assert_eq!(went.len(), 64);
-        let others: std::collections::BTreeSet<_> =
-            went.iter().filter(|number| **number != least).collect();
-        // That of the bucket that the least one is not in.
-        assert!(others.len() <= 1, "{others:?}");
-        assert!(went.iter().filter(|number| **number == least).count() > 32);
+    for flows in [1, 2, 7, 8, 14, 16] {
+        for newcomer in 100..116 {
+            let least = |when_full| evicted(flows, when_full, newcomer);
+            assert_eq!(least(WhenFull::EvictLeastUsed), Some(0));
+            assert_eq!(least(WhenFull::EvictOldest), Some(flows - 1));
+            assert_eq!(least(WhenFull::Forward), None);
+        }
     }
-    assert_eq!(evicted(WhenFull::Forward, 100), None);
+}
+
+/// In a larger one the least in these two goes, which is another for another flow.
+#[test]
+fn neighbours_make_room() {
+    const FLOWS: u32 = 48;
+    for when_full in [WhenFull::EvictLeastUsed, WhenFull::EvictOldest] {
+        let went: Vec<_> = (100..164)
+            .filter_map(|number| evicted(FLOWS, when_full, number))
+            .map(|went| if when_full == WhenFull::EvictOldest { FLOWS - 1 - went } else { went })
+            .collect();
+        assert_eq!(went.len(), 64);
+        let different: std::collections::BTreeSet<_> = went.iter().collect();
+        assert!(different.len() > 4, "{different:?}");
+        // Of some twelve flows in two buckets, the least is among the lesser ones of all.
+        let lesser = went.iter().filter(|went| **went < FLOWS / 3).count();
+        assert!(lesser > 56, "{went:?}");
+    }
 }
 
 #[test]

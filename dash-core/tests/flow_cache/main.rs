@@ -9,3 +9,5 @@ mod model;
 mod parse;
 #[path = "../platform/mod.rs"]
 mod platform;
+mod reading;
+mod traffic;

@@ -4,11 +4,14 @@ use dash_core::{
     flow::WhenFull,
     pipeline::flow_cache::{DropReason, Note, Refused, Vtep},
 };
-use dash_hal::{PortId, SoftwareHints};
+use dash_hal::{Burst, PortId, ReceiveFlags, SoftwareHints};
+use proptest::prelude::*;
 
 use crate::{
     bench::{Bench, DC, OTR, SETTINGS, SRV, vtep, vteps},
-    frames::{checksum, fc, sum_ip},
+    frames::{checksum, fc, from_server, sum_ip},
+    platform::Buffer,
+    reading::outer,
 };
 
 /// FC1 after a change; the IPv4 checksum is right.
@@ -198,6 +201,57 @@ fn what_has_no_flow_goes_to_the_router() {
     assert_eq!((bench.noted(Note::Uncached), bench.engine.flows().len()), (9, 0));
 }
 
+/// Fragments behind the first begin with anything, and have a flow; the first message of neighbour
+/// discovery and the last one have none, what is around them has.
+#[test]
+fn neighbour_discovery_has_no_flow() {
+    let remote = "2001:db8::1".parse().unwrap();
+    for (kind, has_flow) in [(132, true), (133, false), (137, false), (138, true)] {
+        let mut frame = from_server(10, remote, &[0; 16]);
+        (frame[18 + 6], frame[18 + 40]) = (58, kind);
+        let mut bench = Bench::new();
+        bench.passes(SRV, &frame, OTR);
+        assert_eq!(bench.engine.flows().len(), usize::from(has_flow));
+        // In a fragment header: the first one, a later one.
+        frame.splice(58..58, [58, 0, 0, 1, 0, 0, 0, 1]);
+        frame[18 + 5] += 8;
+        frame[18 + 6] = 44;
+        let mut bench = Bench::new();
+        bench.passes(SRV, &frame, OTR);
+        assert_eq!(bench.engine.flows().len(), usize::from(has_flow));
+        frame[61] = 8;
+        let mut bench = Bench::new();
+        bench.passes(SRV, &frame, OTR);
+        assert_eq!(bench.engine.flows().len(), 1);
+    }
+}
+
+#[test]
+fn what_the_nic_says_counts() {
+    type Flags = ReceiveFlags;
+    for (flags, port, reason) in [
+        (Flags::TRUNCATED, DC, Some(DropReason::Truncated)),
+        (Flags::TRUNCATED, OTR, Some(DropReason::Truncated)),
+        (Flags::TRUNCATED, SRV, Some(DropReason::Truncated)),
+        (Flags::L3_BAD, DC, Some(DropReason::ChecksumBad)),
+        (Flags::L4_BAD, OTR, Some(DropReason::ChecksumBad)),
+        // That of the server's own frame is the tenant's affair.
+        (Flags::L4_BAD, SRV, None),
+    ] {
+        let mut bench = Bench::new();
+        let mut buffer = Buffer::new(&fc([1, 4, 3][usize::from(port.0)]), port);
+        buffer.metadata.flags = flags;
+        let mut burst = Burst::new();
+        burst.push(buffer).unwrap();
+        bench.engine.process(&mut burst, 0, &mut bench.device, &mut ());
+        bench.engine.flush(&mut bench.device);
+        assert_eq!(bench.device.sent.is_empty(), reason.is_some());
+        for other in DropReason::ALL {
+            assert_eq!(bench.dropped(other), u64::from(Some(other) == reason));
+        }
+    }
+}
+
 #[test]
 fn wrong_entries_are_refused() {
     let mut vteps = vteps(&[]);
@@ -212,5 +266,57 @@ fn wrong_entries_are_refused() {
     ];
     for (entries, why) in cases {
         assert_eq!(vteps.fill(&entries, &SoftwareHints), Err(why));
+    }
+}
+
+/// FC1 with other bytes somewhere, cut, or with another length.
+fn spoilt() -> impl Strategy<Value = Vec<u8>> {
+    let change = (12..64_usize, prop_oneof![any::<u8>(), 0..9_u8, Just(0x45), Just(0x4f)]);
+    let changes = prop::collection::vec(change, 0..3);
+    (changes, prop::option::of(0..128_usize), any::<bool>(), any::<bool>()).prop_map(
+        |(changes, cut, sums, lengths)| {
+            let mut frame = fc(1);
+            for (place, octet) in changes {
+                frame[place] = octet;
+            }
+            frame.truncate(cut.unwrap_or(frame.len()));
+            if lengths && frame.len() >= 42 {
+                let length = frame.len() as u16;
+                frame[16..18].copy_from_slice(&(length - 14).to_be_bytes());
+                frame[38..40].copy_from_slice(&(length - 34).to_be_bytes());
+            }
+            if sums && frame.len() >= 74 && frame[14] & 15 >= 5 {
+                sum_ip(&mut frame, 14);
+            }
+            frame
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// The first check that fails is the one that a naive reading finds.
+    #[test]
+    fn wrong_frames_end_as_they_are_read(frame in spoilt()) {
+        let mut bench = Bench::new();
+        match outer(&frame) {
+            Err(reason) => {
+                bench.drops(DC, &frame, reason);
+                bench.drops(OTR, &frame, reason);
+            }
+            Ok(read) => {
+                bench.passes(OTR, &frame, DC);
+                if (read.destination, read.vni) == ([10; 4], 100) {
+                    let right =
+                        [&read.inside[..12], &[0x81, 0, 0, 10], &read.inside[12..]].concat();
+                    prop_assert_eq!(bench.send(DC, &frame), [(SRV, right)]);
+                } else if read.destination == [10; 4] {
+                    bench.drops(DC, &frame, DropReason::UnknownVni);
+                } else {
+                    bench.drops(DC, &frame, DropReason::NoVtep);
+                }
+            }
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 
 use dash_core::{
     pipeline::vnet::policy::{
-        AclAction, AclBindings, AclGroupId, Appliance, ApplianceId, Capacity, Change, Direction,
-        DirectionEntry, Eni, EniId, InboundAction, InboundRule, MacOverride, Mapping, Route,
-        RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner, Underlay, UnderlayAction,
-        VnetId,
+        ACL_STAGES, AclAction, AclBindings, AclGroupId, Appliance, ApplianceId, Capacity, Change,
+        Direction, DirectionEntry, Eni, EniId, InboundAction, InboundRule, MacOverride, Mapping,
+        Route, RouteGroup, RouteGroupId, RoutingTypeId, TagId, TrustedOwner, Underlay,
+        UnderlayAction, VnetId,
     },
     table::acl::{self, Rule},
 };
@@ -121,8 +121,8 @@ fn appliance() -> impl Strategy<Value = Appliance> {
 }
 
 fn eni() -> impl Strategy<Value = Eni> {
-    (select(&MACS[..]), any::<bool>(), 0..3_u16, proptest::option::of(vni())).prop_map(
-        |(mac, enabled, vnet, vm_vni)| Eni {
+    (select(&MACS[..]), any::<bool>(), 0..3_u16, proptest::option::of(vni()), acl()).prop_map(
+        |(mac, enabled, vnet, vm_vni, acl)| Eni {
             mac,
             enabled,
             underlay_ip: ADDRESSES[0],
@@ -130,9 +130,31 @@ fn eni() -> impl Strategy<Value = Eni> {
             appliance: ApplianceId(0),
             vm_vni,
             route_group: Some(RouteGroupId(vnet)),
-            acl: AclBindings::default(),
+            acl,
         },
     )
+}
+
+/// Half of all ENIs bind a group, which may not be there, or be of the other version.
+fn acl() -> impl Strategy<Value = AclBindings> {
+    let bound = (0..4_usize, 0..ACL_STAGES, acl_group());
+    proptest::option::of(bound).prop_map(|bound| {
+        let mut acl = AclBindings::default();
+        if let Some((table, stage, group)) = bound {
+            let tables = [
+                &mut acl.inbound_v4,
+                &mut acl.inbound_v6,
+                &mut acl.outbound_v4,
+                &mut acl.outbound_v6,
+            ];
+            tables.into_iter().nth(table).unwrap()[stage] = Some(group);
+        }
+        acl
+    })
+}
+
+fn acl_group() -> impl Strategy<Value = AclGroupId> {
+    number().prop_map(|id| AclGroupId(id.into()))
 }
 
 fn route() -> impl Strategy<Value = Route> {
@@ -179,7 +201,6 @@ fn either<T: std::fmt::Debug>(
 pub(crate) fn change() -> impl Strategy<Value = Change<'static>> {
     let vnet = || (0..4_u16).prop_map(VnetId);
     let group = || number().prop_map(RouteGroupId);
-    let acl_group = || number().prop_map(|id| AclGroupId(id.into()));
     let tag = || number().prop_map(|id| TagId(id.into()));
     let eni_id = || number().prop_map(EniId);
     let direction = (any::<bool>(), any::<bool>()).prop_map(|(outbound, source)| DirectionEntry {

@@ -6,6 +6,7 @@
 // No unsafe code here or in the library: an interpreter would be slow and find nothing.
 #![cfg(not(miri))]
 
+mod acl_groups;
 mod choices;
 mod lookups;
 mod model;

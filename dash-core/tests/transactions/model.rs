@@ -158,6 +158,14 @@ fn vips(appliance: &Appliance) -> Vec<IpAddress> {
     std::iter::once(IpAddress::Ipv4(appliance.sip)).chain(v6).collect()
 }
 
+/// The groups of all stages of an ENI, and the version that each is bound under.
+fn bindings(eni: &Eni) -> Vec<(AclGroupId, IpVersion)> {
+    let v4 = eni.acl.inbound_v4.into_iter().chain(eni.acl.outbound_v4);
+    let v6 = eni.acl.inbound_v6.into_iter().chain(eni.acl.outbound_v6);
+    let v4 = v4.flatten().map(|group| (group, IpVersion::Ipv4));
+    v4.chain(v6.flatten().map(|group| (group, IpVersion::Ipv6))).collect()
+}
+
 fn list(owner: TrustedOwner) -> (List, u32) {
     match owner {
         TrustedOwner::Appliance(id) => (None, id.0),
@@ -190,10 +198,37 @@ impl Model {
     /// Which change is refused, if one is.
     pub(crate) fn check(&self, changes: &[Change<'static>]) -> Result<(), Rejected> {
         let mut made = Made::default();
+        let mut after = self.clone();
         for (index, change) in changes.iter().enumerate() {
-            self.check_one(change, &mut made).map_err(|error| Rejected { index, error })?;
+            self.check_one(change, &mut made)
+                .and_then(|()| after.check_bindings(change))
+                .map_err(|error| Rejected { index, error })?;
+            after.make_one(change);
         }
         Ok(())
+    }
+
+    /// Whether ACL groups are where they are bound, under their versions.
+    fn check_bindings(&self, change: &Change<'static>) -> Result<(), PolicyError> {
+        let bound = |group: AclGroupId| {
+            let all = self.enis.values().flat_map(bindings);
+            all.filter(move |(of, _)| *of == group).map(|(_, version)| version)
+        };
+        match *change {
+            Change::SetEni(_, eni) => {
+                let right = |(group, version)| {
+                    self.acl_groups.get(&group).is_none_or(|(of, _)| *of == version)
+                };
+                require(bindings(&eni).into_iter().all(right), PolicyError::AclGroupVersion)
+            }
+            Change::SetAclGroup(id, version, _) => {
+                require(bound(id).all(|under| under == version), PolicyError::AclGroupVersion)
+            }
+            Change::RemoveAclGroup(id) => {
+                require(bound(id).next().is_none(), PolicyError::AclGroupBound)
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn make(&mut self, changes: &[Change<'static>]) {

@@ -6,7 +6,10 @@
 
 use std::collections::HashMap;
 
-use dash_core::wire::{Layer, Profile, parse};
+use dash_core::wire::{
+    Header, ethernet::EthernetHeader, ipv4::Ipv4Header, ipv6::Ipv6Header, protocol::ethertype,
+    vlan::VlanTag,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
@@ -47,6 +50,16 @@ struct Port {
     mac: Option<String>,
     #[serde(default)]
     ips: Vec<String>,
+    #[serde(default, rename = "port_security")]
+    secured: bool,
+    #[serde(default)]
+    allowed: Vec<Pair>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pair {
+    mac: String,
+    ip: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,13 +83,15 @@ struct Route {
     via: String,
 }
 
-/// A machine: its port, the port's host, its network, its MAC address.
+/// A machine: its port, the port's host, its network, its MAC address, and what it may send from
+/// if that is not everything.
 #[derive(Clone, Debug)]
 struct Machine {
     port: String,
     host: String,
     network: String,
     mac: String,
+    allowed: Option<Vec<IpAddress>>,
 }
 
 /// A prefix, the next hop if it is no machine's own, and the router's port: network and MAC address.
@@ -95,6 +110,8 @@ pub struct Controller {
     machines: HashMap<(String, IpAddress), Machine>,
     /// Network and host of each port.
     ports: HashMap<String, (String, String)>,
+    /// Of each network, its own subnets.
+    subnets: HashMap<String, Vec<IpCidr>>,
     /// Of each network, what its router reaches.
     ways: HashMap<String, Vec<Way>>,
     times: [u32; 2],
@@ -110,6 +127,15 @@ fn covers(prefix: &IpCidr, address: IpAddress) -> bool {
     prefix.address().version() == address.version() && prefix.contains_addr(&address)
 }
 
+/// Whether an address names one machine, and not of its own link alone.
+fn is_routable(address: IpAddress) -> bool {
+    address.is_unicast()
+        && match address {
+            IpAddress::Ipv4(address) => !address.is_loopback(),
+            IpAddress::Ipv6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+        }
+}
+
 impl Controller {
     /// Of the configuration that the router runs with.
     ///
@@ -123,15 +149,28 @@ impl Controller {
             let network = port.network.clone().unwrap_or_default();
             ports.insert(port.name.clone(), (network.clone(), port.host.clone()));
             let Some(mac) = &port.mac else { continue };
-            for ip in &port.ips {
-                let machine = Machine {
-                    port: port.name.clone(),
-                    host: port.host.clone(),
-                    network: network.clone(),
-                    mac: mac.clone(),
-                };
-                machines.insert((network.clone(), parsed(ip)?), machine);
+            let ips = port.ips.iter().map(|ip| parsed(ip)).collect::<Result<Vec<_>, _>>()?;
+            let mut allowed = ips.clone();
+            for pair in &port.allowed {
+                if pair.mac.eq_ignore_ascii_case(mac) {
+                    allowed.push(parsed(&pair.ip)?);
+                }
             }
+            let machine = Machine {
+                port: port.name.clone(),
+                host: port.host.clone(),
+                network: network.clone(),
+                mac: mac.clone(),
+                allowed: port.secured.then_some(allowed),
+            };
+            for ip in ips {
+                machines.insert((network.clone(), ip), machine.clone());
+            }
+        }
+        let mut subnets = HashMap::new();
+        for network in &document.networks {
+            let own = network.subnets.iter().map(|subnet| parsed(subnet));
+            subnets.insert(network.name.clone(), own.collect::<Result<_, _>>()?);
         }
         let mut ways = HashMap::new();
         for router in &document.routers {
@@ -148,6 +187,7 @@ impl Controller {
         Ok(Self {
             machines,
             ports,
+            subnets,
             ways,
             times: [document.idle_ms.unwrap_or(300_000), document.hard_ms.unwrap_or(0)],
             cookie,
@@ -169,18 +209,15 @@ impl Controller {
             return Ok(Vec::new());
         };
         let bytes = hex(frame).ok_or("the frame is not hexadecimal")?;
-        let layout = parse(&bytes, &Profile::PLAIN).map_err(dash_core::wire::ParseError::name)?;
-        let layer: &Layer = layout.outer();
-        let (source, destination) = layer.addresses(&bytes).ok_or("the frame is not IP")?;
-        let ethernet = layer.ethernet(&bytes).ok_or("the frame is short")?;
-        let macs = [ethernet.source(), ethernet.destination()];
+        let (macs, [source, destination]) = addresses(&bytes).ok_or("the frame is not IP")?;
         let (network, host) = self.ports.get(port).cloned().ok_or("an unknown port")?;
         let Some((machine, gateway)) = self.find(&network, destination) else {
             return Ok(vec![json!({ "drop_punt": { "id": id, "reason": "no_host" } })]);
         };
         let mut objects = Vec::new();
-        // Each host asks for its own flows.
-        let back = self.find(&machine.network, source).filter(|_| machine.host == host);
+        // Each host asks for its own flows, and what the machine may not send has none.
+        let fair = machine.allowed.as_ref().is_none_or(|allowed| allowed.contains(&destination));
+        let back = self.find(&machine.network, source).filter(|_| machine.host == host && fair);
         if let Some((origin, back_gateway)) = back {
             let ends = [machine.mac.clone(), gateway.clone()];
             let flow =
@@ -197,13 +234,14 @@ impl Controller {
     /// The machine that a frame from a network goes to next, and the MAC address that it leaves
     /// the router with: by the longest prefix, and not within the network.
     fn find(&self, network: &str, address: IpAddress) -> Option<(Machine, String)> {
+        let near = self.subnets.get(network)?.iter().any(|subnet| covers(subnet, address));
+        if near || !is_routable(address) {
+            return None;
+        }
         let ways = self.ways.get(network)?.iter();
         let way = ways
             .filter(|way| covers(&way.prefix, address))
             .max_by_key(|way| way.prefix.prefix_len())?;
-        if way.via.is_none() && way.network == network {
-            return None;
-        }
         let key = (way.network.clone(), way.via.unwrap_or(address));
         Some((self.machines.get(&key)?.clone(), way.gateway.clone()))
     }
@@ -252,6 +290,28 @@ fn reached(router: &Router, networks: &[Network]) -> Result<Vec<Way>, Error> {
         ways.push(Way { prefix: parsed(&route.prefix)?, via: Some(via), ..way });
     }
     Ok(ways)
+}
+
+/// Source and destination, of Ethernet and of IP; what lies above that is nobody's business here.
+fn addresses(frame: &[u8]) -> Option<([EthernetAddress; 2], [IpAddress; 2])> {
+    let ethernet = EthernetHeader::at(frame, 0_usize)?;
+    let (mut ethertype, mut network) = (ethernet.ethertype(), EthernetHeader::LEN);
+    if VlanTag::is_tpid(ethertype) {
+        ethertype = VlanTag::at(frame, network)?.ethertype();
+        network += VlanTag::LEN;
+    }
+    let ends = match ethertype {
+        ethertype::IPV4 => {
+            let header = Ipv4Header::at(frame, network)?;
+            [header.source().into(), header.destination().into()]
+        }
+        ethertype::IPV6 => {
+            let header = Ipv6Header::at(frame, network)?;
+            [header.source().into(), header.destination().into()]
+        }
+        _ => return None,
+    };
+    Some(([ethernet.source(), ethernet.destination()], ends))
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {

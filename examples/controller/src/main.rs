@@ -18,9 +18,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut controller = Controller::new(&std::fs::read_to_string(config)?)?;
     let mut stream = UnixStream::connect(socket)?;
+    println!("connected");
     for line in BufReader::new(stream.try_clone()?).lines() {
-        for object in controller.hear(&line?)? {
-            writeln!(stream, "{object}")?;
+        match controller.hear(&line?) {
+            Ok(objects) => {
+                for object in objects {
+                    writeln!(stream, "{object}")?;
+                }
+            }
+            // It goes without an answer; others have one.
+            Err(error) => eprintln!("dash-controller: {error}"),
         }
     }
     Ok(())

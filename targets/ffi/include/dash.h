@@ -448,6 +448,10 @@ typedef enum dash_status_t {
   DASH_EMPTY_RANGE = 15,
   // Inbound rules are not in their order, or not of the stated IP version.
   DASH_DISORDERED = 16,
+  // An ACL group that is bound to a stage of an ENI is not removed.
+  DASH_ACL_GROUP_BOUND = 17,
+  // An ACL group is not of the IP version that it is, or would be, bound under.
+  DASH_ACL_GROUP_VERSION = 18,
 } dash_status_t;
 
 // A packet core: what processes frames. One thread uses it.
@@ -1481,8 +1485,8 @@ enum dash_status_t dash_scratch_size(const struct dash_change_t *changes,
 // a change, never between.
 // Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_TOO_SMALL` (scratch memory), `DASH_BAD_HANDLE`,
 // `DASH_REENTERED`; of a change `DASH_BAD_VALUE`, `DASH_OUT_OF_RANGE`, `DASH_VNI_TOO_LARGE`,
-// `DASH_EMPTY_RANGE`, `DASH_DISORDERED`, `DASH_FULL`; `DASH_AGAIN` when memory that was just given
-// up may still be read.
+// `DASH_EMPTY_RANGE`, `DASH_DISORDERED`, `DASH_ACL_GROUP_BOUND`, `DASH_ACL_GROUP_VERSION`,
+// `DASH_FULL`; `DASH_AGAIN` when memory that was just given up may still be read.
 enum dash_status_t dash_policy_apply(struct dash_policy_t *policy,
                                      const struct dash_change_t *changes,
                                      size_t count,

@@ -234,8 +234,8 @@ pub unsafe extern "C" fn dash_scratch_size(
 /// a change, never between.
 /// Errors: `DASH_NULL`, `DASH_MISALIGNED`, `DASH_TOO_SMALL` (scratch memory), `DASH_BAD_HANDLE`,
 /// `DASH_REENTERED`; of a change `DASH_BAD_VALUE`, `DASH_OUT_OF_RANGE`, `DASH_VNI_TOO_LARGE`,
-/// `DASH_EMPTY_RANGE`, `DASH_DISORDERED`, `DASH_FULL`; `DASH_AGAIN` when memory that was just given
-/// up may still be read.
+/// `DASH_EMPTY_RANGE`, `DASH_DISORDERED`, `DASH_ACL_GROUP_BOUND`, `DASH_ACL_GROUP_VERSION`,
+/// `DASH_FULL`; `DASH_AGAIN` when memory that was just given up may still be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dash_policy_apply(
     policy: *mut dash_policy_t,

@@ -46,6 +46,10 @@ pub enum dash_status_t {
     DASH_EMPTY_RANGE = 15,
     /// Inbound rules are not in their order, or not of the stated IP version.
     DASH_DISORDERED = 16,
+    /// An ACL group that is bound to a stage of an ENI is not removed.
+    DASH_ACL_GROUP_BOUND = 17,
+    /// An ACL group is not of the IP version that it is, or would be, bound under.
+    DASH_ACL_GROUP_VERSION = 18,
 }
 
 pub(crate) use dash_status_t as Status;
@@ -68,6 +72,8 @@ impl From<PolicyError> for Status {
             PolicyError::VniTooLarge => Self::DASH_VNI_TOO_LARGE,
             PolicyError::EmptyRange => Self::DASH_EMPTY_RANGE,
             PolicyError::Disordered => Self::DASH_DISORDERED,
+            PolicyError::AclGroupBound => Self::DASH_ACL_GROUP_BOUND,
+            PolicyError::AclGroupVersion => Self::DASH_ACL_GROUP_VERSION,
         }
     }
 }
@@ -101,6 +107,8 @@ pub extern "C" fn dash_status_text(status: u32) -> *const c_char {
         14 => c"a VNI has more than 24 bits",
         15 => c"a range ends before it starts",
         16 => c"inbound rules are not in their order",
+        17 => c"an ACL group is bound",
+        18 => c"an ACL group is bound under the other IP version",
         _ => c"unknown status",
     };
     text.as_ptr()

@@ -37,6 +37,9 @@ pub enum Command {
     Up(UpArgs),
 }
 
+/// What `--fragment-timeout` is without it, ms.
+pub const FRAGMENT_TIMEOUT: u32 = 500;
+
 /// What is processed, and how.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {

@@ -6,7 +6,8 @@ use dash_core::{
     flow::WhenFull,
     pipeline::efsm::{
         Action, CONDITIONS, Comparison, Condition, DropReason, Efsm, Event, Field, FlowKey,
-        FlowState, Operand, Operation, Program, Register, Row, Update,
+        FlowState, MATCHES, Operand, Operation, Program, REGISTERS, ROWS, Refused, Register, Row,
+        UPDATES, Update,
     },
     table::cuckoo::MAX_CAPACITY,
 };
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use crate::{
-    device::{Limits, Service},
+    device::{Limits, Service, config::document},
     port::{PortNames, check_name},
 };
 
@@ -55,7 +56,10 @@ struct ConditionEntry {
 
 /// A number, or the name of a register, of a field, or of the time.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a number of 32 bits, or the name of a register, a field or now"
+)]
 enum OperandEntry {
     Number(u32),
     Name(String),
@@ -122,7 +126,10 @@ fn operand(entry: &OperandEntry) -> Result<Operand, String> {
         OperandEntry::Name(name) if name == "now" => Ok(Operand::Now),
         OperandEntry::Name(name) => match register(name) {
             Some(register) => Ok(Operand::Register(register)),
-            None => field(name).map(Operand::Field),
+            None => match field(name)? {
+                field if field.width() > 4 => Err(format!("{field} has more than 32 bits")),
+                field => Ok(Operand::Field(field)),
+            },
         },
     }
 }
@@ -176,7 +183,8 @@ fn value(field: Field, value: &Value, ports: &mut PortNames) -> Result<u128, Str
         },
         _ => return Err(wrong()),
     };
-    if field.width() < 16 && number >> (8 * field.width()) != 0 {
+    let bits = if field == Field::Vlan { 12 } else { 8 * field.width() };
+    if bits < 128 && number >> bits != 0 {
         return Err(wrong());
     }
     Ok(number)
@@ -214,16 +222,30 @@ fn row(entry: &RowEntry, ports: &mut PortNames) -> Result<Row<'static>, String> 
     })
 }
 
+/// A bound in words.
+fn exceeded(refused: Refused) -> String {
+    match refused {
+        Refused::Key => "key: the values of its fields take more than 56 bytes".to_owned(),
+        Refused::Conditions => format!("conditions: at most {CONDITIONS}"),
+        Refused::Rows => format!("rows: at most {ROWS}"),
+        Refused::Updates => format!("rows: at most {UPDATES} updates each"),
+        Refused::Matches => format!("rows: at most {MATCHES} fields each"),
+        Refused::Register => format!("there are {REGISTERS} registers of a kind"),
+        Refused::Wide(field) => format!("{field} has more than 32 bits"),
+        Refused::Port => "too many ports".to_owned(),
+    }
+}
+
 impl Service for Configuration {
     type Pipeline = Efsm<'static>;
     type Key = FlowKey;
     type State = FlowState;
     const NAME: &'static str = "efsm";
+    const FULL: &'static str = "efsm_full";
     const TELLS: bool = false;
 
     fn read(value: Value, ports: &mut PortNames) -> Result<Self, String> {
-        let document: Document =
-            serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let document: Document = document(value)?;
         let mut forward: Vec<(PortId, PortId)> = Vec::new();
         for (from, to) in &document.forward {
             check_name(from)?;
@@ -249,7 +271,7 @@ impl Service for Configuration {
             forward: forward.leak(),
             idle_timeout: document.idle_ms,
         };
-        Efsm::new(program).map_err(|error| format!("the program exceeds a bound: {error:?}"))?;
+        Efsm::new(program).map_err(exceeded)?;
         let limits = Limits {
             flows: document.max_flows,
             idle_timeout: document.idle_ms,
@@ -281,11 +303,11 @@ impl Service for Configuration {
         [drops.into(), Vec::new()]
     }
 
-    fn name(&self, key: &FlowKey) -> (Map<String, Value>, Vec<Option<u128>>) {
+    fn name(&self, key: &FlowKey, ports: &PortNames) -> (Map<String, Value>, Vec<Option<u128>>) {
         let fields = self.program.key;
         let values: Vec<_> = key.values(fields).collect();
         let named = fields.iter().zip(&values);
-        let named = named.map(|(field, value)| (field.to_string(), text(*field, *value)));
+        let named = named.map(|(field, value)| (field.to_string(), text(*field, *value, ports)));
         let mut object = Map::new();
         object.insert("key".to_owned(), Value::Object(named.collect()));
         (object, values)
@@ -298,15 +320,20 @@ impl Service for Configuration {
         object
     }
 
-    fn row(&self, event: &Event, _ports: &PortNames) -> [String; 3] {
+    fn row(&self, event: &Event, ports: &PortNames) -> [String; 3] {
         let (stage, key, action) = match event {
             Event::Key(key) => {
-                let (name, _) = self.name(key);
+                let (name, _) = self.name(key, ports);
                 ("key", name.get("key").unwrap_or(&Value::Null).to_string(), String::new())
             }
             Event::Row { conditions, row, before, after, globals } => (
                 "row",
-                format!("state {} {:?}, conditions {conditions:?}", before.state, before.registers),
+                format!(
+                    "state {} {:?}, conditions {:?}",
+                    before.state,
+                    before.registers,
+                    conditions.get(..self.program.conditions.len()).unwrap_or_default()
+                ),
                 row.map_or_else(
                     || "none applies".to_owned(),
                     |row| {
@@ -323,9 +350,10 @@ impl Service for Configuration {
 }
 
 /// The value of a field, as a configuration would have it.
-fn text(field: Field, value: Option<u128>) -> Value {
+fn text(field: Field, value: Option<u128>, ports: &PortNames) -> Value {
     let Some(value) = value else { return Value::Null };
     match field {
+        Field::InPort => ports.name(PortId(value as u16)).into(),
         Field::Ipv4Source | Field::Ipv4Destination => {
             Ipv4Address::from(value as u32).to_string().into()
         }

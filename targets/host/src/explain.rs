@@ -33,7 +33,7 @@ pub fn explain(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> Result<(), Error> {
-    if let Some(document) = chain::config::read(&args.input)? {
+    if let Some(document) = chain::document::read(&args.input)? {
         return chain::explain::explain(args, &document, out);
     }
     if let Some(document) = router::config::read(&args.input)? {

@@ -4,7 +4,7 @@ use dash_core::{
     flow::WhenFull,
     pipeline::flow_cache::{
         DropReason, Event, FREE, FlowCache, FlowKey, FlowState, Note, Order, Outer, Phase,
-        Settings, Vtep, Vteps,
+        Settings, Vtep, Vteps, Way,
     },
     table::cuckoo::{Bucket, MAX_CAPACITY},
 };
@@ -14,7 +14,10 @@ use serde_json::{Map, Value};
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use crate::{
-    device::{Limits, Service},
+    device::{
+        Limits, Service,
+        config::{MAX_MTU, document},
+    },
     port::{PortNames, check_name},
 };
 
@@ -155,11 +158,11 @@ impl Service for Configuration {
     type Key = FlowKey;
     type State = FlowState;
     const NAME: &'static str = "flow_cache";
+    const FULL: &'static str = "cache_full";
     const TELLS: bool = true;
 
     fn read(value: Value, ports: &mut PortNames) -> Result<Self, String> {
-        let document: Document =
-            serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let document: Document = document(value)?;
         let mut roles: Vec<(PortId, Role)> = Vec::new();
         for PortEntry { name, role } in &document.ports {
             check_name(name)?;
@@ -196,6 +199,9 @@ impl Service for Configuration {
             if vteps.iter().take(place).any(same) {
                 return Err(format!("vtep {} is there twice with one VNI", vtep.destination));
             }
+        }
+        if document.mtu > MAX_MTU {
+            return Err(format!("mtu: at most {MAX_MTU}"));
         }
         if document.max_entries as usize > MAX_CAPACITY {
             return Err(format!("max_entries: at most {MAX_CAPACITY}"));
@@ -252,7 +258,7 @@ impl Service for Configuration {
         [drops.into(), notes.into()]
     }
 
-    fn name(&self, key: &FlowKey) -> (Map<String, Value>, Vec<Option<u128>>) {
+    fn name(&self, key: &FlowKey, _ports: &PortNames) -> (Map<String, Value>, Vec<Option<u128>>) {
         let mut object = Map::new();
         object.insert("vlan".to_owned(), key.vlan().into());
         object.insert("remote".to_owned(), key.remote().to_string().into());
@@ -280,12 +286,22 @@ impl Service for Configuration {
                 ),
                 String::new(),
             ),
-            Event::Server(server) => (
+            Event::Malformed(reason) => ("outer headers", String::new(), format!("drop: {reason}")),
+            Event::Server(tunnelled, server) => (
                 "stage 1, decapsulation",
-                String::new(),
+                format!("{}, VNI {}", tunnelled.destination, tunnelled.vni),
                 match server {
-                    Ok((vlan, port)) => format!("VLAN {vlan}, to {}", ports.name(*port)),
-                    Err(reason) => format!("drop: {reason}"),
+                    Ok((vlan, port)) => format!("hit: VLAN {vlan}, to {}", ports.name(*port)),
+                    Err(reason) => format!("miss: drop: {reason}"),
+                },
+            ),
+            Event::Way(way) => (
+                "stage 2, way",
+                String::new(),
+                match way {
+                    Way::ToRouter => "to the tunnel router".to_owned(),
+                    Way::Direct => "directly: encapsulated as learnt".to_owned(),
+                    Way::Forced => "directly: frames in flight wait no longer".to_owned(),
                 },
             ),
             Event::Key(key) => {

@@ -70,7 +70,12 @@ fn lines(frame: &[u8], layer: &Layer) -> Vec<String> {
     }
     for index in 0..layer.tags {
         if let Some(tag) = layer.vlan(frame, index) {
-            lines.push(format!("VLAN {tag:?}"));
+            lines.push(format!(
+                "VLAN {}, priority {}, type {:#06x}",
+                tag.id(),
+                tag.priority(),
+                tag.ethertype()
+            ));
         }
     }
     if let Some(header) = layer.ipv4(frame) {
@@ -108,10 +113,10 @@ fn lines(frame: &[u8], layer: &Layer) -> Vec<String> {
     }
     if let Some(header) = layer.tcp(frame) {
         lines.push(format!(
-            "TCP {} -> {}, flags {:?}, sequence {}, acknowledgment {}, checksum {:#06x}",
+            "TCP {} -> {}, flags {}, sequence {}, acknowledgment {}, checksum {:#06x}",
             header.source_port(),
             header.destination_port(),
-            header.flags(),
+            header.flags().iter_names().map(|(name, _)| name).collect::<Vec<_>>().join(" "),
             header.sequence(),
             header.acknowledgment(),
             header.checksum()

@@ -19,6 +19,7 @@ pub mod error;
 pub mod explain;
 pub mod flow_cache;
 pub mod headers;
+mod live;
 pub mod outputs;
 pub mod plan;
 pub mod platform;
@@ -30,6 +31,7 @@ pub mod schedule;
 pub mod script;
 pub mod session;
 pub mod summary;
+pub mod text;
 pub mod trace;
 pub mod up;
 

@@ -33,7 +33,7 @@ pub const PROGRESS: u64 = 4096;
 /// Bad input, also a capture that turns out to be damaged on the way; the system. Output files of
 /// earlier runs stay as they were then, and no new ones are left.
 pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> Result<(), Error> {
-    if let Some(document) = chain::config::read(&args.input)? {
+    if let Some(document) = chain::document::read(&args.input)? {
         return chain::run::run(args, &document, out);
     }
     if let Some(document) = router::config::read(&args.input)? {

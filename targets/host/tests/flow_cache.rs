@@ -120,6 +120,72 @@ fn another_configuration_forgets_what_was_learnt() {
     assert_eq!(events.matches("\"reason\":\"delete\"").count(), 3);
 }
 
+/// Sizes too are those of the new configuration; counters go on.
+#[test]
+fn another_configuration_replaces_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(example("flow-cache.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    for (name, value) in [("max_entries", 1), ("mtu", 99), ("idle_ms", 5), ("event_queue", 0)] {
+        other["flow_cache"][name] = value.into();
+    }
+    other["flow_cache"]["full"] = "evict_oldest".into();
+    let control = folder.path().join("control.jsonl");
+    let lines = [
+        json!({ "at_ns": 1_500_000_000_u64, "config": other }).to_string(),
+        json!({ "at_ns": 1_600_000_000_u64, "stats": {} }).to_string(),
+    ];
+    std::fs::write(&control, lines.join("\n")).unwrap();
+    let out = folder.path().join("out");
+    let report = run(&["--control", control.to_str().unwrap()], &out);
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    let events: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The flows of before were told; then there is no room for events.
+    let reasons: Vec<_> = events.iter().map(|event| &event["removed"]["reason"]).collect();
+    assert_eq!(reasons, [&json!("delete"), &json!("delete"), &json!("delete"), &Value::Null]);
+    assert_eq!(events[3]["stats"]["flows"], json!([]));
+    assert_eq!(report["flows"].as_array().unwrap().len(), 1);
+    assert_eq!(report["flows"][0]["vlan"], 30);
+    assert_eq!(report["notes"], json!({ "events_lost": 2 }));
+    assert_eq!(report["ports"]["SRV"]["tx"]["packets"], 6);
+}
+
+/// One input has one result, though the table's hash has a secret.
+#[test]
+fn a_run_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(example("flow-cache.json")).unwrap();
+    let mut small: Value = serde_json::from_str(&text).unwrap();
+    small["flow_cache"]["max_entries"] = 20.into();
+    small["flow_cache"]["full"] = "evict_oldest".into();
+    let (config, server) = (folder.path().join("config"), folder.path().join("server.pcap"));
+    std::fs::write(&config, small.to_string()).unwrap();
+    let mut capture =
+        [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes).concat();
+    let hex = vector("FC3");
+    let octet = |at: usize| u8::from_str_radix(&hex[2 * at..][..2], 16).unwrap();
+    for number in 0..60_u8 {
+        let mut frame: Vec<_> = (0..hex.len() / 2).map(octet).collect();
+        // Another tenant; the sum of the header changes by as much.
+        (frame[37], frame[29]) = (100 + number, frame[29].wrapping_sub(99 + number));
+        capture.extend([1_u32, u32::from(number), 82, 82].map(u32::to_le_bytes).concat());
+        capture.extend(frame);
+    }
+    std::fs::write(&server, capture).unwrap();
+    let input = format!("SRV={}", server.display());
+    let reports = [0; 4].map(|_| {
+        let out = folder.path().join("out");
+        let arguments = ["--config", config.to_str().unwrap(), "--in", &input, "--out"];
+        let outcome = dash(["run"].into_iter().chain(arguments).chain([out.to_str().unwrap()]));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        std::fs::read_to_string(out.join("report.json")).unwrap()
+    });
+    assert!(reports.iter().all(|report| *report == reports[0]));
+    let report: Value = serde_json::from_str(&reports[0]).unwrap();
+    assert_eq!(report["flows"].as_array().unwrap().len(), 20);
+}
+
 #[test]
 fn explain_shows_what_was_learnt() {
     let config = example("flow-cache.json");
@@ -129,7 +195,16 @@ fn explain_shows_what_was_learnt() {
         assert!(outcome.stdout.contains(text), "{text}: {}", outcome.stdout);
     }
     let outcome = with("explain", &config, &["--frame", "1"]);
-    assert!(outcome.stdout.contains("VLAN 10, to SRV"), "{}", outcome.stdout);
+    let server = "10.10.10.10, VNI 100 | hit: VLAN 10, to SRV";
+    assert!(outcome.stdout.contains(server), "{}", outcome.stdout);
+    let outcome = with("explain", &config, &["--frame", "11"]);
+    assert!(outcome.stdout.contains("directly: encapsulated as learnt"), "{}", outcome.stdout);
+    let outcome = with("explain", &config, &["--frame", "5", "--flows", "1"]);
+    assert!(
+        outcome.stdout.contains("no place: nothing is stored, cache_full"),
+        "{}",
+        outcome.stdout
+    );
     assert_eq!(with("explain", &config, &["--frame", "16"]).code, 2);
 }
 
@@ -151,7 +226,9 @@ fn a_wrong_configuration_is_refused() {
     let right: Value = serde_json::from_str(&text).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
     assert!(schema.is_valid(&right));
-    let cases: [(&str, Value, bool); 9] = [
+    let cases: [(&str, Value, bool); 11] = [
+        ("/flow_cache/mtu", json!(65_522), true),
+        ("/flow_cache/vteps/0/dst", json!("10.0.0.256"), true),
         ("/flow_cache/full", json!("evict"), true),
         ("/flow_cache/vteps/0/vlan", json!(0), true),
         ("/flow_cache/vteps/0/vni", json!(1 << 24), true),
@@ -170,6 +247,9 @@ fn a_wrong_configuration_is_refused() {
         let out = folder.path().join("out").display().to_string();
         let outcome = with("run", config.to_str().unwrap(), &["--out", &out]);
         assert_eq!(outcome.code, 2, "{place}");
+        let object = place.rsplit('/').find(|part| part.parse::<usize>().is_err());
+        let named = outcome.stderr.contains(object.unwrap_or_default());
+        assert!(named || !by_schema, "{place}: {}", outcome.stderr);
         assert!(!folder.path().join("out").exists());
     }
     let arguments = ["--out", "never", "--wire", "DC=X"];

@@ -6,15 +6,10 @@ use std::process::Command;
 
 use command::examples;
 
-/// Whether this machine lets us make network namespaces.
+/// Whether this machine lets us make network namespaces. Where it does, nothing else is an excuse.
 fn namespaces() -> bool {
-    let name = format!("dash-probe-{}", std::process::id());
-    let ip = |what| Command::new("ip").args(["netns", what, &name]).output();
-    let made = ip("add").is_ok_and(|output| output.status.success());
-    if made {
-        ip("del").unwrap();
-    }
-    made
+    let alone = Command::new("unshare").args(["--net", "true"]).output();
+    alone.is_ok_and(|output| output.status.success())
 }
 
 #[test]

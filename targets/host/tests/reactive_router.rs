@@ -184,6 +184,66 @@ fn control_objects() {
     assert_eq!(report["drops"], json!({ "mtu": 2 }));
 }
 
+/// A flow that is added again may be over at once: its idle time began with its first addition.
+#[test]
+fn a_flow_that_is_added_again_ends_in_time() {
+    let out = tempfile::tempdir().unwrap();
+    let control = out.path().join("control.jsonl");
+    let flow = |at_ns: u64, idle_ms: u32| {
+        json!({ "at_ns": at_ns, "flow_add": {
+            "match": {
+                "in_port": "p12", "eth_src": "fa:16:3e:cf:4b:ee", "eth_dst": "fa:16:3e:c5:02:4d",
+                "ip_src": "10.2.0.4", "ip_dst": "10.1.0.3",
+            },
+            "actions": [{ "output": "p11" }],
+            "idle_ms": idle_ms, "cookie": "7", "send_removed": true,
+        } })
+    };
+    let lines = [
+        flow(1_000_000_000, 5000),
+        flow(1_500_000_000, 1000),
+        json!({ "at_ns": 2_000_000_000_u64, "stats": {} }),
+        json!({ "at_ns": 2_000_000_001_u64, "stats": {} }),
+    ];
+    fs::write(&control, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    let name = control.display().to_string();
+    let (_, events) = run(&example("one-host.json"), &["--control", &name], out.path());
+    assert!(events[0]["stats"]["flows"].to_string().contains("10.2.0.4"));
+    let removed = json!({
+        "cookie": "0x7", "reason": "idle", "duration_ns": 1_000_000_001, "packets": 0, "bytes": 0,
+    });
+    assert_eq!(events[1], json!({ "t_ns": 2_000_000_001_u64, "removed": removed }));
+}
+
+/// A controller's flow leads to the same port after ports came and went before it.
+#[test]
+fn ports_stay_what_they_are() {
+    let out = tempfile::tempdir().unwrap();
+    let control = out.path().join("control.jsonl");
+    let mut config: Value =
+        serde_json::from_str(&fs::read_to_string(example("remote.json")).unwrap()).unwrap();
+    let mut new = config["router"]["ports"][0].clone();
+    (new["name"], new["key"]) = (json!("p10"), json!(10));
+    (new["mac"], new["ips"]) = (json!("02:00:00:00:00:10"), json!(["10.1.0.10"]));
+    config["router"]["ports"].as_array_mut().unwrap().push(new);
+    let mut lines: Vec<_> = fs::read_to_string(example("controller.jsonl"))
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.push(json!({ "at_ns": 1_005_000_000_u64, "config": config }).to_string());
+    fs::write(&control, lines.join("\n")).unwrap();
+    let name = control.display().to_string();
+    let (report, events) = run(&example("remote.json"), &["--control", &name], out.path());
+    let ping = vector("e2");
+    assert_eq!(frames(&out.path().join("p11.pcap")), [ping.clone(), vector("a4"), ping]);
+    assert_eq!(report["drops"], json!({}));
+    assert_eq!(events.iter().filter(|event| event.get("punt").is_some()).count(), 1);
+    let flows =
+        &events.iter().find(|event| event.get("stats").is_some()).unwrap()["stats"]["flows"];
+    assert_eq!((&flows[0]["in_port"], &flows[1]["in_port"]), (&json!("p11"), &json!("p12")));
+}
+
 #[test]
 fn wrong_input_is_told() {
     let out = tempfile::tempdir().unwrap();

@@ -46,6 +46,37 @@ fn the_four_programs() {
     assert_eq!(report["drops"], json!({}));
 }
 
+/// Nobody is told of their end, so no event is lost.
+#[test]
+fn flows_of_state_machines_are_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let text = std::fs::read_to_string(example("limiter.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["efsm"]["idle_ms"] = 1.into();
+    config["efsm"]["key"] = json!(["in_port", "ipv4.src"]);
+    std::fs::write(path("control"), r#"{"at_ns": 4000000000000000000, "stats": {}}"#).unwrap();
+    let input = format!("A={}", example("limiter.pcap"));
+    for room in [0, 1, 256] {
+        config["efsm"]["event_queue"] = room.into();
+        std::fs::write(path("config"), config.to_string()).unwrap();
+        let (control, config, out) = (path("control"), path("config"), path("out"));
+        let arguments = ["run", "--config", &config, "--in", &input, "--out", &out];
+        let outcome = dash(arguments);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let report = std::fs::read(folder.path().join("out/report.json")).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        // Ports have names.
+        assert_eq!(report["flows"][0]["key"], json!({ "in_port": "A", "ipv4.src": "10.0.0.1" }));
+        let outcome = dash(arguments.into_iter().chain(["--control", &control]));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let events = std::fs::read_to_string(folder.path().join("out/events.jsonl")).unwrap();
+        let [stats] = &events.lines().collect::<Vec<_>>()[..] else { panic!("{events}") };
+        let stats: Value = serde_json::from_str(stats).unwrap();
+        assert_eq!((&stats["stats"]["notes"], &stats["stats"]["flows"]), (&json!({}), &json!([])));
+    }
+}
+
 #[test]
 fn explain_names_the_row() {
     let input = format!("A={}", example("limiter.pcap"));
@@ -65,7 +96,9 @@ fn programs_follow_the_schema_and_wrong_ones_are_refused() {
         assert!(schema.is_valid(&read(&format!("{program}.json"))), "{program}");
     }
     let right = read("limiter.json");
-    let cases: [(&str, Value, bool); 10] = [
+    let cases: [(&str, Value, bool); 12] = [
+        ("/efsm/rows/0/match", json!({ "vlan.vid": 4096 }), false),
+        ("/efsm/conditions/0/right", json!(1_u64 << 32), true),
         ("/efsm/key/0", json!("ipv4.source"), true),
         ("/efsm/conditions/0/op", json!("!="), true),
         ("/efsm/conditions/0/left", json!("R4"), true),
@@ -91,5 +124,45 @@ fn programs_follow_the_schema_and_wrong_ones_are_refused() {
         let config = config.to_str().unwrap();
         let outcome = dash(["run", "--config", config, "--in", &input, "--out", "never"]);
         assert_eq!(outcome.code, 2, "{place}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(": efsm: "), "{}", outcome.stderr);
+    }
+}
+
+/// What is wrong is named.
+#[test]
+fn messages_name_the_place() {
+    let text = std::fs::read_to_string(example("limiter.json")).unwrap();
+    let right: Value = serde_json::from_str(&text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    let input = format!("A={}", example("limiter.pcap"));
+    let many = vec![json!({ "next": 0, "action": "drop" }); 33];
+    for (place, value, said) in [
+        (
+            "/efsm/conditions/0/right",
+            json!(-1),
+            "conditions[0].right: expected a number of 32 bits",
+        ),
+        (
+            "/efsm/conditions/0/left",
+            json!("eth.src"),
+            "condition c0: eth.src has more than 32 bits",
+        ),
+        ("/efsm/rows/0/state", json!(65_536), "rows[0].state: "),
+        ("/efsm/rows", json!(many), "rows: at most 32"),
+    ] {
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        std::fs::write(&config, wrong.to_string()).unwrap();
+        let config = config.to_str().unwrap();
+        let outcome = dash(["run", "--config", config, "--in", &input, "--out", "never"]);
+        assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
+    }
+    let config = example("limiter.json");
+    for option in [["--when-full", "evict"], ["--fragment-timeout", "1"]] {
+        let run = ["run", "--config", &config, "--in", &input, "--out", "never"];
+        let outcome = dash(run.into_iter().chain(option));
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("is for DASH"), "{}", outcome.stderr);
     }
 }

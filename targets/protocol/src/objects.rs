@@ -59,7 +59,14 @@ choices! {
     TrustedOwner { 0 => Appliance(id), 1 => Eni(id), }
     UnderlayAction { 0 => Drop, 1 => Forward(port), }
     TableError { 0 => Full, 1 => Busy, 2 => StorageTooSmall, 3 => CapacityTooLarge, }
-    PolicyError { 0 => Table(error), 1 => VniTooLarge, 2 => EmptyRange, 3 => Disordered, }
+    PolicyError {
+        0 => Table(error),
+        1 => VniTooLarge,
+        2 => EmptyRange,
+        3 => Disordered,
+        4 => AclGroupBound,
+        5 => AclGroupVersion,
+    }
 }
 
 impl Put for RangeInclusive<u16> {

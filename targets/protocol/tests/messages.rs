@@ -82,7 +82,13 @@ fn answers() -> Vec<Answer> {
         TableError::StorageTooSmall,
         TableError::CapacityTooLarge,
     ];
-    let errors = [PolicyError::VniTooLarge, PolicyError::EmptyRange, PolicyError::Disordered];
+    let errors = [
+        PolicyError::VniTooLarge,
+        PolicyError::EmptyRange,
+        PolicyError::Disordered,
+        PolicyError::AclGroupBound,
+        PolicyError::AclGroupVersion,
+    ];
     let errors = errors.into_iter().chain(tables.map(PolicyError::Table));
     answers.extend(errors.map(|error| Answer::Rejected { index: 4, error }));
     let damages = [

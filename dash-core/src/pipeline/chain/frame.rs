@@ -8,13 +8,12 @@ use smoltcp::wire::EthernetAddress;
 
 use super::DropReason;
 use crate::{
+    pipeline::underlay::{Datagram, ethertype},
     table::acl::Headers,
     wire::{
         Edges, Header, Layer, LayerFlags, Network, Profile,
-        checksum::Checksum,
         ethernet::EthernetHeader,
         geneve::{GeneveHeader, GeneveOptions},
-        ipv4::Ipv4Header,
         parse,
         protocol::{ethertype, ip, port},
         udp::UdpHeader,
@@ -119,49 +118,25 @@ impl Arrival {
 /// Takes a frame from the underlay apart. Checks in wire order; what is behind the outer IP or UDP
 /// datagram is cut.
 pub(super) fn decapsulate(bytes: &[u8]) -> Result<(Arrival, Edges), DropReason> {
-    // Before the parser looks behind the header.
-    if ipv4_header(bytes).is_some_and(|header| !Checksum::new().bytes(header).is_valid()) {
-        return Err(DropReason::BadIp);
-    }
-    let layout = parse(bytes, &Profile::PLAIN)?;
-    let outer = layout.outer();
-    if outer.tags != 0 {
+    let network = ethertype(bytes).ok_or(DropReason::Truncated)?;
+    if network.1 != EthernetHeader::LEN {
         return Err(DropReason::VlanPresent);
     }
-    let ip = outer.ipv4(bytes).ok_or(DropReason::BadGeneve)?;
-    if outer.flags.contains(LayerFlags::FRAGMENT) {
+    let datagram = Datagram::new(bytes, network, port::GENEVE, UdpHeader::LEN)?;
+    let geneve = datagram.start + UdpHeader::LEN;
+    let header = GeneveHeader::at(datagram.bytes, geneve).ok_or(DropReason::Truncated)?;
+    if header.version() != 0 || header.protocol() != ethertype::BRIDGED {
         return Err(DropReason::BadGeneve);
     }
-    let udp = outer.udp(bytes).ok_or(DropReason::BadGeneve)?;
-    let start = usize::from(outer.transport);
-    let datagram = bytes.get(start..start + usize::from(udp.length())).ok_or(DropReason::BadUdp)?;
-    let pseudo = Checksum::new().pseudo_ipv4(ip.source(), ip.destination(), ip::UDP, udp.length());
-    if udp.checksum() != 0 && !pseudo.bytes(datagram).is_valid() {
-        return Err(DropReason::BadChecksum);
-    }
-    if udp.destination_port() != port::GENEVE {
-        return Err(DropReason::BadGeneve);
-    }
-    let geneve = GeneveHeader::at(datagram, UdpHeader::LEN).ok_or(DropReason::Truncated)?;
-    if geneve.version() != 0 || geneve.protocol() != ethertype::BRIDGED {
-        return Err(DropReason::BadGeneve);
-    }
-    let options = UdpHeader::LEN + GeneveHeader::LEN;
-    let carried = options + usize::from(geneve.options_len());
-    let options = datagram.get(options..carried).ok_or(DropReason::BadGeneve)?;
+    let options = geneve + GeneveHeader::LEN;
+    let carried = options + usize::from(header.options_len());
+    let options = datagram.bytes.get(options..carried).ok_or(DropReason::BadGeneve)?;
     let ports = ovn_ports(options).ok_or(DropReason::BadGeneve)?;
-    let (start, end) = ((start + carried) as u16, (start + datagram.len()) as u16);
-    let edges = layout.edges(bytes).carrying(start, end).ok_or(DropReason::Truncated)?;
+    let (start, end) = (carried as u16, datagram.bytes.len() as u16);
+    let edges = Edges::of_ethernet(bytes.len() as u16).carrying(start, end);
+    let edges = edges.ok_or(DropReason::Truncated)?;
     let (inport, outport) = ((ports >> 16) as u16 & 0x7fff, ports as u16);
-    Ok((Arrival { vni: geneve.vni(), inport, outport, start, end }, edges))
-}
-
-/// The IPv4 header of an untagged frame, options included, if all of it is there.
-fn ipv4_header(bytes: &[u8]) -> Option<&[u8]> {
-    let ethernet = EthernetHeader::at(bytes, 0_usize)?;
-    let ip = Ipv4Header::at(bytes, EthernetHeader::LEN)?;
-    let header = bytes.get(EthernetHeader::LEN..)?.get(..ip.header_len().into())?;
-    (ethernet.ethertype() == ethertype::IPV4).then_some(header)
+    Ok((Arrival { vni: header.vni(), inport, outport, start, end }, edges))
 }
 
 /// The data of OVN's option. `None`: it is missing, twice there or not one word long, or another

@@ -5,7 +5,15 @@ use dash_hal::PortId;
 use crate::{
     pipeline::names::names,
     wire::{
-        Header, Layer, Profile, ethernet::EthernetHeader, ipv6::Ipv6Header, parse, vlan::VlanTag,
+        Header, MAX_FRAME, Network, ParseError,
+        ethernet::EthernetHeader,
+        ipv4::Ipv4Header,
+        ipv6::Ipv6Header,
+        parse_ipv4, parse_ipv6, parse_upper,
+        protocol::{ethertype, ip},
+        tcp::TcpHeader,
+        udp::UdpHeader,
+        vlan::{MAX_TAGS, VlanTag},
     },
 };
 
@@ -17,7 +25,7 @@ names! {
         EthernetSource = "eth.src",
         /// Destination MAC.
         EthernetDestination = "eth.dst",
-        /// Ethertype, behind the tags that the parser walks.
+        /// Ethertype, behind two tags at most.
         EtherType = "eth.type",
         /// VLAN of the outermost tag.
         Vlan = "vlan.vid",
@@ -71,36 +79,92 @@ impl Field {
     }
 }
 
-/// A frame whose headers were found.
+/// The headers of a frame. What is wrong with one takes nothing from those in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layers {
+    /// Behind the tags.
+    ethertype: u16,
+    /// Offset of the IP header.
+    network: u16,
+    /// Of an IP header that is in order.
+    ip: Option<Network>,
+    /// Protocol, offset and end of a header above it that is in order.
+    upper: Option<(u8, u16, u16)>,
+}
+
+impl Layers {
+    /// `None`: the frame is longer than frames are, or ends before its Ethernet header does.
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_FRAME {
+            return None;
+        }
+        let mut ethertype = EthernetHeader::at(bytes, 0_usize)?.ethertype();
+        let mut network = EthernetHeader::LEN;
+        for _ in 0..MAX_TAGS {
+            let tag = VlanTag::at(bytes, network).filter(|_| VlanTag::is_tpid(ethertype));
+            let Some(tag) = tag else { break };
+            ethertype = tag.ethertype();
+            network += VlanTag::LEN;
+        }
+        let (ip, found) = match ethertype {
+            ethertype::IPV4 => match parse_ipv4(bytes, network) {
+                Ok(found) => (Some(Network::Ipv4), Some(found)),
+                Err(_) => (None, None),
+            },
+            ethertype::IPV6 => match parse_ipv6(bytes, network) {
+                Ok(found) => (Some(Network::Ipv6), Some(found)),
+                Err(
+                    ParseError::Ipv6Truncated
+                    | ParseError::Ipv6Version
+                    | ParseError::Ipv6PayloadLength,
+                ) => (None, None),
+                // Its extension headers are not.
+                Err(_) => (Some(Network::Ipv6), None),
+            },
+            _ => (None, None),
+        };
+        let upper = found.and_then(|found| {
+            let at = parse_upper(bytes.get(..found.end)?, &found).ok()?;
+            Some((found.protocol, at as u16, found.end as u16))
+        });
+        Some(Self { ethertype, network: network as u16, ip, upper })
+    }
+
+    fn ip<'f, H: Header>(&self, bytes: &'f [u8], kind: Network) -> Option<&'f H> {
+        H::at(bytes, self.network).filter(|_| self.ip == Some(kind))
+    }
+
+    fn upper<'f, H: Header>(&self, bytes: &'f [u8], wanted: u8) -> Option<&'f H> {
+        let (protocol, at, end) = self.upper?;
+        H::at(bytes.get(..end.into())?, at).filter(|_| protocol == wanted)
+    }
+}
+
+/// A frame, and where its headers are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'f> {
     bytes: &'f [u8],
-    layer: Option<Layer>,
+    layers: Layers,
     ingress: PortId,
 }
 
-/// The headers of a frame; `None`: they are malformed behind Ethernet and its tags.
-pub(super) fn layer(bytes: &[u8]) -> Option<Layer> {
-    parse(bytes, &Profile::PLAIN).ok().map(|layout| *layout.outer())
-}
-
 impl<'f> Fields<'f> {
-    pub(super) const fn new(bytes: &'f [u8], layer: Option<Layer>, ingress: PortId) -> Self {
-        Self { bytes, layer, ingress }
+    pub(super) const fn new(bytes: &'f [u8], layers: Layers, ingress: PortId) -> Self {
+        Self { bytes, layers, ingress }
     }
 
     /// The field's value; `None`: the frame lacks it.
     pub(super) fn get(&self, field: Field) -> Option<u128> {
-        let Self { bytes, layer, ingress } = self;
+        let Self { bytes, layers, ingress } = self;
         let ethernet = EthernetHeader::at(bytes, 0_usize)?;
-        let ipv4 = || layer.as_ref().and_then(|layer| layer.ipv4(bytes));
-        let ipv6 = || layer.as_ref().and_then(|layer| layer.ipv6(bytes));
-        let tcp = || layer.as_ref().and_then(|layer| layer.tcp(bytes));
-        let udp = || layer.as_ref().and_then(|layer| layer.udp(bytes));
+        let ipv4 = || layers.ip::<Ipv4Header>(bytes, Network::Ipv4);
+        let ipv6 = || layers.ip::<Ipv6Header>(bytes, Network::Ipv6);
+        let tcp = || layers.upper::<TcpHeader>(bytes, ip::TCP);
+        let udp = || layers.upper::<UdpHeader>(bytes, ip::UDP);
         Some(match field {
             Field::EthernetSource => number(&ethernet.source().0),
             Field::EthernetDestination => number(&ethernet.destination().0),
-            Field::EtherType => layer.map_or(ethernet.ethertype(), |layer| layer.ethertype).into(),
+            Field::EtherType => layers.ethertype.into(),
             Field::Vlan => {
                 let tagged = VlanTag::is_tpid(ethernet.ethertype());
                 VlanTag::at(bytes, EthernetHeader::LEN).filter(|_| tagged)?.id().into()

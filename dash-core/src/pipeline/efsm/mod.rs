@@ -12,7 +12,8 @@
 //! makes none. A new flow that finds no place ends as `efsm_full`, when the flow table is
 //! [set](crate::flow::WhenFull) to drop, and changes nothing. Where the texts are silent: a field of
 //! the key that a frame lacks has no value, which is not 0; a condition on a field that the frame
-//! lacks is false, and an update reads 0; frames that are forwarded from a port without a
+//! lacks is false, and an update reads 0; a header that is wrong is one that the frame lacks, and those
+//! in front of it count; frames that are forwarded from a port without a
 //! destination end as `efsm_drop`. Global registers are one core's own.
 
 mod drop_reason;
@@ -24,7 +25,7 @@ use dash_hal::{Hints, PacketBuffer, PortId, ReceiveFlags};
 
 pub use self::{
     drop_reason::DropReason,
-    field::Field,
+    field::{Field, Layers},
     key::FlowKey,
     program::{
         Action, CONDITIONS, Comparison, Condition, MATCHES, Operand, Operation, Program, REGISTERS,
@@ -38,7 +39,7 @@ use crate::{
     flow::{Egress, Flow, Install, NewFlow, State, Timeouts},
     packet::{Entering, Packet},
     rewrite::Rewrite,
-    wire::{Edges, Header, Layer, MAX_FRAME, ethernet::EthernetHeader},
+    wire::Edges,
 };
 
 /// What the pipeline keeps in a flow.
@@ -166,7 +167,7 @@ impl<'a> Efsm<'a> {
 impl Pipeline for Efsm<'_> {
     type Key = FlowKey;
     type State = FlowState;
-    type Context = Option<Layer>;
+    type Context = Layers;
     type Reason = DropReason;
     type Event = Event;
 
@@ -179,23 +180,22 @@ impl Pipeline for Efsm<'_> {
     ) {
         let Entering { bytes, metadata, ingress, .. } = frame;
         let truncated = metadata.flags.contains(ReceiveFlags::TRUNCATED);
-        if bytes.len() > MAX_FRAME || bytes.len() < EthernetHeader::LEN || truncated {
+        let Some(context) = Layers::new(bytes).filter(|_| !truncated) else {
             name.lookup = Some(Lookup::Drop { context: None, reason: DropReason::Truncated });
             return;
-        }
-        let layer = field::layer(bytes);
+        };
         name.edges = Edges::of_ethernet(bytes.len() as u16);
-        let fields = Fields::new(bytes, layer, ingress);
+        let fields = Fields::new(bytes, context, ingress);
         name.key = FlowKey::new(self.epoch, self.program.key, &fields);
         trace.stage(|| Event::Key(name.key));
         // The key has the epoch.
-        name.lookup = Some(Lookup::Flow { context: layer, epoch: 0 });
+        name.lookup = Some(Lookup::Flow { context, epoch: 0 });
     }
 
     fn slow<B: PacketBuffer, H: Hints, T: Trace<Self>>(
         &mut self,
         packet: &mut Packet<'_, B>,
-        context: &Option<Layer>,
+        context: &Layers,
         cause: Cause<'_, FlowKey>,
         now: u64,
         _hints: &H,
@@ -221,7 +221,7 @@ impl Pipeline for Efsm<'_> {
     fn step<B: PacketBuffer, T: Trace<Self>>(
         &mut self,
         packet: &mut Packet<'_, B>,
-        context: &Option<Layer>,
+        context: &Layers,
         flow: &mut Flow<FlowState>,
         now: u64,
         trace: &mut T,
@@ -241,7 +241,7 @@ impl Pipeline for Efsm<'_> {
         (key.epoch() == self.epoch).then_some(0)
     }
 
-    fn count(&mut self, _context: Option<&Option<Layer>>, _received: usize, end: End<DropReason>) {
+    fn count(&mut self, _context: Option<&Layers>, _received: usize, end: End<DropReason>) {
         if let End::Dropped(reason) = end
             && let Some(count) = self.drops.get_mut(reason as usize)
         {
@@ -249,7 +249,7 @@ impl Pipeline for Efsm<'_> {
         }
     }
 
-    fn count_uncached(&mut self, _context: &Option<Layer>, _why: Uncached) {
+    fn count_uncached(&mut self, _context: &Layers, _why: Uncached) {
         self.globals = self.globals_before;
     }
 }

@@ -1,9 +1,6 @@
 //! Why a frame is dropped: one counter each. And what is noted of frames that are not.
 
-use crate::{
-    pipeline::{Refusal, names::names},
-    wire::ParseError,
-};
+use crate::pipeline::{Refusal, names::names, underlay::Fault};
 
 names! {
     /// Why a frame is dropped; its text is the name of its counter.
@@ -75,12 +72,14 @@ impl From<Refusal> for DropReason {
     }
 }
 
-/// Of the outer IPv4 header.
-impl From<ParseError> for DropReason {
-    fn from(error: ParseError) -> Self {
-        match error {
-            ParseError::Ipv4Truncated | ParseError::Ipv4OptionsTruncated => Self::Truncated,
-            _ => Self::BadIp,
+impl From<Fault> for DropReason {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Self::Truncated,
+            Fault::Other => Self::NotVxlan,
+            Fault::Ip => Self::BadIp,
+            Fault::Udp => Self::BadUdp,
+            Fault::Checksum => Self::BadChecksum,
         }
     }
 }

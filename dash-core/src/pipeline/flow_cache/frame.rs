@@ -1,20 +1,23 @@
-//! What is looked at of a frame: the outer headers of one in VXLAN (RFC 7348), checked in wire
-//! order, and where a frame of a server or of a tenant goes.
+//! What is looked at of a frame: the outer headers of one in VXLAN (RFC 7348), and where a frame of
+//! a server or of a tenant goes.
 
 use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use super::DropReason;
-use crate::wire::{
-    Edges, Header, LayerFlags,
-    checksum::{Checksum, Difference},
-    ethernet::EthernetHeader,
-    ipv4::Ipv4Header,
-    ipv6::Ipv6Header,
-    parse_ipv4, parse_ipv6,
-    protocol::{ethertype, ip, port},
-    udp::UdpHeader,
-    vlan::VlanTag,
-    vxlan::VxlanHeader,
+use crate::{
+    pipeline::underlay::{Datagram, ethertype},
+    wire::{
+        Edges, Header, LayerFlags,
+        checksum::{Checksum, Difference},
+        ethernet::EthernetHeader,
+        ipv4::Ipv4Header,
+        ipv6::Ipv6Header,
+        parse_ipv4, parse_ipv6,
+        protocol::{ethertype, ip, port},
+        udp::UdpHeader,
+        vlan::VlanTag,
+        vxlan::VxlanHeader,
+    },
 };
 
 /// Types of neighbour discovery: router solicitation to redirect (RFC 4861).
@@ -43,32 +46,12 @@ impl Tunnelled {
     /// Reads and checks the outer headers. What lies behind the outer IP or UDP datagram is no part
     /// of the frame inside.
     pub(super) fn new(bytes: &[u8]) -> Result<Self, DropReason> {
-        let (ethertype, network) = ethertype(bytes).ok_or(DropReason::Truncated)?;
-        if ethertype != ethertype::IPV4 {
-            return Err(DropReason::NotVxlan);
-        }
-        let outer = parse_ipv4(bytes, network)?;
-        let header = bytes.get(network..outer.payload).ok_or(DropReason::Truncated)?;
-        let addresses = Ipv4Header::at(header, 0_usize).ok_or(DropReason::Truncated)?;
-        let (source, destination) = (addresses.source(), addresses.destination());
-        if !Checksum::new().bytes(header).is_valid() {
-            return Err(DropReason::BadIp);
-        }
-        if outer.protocol != ip::UDP || outer.flags.contains(LayerFlags::FRAGMENT) {
-            return Err(DropReason::NotVxlan);
-        }
-        let payload = bytes.get(outer.payload..outer.end).ok_or(DropReason::BadIp)?;
-        let udp = UdpHeader::at(payload, 0_usize).ok_or(DropReason::Truncated)?;
-        if udp.destination_port() != port::VXLAN {
-            return Err(DropReason::NotVxlan);
-        }
-        let length = udp.length();
-        let datagram = payload.get(..length.into()).ok_or(DropReason::BadUdp)?;
-        let vxlan = VxlanHeader::at(datagram, UdpHeader::LEN).ok_or(DropReason::BadUdp)?;
-        let pseudo = Checksum::new().pseudo_ipv4(source, destination, ip::UDP, length);
-        if udp.checksum() != 0 && !pseudo.bytes(datagram).is_valid() {
-            return Err(DropReason::BadChecksum);
-        }
+        let network = ethertype(bytes).ok_or(DropReason::Truncated)?;
+        let least = UdpHeader::LEN + VxlanHeader::LEN;
+        let datagram = Datagram::new(bytes, network, port::VXLAN, least)?;
+        let Datagram { source, destination, udp, start, bytes } = datagram;
+        let start = start + UdpHeader::LEN;
+        let vxlan = VxlanHeader::at(bytes, start).ok_or(DropReason::BadUdp)?;
         if !vxlan.has_vni() {
             return Err(DropReason::BadVxlan);
         }
@@ -78,8 +61,8 @@ impl Tunnelled {
             vni: vxlan.vni(),
             source_port: udp.source_port(),
             reserved: vxlan.reserved(),
-            vxlan: (outer.payload + UdpHeader::LEN) as u16,
-            end: (outer.payload + datagram.len()) as u16,
+            vxlan: start as u16,
+            end: bytes.len() as u16,
         };
         let whole = usize::from(tunnelled.start()) + EthernetHeader::LEN <= tunnelled.end.into();
         whole.then_some(tunnelled).ok_or(DropReason::Truncated)
@@ -112,17 +95,6 @@ impl Tunnelled {
         udp.set_checksum(Difference::new().u16(old, low).apply_udp(udp.checksum()));
         Some(())
     }
-}
-
-/// The ethertype of a frame with one tag at most, and where what follows begins. `None`: it ends
-/// before.
-fn ethertype(bytes: &[u8]) -> Option<(u16, usize)> {
-    let ethertype = EthernetHeader::at(bytes, 0_usize)?.ethertype();
-    if !VlanTag::is_tpid(ethertype) {
-        return Some((ethertype, EthernetHeader::LEN));
-    }
-    let tag = VlanTag::at(bytes, EthernetHeader::LEN)?;
-    Some((tag.ethertype(), EthernetHeader::LEN + VlanTag::LEN))
 }
 
 /// A frame of a server.

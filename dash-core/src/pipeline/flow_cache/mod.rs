@@ -16,12 +16,12 @@
 //! IP or has a bad IP header, VLANs above 255. One core runs the service, or the port brings frames of
 //! one VLAN and remote address to one core.
 //!
-//! Choices: checks go in wire order, so a frame cut behind its outer IPv4 header has an impossible
-//! total length (`bad_ip`). Frames that pass unchanged do not meet the MTU. A second tag makes a
+//! Choices: the outer headers are [read](super::underlay) in wire order. Frames that pass unchanged do not meet the MTU. A second tag makes a
 //! server's frame one that is not IP. A NIC must leave tags in the frames of servers. With `relearn`
 //! the time from which `force_after` counts stays that of the first frame. Guard time 0 is no
 //! longer than an instant. Multicast is what the IP destination says: the published frames have the
-//! group bit in MAC addresses of single hosts.
+//! group bit in MAC addresses of single hosts. The reserved byte is cleared by the pipeline, and by
+//! no `Rewrite`: that of the flow is the other direction's, and a frame of the router passes.
 //!
 //! Cost: a frame from the data centre asks an exact table once or twice; the others are one flow
 //! look-up, and a learn compiles 50 bytes of headers.
@@ -43,11 +43,11 @@ pub use self::{
     event::Event,
     frame::Tunnelled,
     key::FlowKey,
-    state::{FlowState, Phase},
+    state::{FlowState, Phase, Way},
     vtep::{FREE, Place as VtepPlace, Refused, Vtep, Vteps},
 };
 
-use self::{frame::OfServer, state::Way};
+use self::frame::OfServer;
 use super::{Cause, Decision, End, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict};
 use crate::{
     flow::{Egress, Flow, FlowFlags, Install, NewFlow, Timeouts},
@@ -214,7 +214,8 @@ impl<'a> FlowCache<'a> {
     ) -> Result<Verdict<DropReason>, DropReason> {
         let server = self.vteps.server(tunnelled.destination, tunnelled.vni, hints);
         trace.stage(|| {
-            Event::Server(server.map(|(vlan, egress)| (vlan, egress.port(self.settings.dc))))
+            let server = server.map(|(vlan, egress)| (vlan, egress.port(self.settings.dc)));
+            Event::Server(*tunnelled, server)
         });
         let (vlan, egress) = server?;
         let flags = Flags::POP_OUTER | Flags::PUSH_VLAN;
@@ -277,7 +278,10 @@ impl Pipeline for FlowCache<'_> {
                     trace.stage(|| Event::Tunnel(tunnelled));
                     self.name_tunnelled(bytes, name, from_dc, tunnelled)
                 }
-                Err(reason) => drop(reason),
+                Err(reason) => {
+                    trace.stage(|| Event::Malformed(reason));
+                    drop(reason)
+                }
             }
         };
         if let Lookup::Flow { .. } = lookup {
@@ -356,7 +360,9 @@ impl Pipeline for FlowCache<'_> {
             }
             // Frames from the data centre have no flow: these are of servers.
             Context::Server(_) | Context::Dc(_) => {
-                match flow.state.server_frame(self.settings.order.as_ref(), now) {
+                let way = flow.state.server_frame(self.settings.order.as_ref(), now);
+                trace.stage(|| Event::Way(way));
+                match way {
                     Way::ToRouter => Step::Pass(self.settings.otr),
                     Way::Direct => Step::Apply,
                     Way::Forced => {

@@ -41,8 +41,10 @@ impl State for FlowState {
 
 /// Where a frame of the server goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub enum Way {
+    /// To the tunnel router.
     ToRouter,
+    /// By the way that was learnt.
     Direct,
     /// Direct, though frames may be on the way through the router.
     Forced,

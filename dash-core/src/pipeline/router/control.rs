@@ -1,7 +1,10 @@
 //! What a controller elsewhere asks for: flows, frames, answers to its requests.
 //!
 //! A flow that it adds is plain data like those of the slow path, and is found by the same key. It is
-//! never evaluated: it ends by its time-outs, or when the controller deletes it. Ports are
+//! never evaluated: it ends by its time-outs, or when the controller deletes it. But what table 0
+//! refuses, a VLAN tag or the addresses of another port, does not come as far, and none leads to
+//! a port that has left this host: then its frames have no flow. Each flow is
+//! added for itself: into a table with one place the first of two. Ports are
 //! named by their places in the [configuration](super::policy::Configuration::ports).
 //!
 //! Time: of an addition constant; a deletion by match is one look-up, one by cookie, or of a router's port,
@@ -12,13 +15,14 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::{
     DropReason, FlowKey, FlowState, PuntReason, Router,
+    frame::Frame,
     output::Leaving,
     policy::{Image, PortFlags, PortRecord},
 };
 use crate::{
     engine::{Answer, Engine},
     flow::{Egress, Flow, FlowRemoved, NewFlow, Timeouts},
-    pipeline::Trace,
+    pipeline::{Trace, hash},
     rewrite::{Flags, Rewrite},
     table::cuckoo::Handle,
 };
@@ -139,7 +143,8 @@ impl Router<'_> {
         let key = self.key(&spec.matches)?;
         let (_, rewrite, egress) = self.way(spec.matches.in_port, &spec.actions, hints)?;
         let FlowSpec { timeouts, cookie, send_removed, .. } = *spec;
-        let state = FlowState { cookie, born: now, told: send_removed, local: false };
+        let told = send_removed;
+        let state = FlowState { cookie, born: now, told, local: false, fair: false };
         Ok(NewFlow { key, rewrite, egress, state, timeouts })
     }
 
@@ -154,6 +159,14 @@ impl Router<'_> {
         let to = to.and_then(|(interface, _)| image.interface(interface));
         port.network == network || to.is_some_and(|to| to.network == network)
     }
+}
+
+/// The outer source port of a frame on which these actions were taken.
+fn source_port(frame: &[u8], actions: &Actions) -> u16 {
+    let Some(frame) = Frame::new(frame) else { return 0 };
+    let macs =
+        [actions.eth_dst.unwrap_or(frame.destination), actions.eth_src.unwrap_or(frame.source)];
+    hash::source_port(frame.headers().as_ref(), macs, frame.ethertype)
 }
 
 /// The VLAN of frames from a port.
@@ -316,7 +329,11 @@ where
         D: Platform<Buffer = B>,
     {
         match self.pipeline().way(in_port, actions, &platform.hints()) {
-            Ok((ingress, rewrite, egress)) => {
+            Ok((ingress, mut rewrite, egress)) => {
+                if rewrite.flags.contains(Flags::PUSH_OUTER) {
+                    let port = source_port(buffer.bytes(), actions);
+                    rewrite.tunnel.set_source_port(port);
+                }
                 self.emit(buffer, ingress, (&rewrite, egress), now, platform, trace);
                 Ok(())
             }

@@ -1,10 +1,7 @@
 //! Why a frame is dropped: one counter each. And what is noted of frames that are not, and why a
 //! controller is asked.
 
-use crate::{
-    pipeline::{Refusal, names::names},
-    wire::ParseError,
-};
+use crate::pipeline::{Refusal, names::names, underlay::Fault};
 
 names! {
     /// Why a frame is dropped; its text is the name of its counter.
@@ -111,20 +108,14 @@ impl From<Refusal> for DropReason {
 }
 
 /// Of the outer headers of a frame from the underlay.
-impl From<ParseError> for DropReason {
-    fn from(error: ParseError) -> Self {
-        match error {
-            ParseError::EthernetTruncated | ParseError::VlanTruncated => Self::Truncated,
-            ParseError::Ipv4Truncated
-            | ParseError::Ipv4Version
-            | ParseError::Ipv4HeaderLength
-            | ParseError::Ipv4OptionsTruncated
-            | ParseError::Ipv4TotalLengthShort
-            | ParseError::Ipv4TotalLength => Self::BadIp,
-            ParseError::UdpTruncated | ParseError::UdpLengthShort | ParseError::UdpLength => {
-                Self::BadUdp
-            }
-            _ => Self::NotVxlan,
+impl From<Fault> for DropReason {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Self::Truncated,
+            Fault::Other => Self::NotVxlan,
+            Fault::Ip => Self::BadIp,
+            Fault::Udp => Self::BadUdp,
+            Fault::Checksum => Self::BadChecksum,
         }
     }
 }

@@ -8,15 +8,16 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::DropReason;
 use crate::{
+    pipeline::underlay::Datagram,
     table::acl::Headers,
     wire::{
-        Edge, Edges, Header, LayerFlags, Network, Profile,
+        Edge, Edges, Header, Ip as IpLayer, LayerFlags, Network,
         arp::ArpPacket,
         checksum::Checksum,
         ethernet::EthernetHeader,
         ipv4::Ipv4Header,
         ipv6::Ipv6Header,
-        parse, parse_ipv4, parse_ipv6,
+        parse_ipv4, parse_ipv6,
         protocol::{ethertype, ip, port},
         udp::UdpHeader,
         vlan::VlanTag,
@@ -43,12 +44,30 @@ pub(super) struct Ip {
     pub(super) end: usize,
 }
 
+impl Ip {
+    fn new((source, destination): (IpAddress, IpAddress), ttl: u8, found: &IpLayer) -> Self {
+        Self {
+            source,
+            destination,
+            protocol: found.protocol,
+            ttl,
+            fragment: found.flags.contains(LayerFlags::FRAGMENT),
+            later: found.flags.contains(LayerFlags::LATER_FRAGMENT),
+            transport: found.payload,
+            end: found.end,
+        }
+    }
+}
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Carried {
     Ip(Ip),
     /// An impossible IP header, or a wrong checksum of one.
-    BadIp,
+    BadIp {
+        /// The source address that it claims, if it is so long.
+        source: Option<IpAddress>,
+    },
     Arp,
     Other,
 }
@@ -81,8 +100,8 @@ impl<'f> Frame<'f> {
             network += VlanTag::LEN;
         }
         let carried = match ethertype {
-            ethertype::IPV4 => ipv4(bytes, network).map_or(Carried::BadIp, Carried::Ip),
-            ethertype::IPV6 => ipv6(bytes, network).map_or(Carried::BadIp, Carried::Ip),
+            ethertype::IPV4 => ipv4(bytes, network),
+            ethertype::IPV6 => ipv6(bytes, network),
             ethertype::ARP => Carried::Arp,
             _ => Carried::Other,
         };
@@ -153,37 +172,28 @@ impl<'f> Frame<'f> {
     }
 }
 
-fn ipv4(bytes: &[u8], network: usize) -> Option<Ip> {
-    let found = parse_ipv4(bytes, network).ok()?;
-    let header = Ipv4Header::at(bytes, network)?;
-    if !Checksum::new().bytes(bytes.get(network..found.payload)?).is_valid() {
-        return None;
-    }
-    Some(Ip {
-        source: header.source().into(),
-        destination: header.destination().into(),
-        protocol: found.protocol,
-        ttl: header.ttl(),
-        fragment: found.flags.contains(LayerFlags::FRAGMENT),
-        later: found.flags.contains(LayerFlags::LATER_FRAGMENT),
-        transport: found.payload,
-        end: found.end,
-    })
+fn ipv4(bytes: &[u8], network: usize) -> Carried {
+    let Some(header) = Ipv4Header::at(bytes, network) else {
+        return Carried::BadIp { source: None };
+    };
+    let source = header.source().into();
+    let found = parse_ipv4(bytes, network).ok().filter(|found| {
+        let header = bytes.get(network..found.payload);
+        header.is_some_and(|header| Checksum::new().bytes(header).is_valid())
+    });
+    let Some(found) = found else { return Carried::BadIp { source: Some(source) } };
+    Carried::Ip(Ip::new((source, header.destination().into()), header.ttl(), &found))
 }
 
-fn ipv6(bytes: &[u8], network: usize) -> Option<Ip> {
-    let found = parse_ipv6(bytes, network).ok()?;
-    let header = Ipv6Header::at(bytes, network)?;
-    Some(Ip {
-        source: header.source().into(),
-        destination: header.destination().into(),
-        protocol: found.protocol,
-        ttl: header.hop_limit(),
-        fragment: found.flags.contains(LayerFlags::FRAGMENT),
-        later: found.flags.contains(LayerFlags::LATER_FRAGMENT),
-        transport: found.payload,
-        end: found.end,
-    })
+fn ipv6(bytes: &[u8], network: usize) -> Carried {
+    let Some(header) = Ipv6Header::at(bytes, network) else {
+        return Carried::BadIp { source: None };
+    };
+    let source = header.source().into();
+    let Ok(found) = parse_ipv6(bytes, network) else {
+        return Carried::BadIp { source: Some(source) };
+    };
+    Carried::Ip(Ip::new((source, header.destination().into()), header.hop_limit(), &found))
 }
 
 /// What a tunnel says of the frame that it carries.
@@ -206,35 +216,19 @@ impl Arrival {
 /// Takes a frame from the underlay apart. Checks in wire order; what is behind the outer IP or UDP
 /// datagram is cut.
 pub(super) fn decapsulate(bytes: &[u8]) -> Result<(Arrival, Edges), DropReason> {
-    let layout = parse(bytes, &Profile::PLAIN)?;
-    let outer = layout.outer();
-    if outer.tags != 0 {
+    let outer = EthernetHeader::at(bytes, 0_usize).ok_or(DropReason::Truncated)?;
+    if VlanTag::is_tpid(outer.ethertype()) {
         return Err(DropReason::VlanPresent);
     }
-    let ip = outer.ipv4(bytes).ok_or(DropReason::NotVxlan)?;
-    let header = outer.datagram(bytes).and_then(|ip_bytes| ip_bytes.get(..ip.header_len().into()));
-    if !header.is_some_and(|header| Checksum::new().bytes(header).is_valid()) {
-        return Err(DropReason::BadIp);
-    }
-    if outer.flags.contains(LayerFlags::FRAGMENT) {
-        return Err(DropReason::NotVxlan);
-    }
-    let udp = outer.udp(bytes).ok_or(DropReason::NotVxlan)?;
-    let start = usize::from(outer.transport);
-    let datagram = bytes.get(start..start + usize::from(udp.length())).ok_or(DropReason::BadUdp)?;
-    let pseudo = Checksum::new().pseudo_ipv4(ip.source(), ip.destination(), ip::UDP, udp.length());
-    if udp.checksum() != 0 && !pseudo.bytes(datagram).is_valid() {
-        return Err(DropReason::BadChecksum);
-    }
-    if udp.destination_port() != port::VXLAN {
-        return Err(DropReason::NotVxlan);
-    }
-    let vxlan = VxlanHeader::at(datagram, UdpHeader::LEN).ok_or(DropReason::Truncated)?;
+    let network = (outer.ethertype(), EthernetHeader::LEN);
+    let least = UdpHeader::LEN + VxlanHeader::LEN;
+    let datagram = Datagram::new(bytes, network, port::VXLAN, least)?;
+    let start = datagram.start + UdpHeader::LEN;
+    let vxlan = VxlanHeader::at(datagram.bytes, start).ok_or(DropReason::BadUdp)?;
     if !vxlan.has_vni() {
         return Err(DropReason::BadVxlan);
     }
-    let carried = start + UdpHeader::LEN + VxlanHeader::LEN;
-    let (start, end) = (carried as u16, (start + datagram.len()) as u16);
-    let edges = layout.edges(bytes).carrying(start, end).ok_or(DropReason::Truncated)?;
-    Ok((Arrival { vni: vxlan.vni(), start, end }, edges))
+    let (start, end) = ((start + VxlanHeader::LEN) as u16, datagram.bytes.len() as u16);
+    let edges = Edges::of_ethernet(bytes.len() as u16).carrying(start, end);
+    Ok((Arrival { vni: vxlan.vni(), start, end }, edges.ok_or(DropReason::Truncated)?))
 }

@@ -45,6 +45,8 @@ mod output;
 pub mod policy;
 mod port_security;
 mod routing;
+mod settings;
+mod state;
 
 use dash_hal::{Hints, PacketBuffer, PortId, ReceiveFlags};
 use smoltcp::wire::{EthernetAddress, IpAddress};
@@ -58,6 +60,8 @@ pub use self::{
     frame::Arrival,
     key::FlowKey,
     limits::{Absent, GatewayErrors},
+    settings::{Controller, NorthSouth, Settings},
+    state::FlowState,
 };
 
 use self::{
@@ -71,92 +75,11 @@ use super::{
     Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict, hash,
 };
 use crate::{
-    flow::{Egress, Flow, State},
+    flow::{Egress, Flow},
     packet::{Entering, Packet},
     rewrite::{Flags, Rewrite},
     wire::{Header, MAX_FRAME, ethernet::EthernetHeader},
 };
-
-/// Who says what becomes of the first frame of a flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Controller {
-    /// The slow path of this core.
-    #[default]
-    Local,
-    /// Somebody who takes [requests](crate::engine::Engine::next_request).
-    Remote,
-}
-
-/// What becomes of a frame that no route is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NorthSouth {
-    /// It ends.
-    #[default]
-    Drop,
-    /// Somebody takes it as a [request](crate::engine::Engine::next_request).
-    Punt,
-}
-
-/// What holds for all frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The port of the device that leads to other hosts; it is no network's.
-    pub underlay: PortId,
-    /// When a flow without frames ends, ms; 0: never.
-    pub idle_timeout: u32,
-    /// When a flow ends in any case, ms; 0: never.
-    pub hard_timeout: u32,
-    /// Most bytes of an IP datagram that is routed.
-    pub mtu: u16,
-    /// Flows of the slow path have this cookie plus their number in the order of installation,
-    /// from 1; of a flow that was there already the number is left out.
-    pub cookie_base: u64,
-    /// Whether it is told when flows of the slow path end.
-    pub send_removed: bool,
-    /// Who decides.
-    pub controller: Controller,
-    /// What lies beyond.
-    pub north_south: NorthSouth,
-}
-
-impl Settings {
-    /// As in 2015, with a slow path of its own.
-    #[must_use]
-    pub const fn new(underlay: PortId) -> Self {
-        Self {
-            underlay,
-            idle_timeout: 300_000,
-            hard_timeout: 0,
-            mtu: 1500,
-            cookie_base: 0,
-            send_removed: false,
-            controller: Controller::Local,
-            north_south: NorthSouth::Drop,
-        }
-    }
-}
-
-/// What the pipeline keeps in a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlowState {
-    /// Whatever its controller says.
-    pub cookie: u64,
-    /// When it was first installed, ns.
-    pub born: u64,
-    /// Whether it is told when it ends.
-    pub told: bool,
-    /// Whether the slow path made it; then it keeps its cookie.
-    local: bool,
-}
-
-impl State for FlowState {
-    const EMPTY: Self = Self { cookie: 0, born: 0, told: false, local: false };
-
-    fn succeed(self, old: &Self) -> Self {
-        let cookie = if self.local { old.cookie } else { self.cookie };
-        Self { cookie, born: old.born, ..self }
-    }
-}
 
 /// What is known of a frame from its headers.
 #[derive(Clone, Copy, Debug)]
@@ -341,6 +264,32 @@ impl<'a> Router<'a> {
     }
 }
 
+impl Router<'_> {
+    /// Whether table 0 lets a frame pass whose flow may be older than the policy, or a
+    /// controller's, and this host still has the port that it leads to.
+    #[cold]
+    #[inline(never)]
+    fn is_fair<B: PacketBuffer>(&self, packet: &Packet<'_, B>, flow: &mut Flow<FlowState>) -> bool {
+        let image = self.policy.image(self.epoch);
+        let index = image.port_of_id(packet.ingress);
+        let port = index.and_then(|index| Some((index, image.port(index)?)));
+        let (Some((index, port)), Some(frame)) = (port, Frame::new(packet.buffer.bytes())) else {
+            return false;
+        };
+        let network = image.network(port.network);
+        let out = flow.egress.port(packet.ingress);
+        let passes = network.is_some_and(|network| check_tag(&frame, &port, &network).is_ok())
+            && port_security::check(image, (index, &port), &frame).is_ok()
+            && (out == self.settings.underlay || image.port_of_id(out).is_some());
+        if passes {
+            flow.epoch = self.epoch;
+            // Who has no address may send DHCP alone.
+            flow.state.fair = frame.ip().is_some_and(|ip| !ip.source.is_unspecified());
+        }
+        passes
+    }
+}
+
 /// Refuses a VLAN tag that should not be there, and the lack of one that should.
 fn check_tag(
     frame: &Frame<'_>,
@@ -495,6 +444,10 @@ impl Pipeline for Router<'_> {
         _now: u64,
         _trace: &mut T,
     ) -> Step<DropReason> {
+        let fair = flow.state.fair && flow.epoch == self.epoch;
+        if !fair && !self.is_fair(packet, flow) {
+            return Step::Miss;
+        }
         if context.datagram > self.settings.mtu {
             return Step::Drop(DropReason::Mtu);
         }

@@ -90,7 +90,7 @@ impl Router<'_> {
         let Ingress { image, frame, port, network, leaving, now, .. } = ingress;
         let ip = match &frame.carried {
             Carried::Ip(ip) => ip,
-            Carried::BadIp => return Err(DropReason::BadIp),
+            Carried::BadIp { .. } => return Err(DropReason::BadIp),
             Carried::Arp | Carried::Other => return self.beyond(trace),
         };
         let destination = ip.destination;
@@ -170,11 +170,14 @@ impl Router<'_> {
         now: u64,
     ) -> NewFlow<FlowKey, FlowState> {
         let Self { settings, .. } = self;
+        let [source, _] = key.addresses();
         let state = FlowState {
             cookie: settings.cookie_base.wrapping_add(number),
             born: now,
             told: settings.send_removed,
             local: true,
+            // Who has no address may send DHCP alone.
+            fair: !source.is_unspecified(),
         };
         let timeouts = Timeouts { idle: settings.idle_timeout, hard: settings.hard_timeout };
         NewFlow { key, rewrite, egress, state, timeouts }

@@ -12,7 +12,8 @@ use dash_core::{
 };
 
 use super::{
-    config::{Document, Network, Port},
+    document::Document,
+    network::{Network, Port},
     run::Script,
     trace::rule_of,
 };

@@ -10,7 +10,9 @@ use dash_hal::PortId;
 use serde::Serialize;
 
 use super::{
-    config::{self, BETWEEN_HOSTS, Control, Document, Network},
+    control::{self, Control},
+    document::Document,
+    network::{BETWEEN_HOSTS, Network},
     trace::{self, FrameTrace},
     world::{Arrival, Departure, Storage, UNDERLAY, World},
 };
@@ -56,7 +58,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     let mut script = Script::new(&args.input, document)?;
     let mut names = PortNames::default();
     let inputs: Vec<_> = args.input.inputs.iter().map(|(name, _)| names.number(name)).collect();
-    let underlay = names.number(BETWEEN_HOSTS);
+    // Its capture, too, must be none of the inputs.
+    names.number(BETWEEN_HOSTS);
     spare_inputs(&args.out, &args.input, &names)?;
     let mut storage = script.storage(&args.input);
     let mut world = script.world(&mut storage, &args.input)?;
@@ -87,10 +90,6 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
                 let mut told = |departure: &Departure, name: &str| {
                     let port = names.number(name);
                     outputs.send(port, time, &departure.frame, &names)?;
-                    if departure.port == UNDERLAY {
-                        // Also a frame of the capture of all hosts, and of no port of its own.
-                        debug_assert_eq!(port, underlay);
-                    }
                     if args.trace {
                         departures.push(name.to_owned());
                     }
@@ -131,7 +130,7 @@ impl Script {
             Error::Input(format!("{}: {message}", path.unwrap_or_default()))
         })?;
         let control = match &input.control {
-            Some(path) => config::control(path)?,
+            Some(path) => control::read(path)?,
             None => Vec::new(),
         };
         let mut capacity = network.capacity();

@@ -8,7 +8,7 @@ use dash_core::{
     },
 };
 
-use super::config::Network;
+use super::network::Network;
 use crate::headers;
 
 /// What happened to one frame.

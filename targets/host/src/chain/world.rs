@@ -22,7 +22,7 @@ use dash_hal::{
     SoftwareHints,
 };
 
-use super::config::Network;
+use super::network::Network;
 use crate::{buffer::HostBuffer, cli::InputArgs, error::Error, platform::HostPlatform};
 
 /// The port of a device that leads to other hosts; logical ports are numbered from 0.

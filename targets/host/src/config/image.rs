@@ -262,7 +262,8 @@ impl Image {
                 }
             });
             let rules = rules.collect();
-            self.acl_groups.insert(acl_group(names, name), (version, rules));
+            self.acl_groups
+                .insert(acl_group(names, name, entry.value.ip_version), (version, rules));
         }
     }
 
@@ -283,10 +284,11 @@ impl Image {
                 let of_eni = bindings.range((*key, 0)..=(*key, u32::MAX));
                 for ((_, stage), entry) in of_eni {
                     let index = *stage as usize - 1;
-                    let mut group =
-                        |name: &Option<String>| name.as_ref().map(|name| acl_group(names, name));
-                    v4[index] = group(&entry.value.v4);
-                    v6[index] = group(&entry.value.v6);
+                    let mut group = |name: &Option<String>, version| {
+                        name.as_ref().map(|name| acl_group(names, name, version))
+                    };
+                    v4[index] = group(&entry.value.v4, acl::IpVersion::V4);
+                    v6[index] = group(&entry.value.v6, acl::IpVersion::V6);
                 }
             }
             for (first, last) in &eni.trusted_vnis {
@@ -351,8 +353,8 @@ fn route_group(names: &mut Names, name: &String) -> RouteGroupId {
     RouteGroupId(names.route_groups.number(name) as u16)
 }
 
-fn acl_group(names: &mut Names, name: &String) -> AclGroupId {
-    AclGroupId(names.acl_groups.number(name) as u32)
+fn acl_group(names: &mut Names, name: &str, version: acl::IpVersion) -> AclGroupId {
+    AclGroupId(names.acl_groups.number(&(name.to_owned(), version)) as u32)
 }
 
 const fn routing_type(routing: object::RoutingType) -> RoutingTypeId {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smoltcp::wire::EthernetAddress;
 
-use super::key::ApplianceId;
+use super::{acl::IpVersion, key::ApplianceId};
 use crate::port::PortNames;
 
 /// Numbers of one kind of name, given in the order of first appearance and never taken back.
@@ -62,8 +62,9 @@ pub struct Names {
     pub enis: Numbers<EthernetAddress>,
     /// Route groups.
     pub route_groups: Numbers<String>,
-    /// ACL groups.
-    pub acl_groups: Numbers<String>,
+    /// ACL groups. Of a name that comes back as of the other IP version it is another group: a
+    /// group that is bound keeps its version.
+    pub acl_groups: Numbers<(String, IpVersion)>,
     /// Tags.
     pub tags: Numbers<String>,
     /// Ports.

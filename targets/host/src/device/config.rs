@@ -2,10 +2,28 @@
 
 use std::{fs, path::Path};
 
+use dash_core::flow::WhenFull;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Limits, Service};
-use crate::{cli::InputArgs, error::Error, port::PortNames};
+use crate::{
+    cli::{FRAGMENT_TIMEOUT, InputArgs},
+    error::Error,
+    port::PortNames,
+};
+
+/// Largest MTU: what a captured frame has room for.
+pub const MAX_MTU: u16 = 65_521;
+
+/// What a service's object says.
+///
+/// # Errors
+/// Where it is wrong, and how.
+pub fn document<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| format!("{}: {}", error.path(), error.inner()))
+}
 
 /// What a control object asks for.
 pub enum Control<S> {
@@ -26,7 +44,7 @@ pub struct Plan<S> {
 }
 
 /// Options that override configurations, where they are given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
     /// Most flows.
     pub flows: Option<u32>,
@@ -66,6 +84,8 @@ pub fn read<S: Service>(input: &InputArgs) -> Result<Option<Plan<S>>, Error> {
     let Some((service, mut ports)) = read_service(path, overrides)? else { return Ok(None) };
     let other = [
         (!input.at.is_empty(), "--at"),
+        (input.when_full != WhenFull::Forward, "--when-full"),
+        (input.fragment_timeout != FRAGMENT_TIMEOUT, "--fragment-timeout"),
         (input.flows_per_eni != 0, "--flows-per-eni"),
         (input.tcp_strict, "--tcp-strict"),
     ];
@@ -87,7 +107,8 @@ fn whole_file<S: Service>(
     if let Some((name, _)) = file.iter().next() {
         return Err(format!("unknown field \"{name}\""));
     }
-    let mut service = S::read(object, ports)?;
+    let service = S::read(object, ports);
+    let mut service = service.map_err(|message| format!("{}: {message}", S::NAME))?;
     let Limits { flows, idle_timeout, mtu, .. } = service.limits();
     *flows = overrides.flows.unwrap_or(*flows);
     *idle_timeout = overrides.idle_timeout.unwrap_or(*idle_timeout);
@@ -134,7 +155,10 @@ pub fn control_object<S: Service>(
             Ok(Control::Stats)
         }
         (Some((name, value)), None) if name == "config" => {
-            Ok(Control::Replace(Box::new(whole_file(value, ports, overrides)?)))
+            let mut named = ports.clone();
+            let service = whole_file(value, &mut named, overrides)?;
+            *ports = named;
+            Ok(Control::Replace(Box::new(service)))
         }
         _ => Err("expected one of config, stats".to_owned()),
     }

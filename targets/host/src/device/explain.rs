@@ -8,9 +8,12 @@ use dash_core::{
     pipeline::{End, Pipeline, Trace},
 };
 
+use serde_json::Value;
+
 use super::{
     Service,
     config::{Control, Plan},
+    reason,
     run::Script,
 };
 use crate::{
@@ -30,7 +33,11 @@ impl<S: Service> Trace<S::Pipeline> for Steps<'_, S> {
     }
 
     fn flow(&mut self, step: FlowStep) {
-        self.rows.push(["flow table".to_owned(), String::new(), flow_step(step).to_owned()]);
+        let mut what = flow_step(step).to_owned();
+        if step == FlowStep::Uncached {
+            what = format!("{what}: nothing is stored, {}", S::FULL);
+        }
+        self.rows.push(["flow table".to_owned(), String::new(), what]);
     }
 
     fn end(&mut self, end: &End<<S::Pipeline as Pipeline>::Reason>) {
@@ -69,7 +76,12 @@ pub fn explain<S: Service>(
         let Script { service, ports, device, timeline } = &mut script;
         let port = names.number(&frame.port);
         let mut steps = Steps { rows: Vec::new(), service, ports };
+        let before = device.take_removed();
         let sent = device.process(port, &frame.bytes, frame.truncated, &mut steps);
+        for flow in before.iter().chain(&device.take_removed()) {
+            let name = Value::Object(service.name(&flow.key, ports).0).to_string();
+            steps.rows.push(["flow ended".to_owned(), name, reason(flow.why).to_owned()]);
+        }
         if number < args.frame {
             for (port, bytes) in &sent {
                 timeline.left(time, ports.name(*port), bytes, 0)?;

@@ -51,6 +51,8 @@ pub trait Service: Sized {
     type State: State + 'static;
     /// Its top-level object.
     const NAME: &'static str;
+    /// What is counted of a frame whose flow finds no place.
+    const FULL: &'static str;
     /// Whether the end of a flow is told.
     const TELLS: bool;
 
@@ -79,7 +81,7 @@ pub trait Service: Sized {
     fn counts(pipeline: &Self::Pipeline) -> [Vec<(String, u64)>; 2];
 
     /// What names a flow, as the report tells it; and the values that flows are sorted by.
-    fn name(&self, key: &Self::Key) -> (Map<String, Value>, Vec<Option<u128>>);
+    fn name(&self, key: &Self::Key, ports: &PortNames) -> (Map<String, Value>, Vec<Option<u128>>);
 
     /// What else the report tells of a flow.
     fn state(state: &Self::State) -> Map<String, Value>;
@@ -98,6 +100,9 @@ struct Events<S: Service> {
 
 impl<S: Service> EventSink<Removed<S>> for Events<S> {
     fn emit(&mut self, event: Removed<S>) -> Result<(), EventsLost> {
+        if !S::TELLS {
+            return Ok(());
+        }
         if self.waiting.len() >= self.room {
             return Err(EventsLost);
         }
@@ -131,33 +136,51 @@ fn buckets(flows: usize) -> usize {
 pub struct Device<S: Service> {
     engine: Engine<'static, S::Pipeline, HostBuffer, 64, 32, (), Events<S>>,
     platform: HostPlatform,
-    idle: u64,
+    limits: Limits,
     /// No flow ends before it has passed.
     due: u64,
+    /// Events that found no room, of tables that are no more.
+    lost: u64,
+}
+
+type Flows<S> = FlowTable<'static, <S as Service>::Key, <S as Service>::State>;
+
+fn settings(limits: &Limits) -> FlowSettings {
+    FlowSettings { when_full: limits.when_full, ..FlowSettings::default() }
+}
+
+/// Memory that lives as long as the command.
+fn storage<T: Clone>(count: usize, value: T) -> Result<&'static mut [T], Error> {
+    let mut places = Vec::new();
+    let reserved = places.try_reserve_exact(count);
+    reserved.map_err(|error| Error::Input(format!("{count} places: {error}")))?;
+    places.resize(count, value);
+    Ok(places.leak())
+}
+
+/// A table of these limits.
+fn table<S: Service>(limits: &Limits, seed: [u64; 2]) -> Result<Flows<S>, Error> {
+    let count = limits.flows as usize;
+    let needed = Flows::<S>::buckets_for(count).max(buckets(count));
+    let buckets = storage(needed, Bucket::EMPTY)?;
+    let flows = FlowTable::new(buckets, storage(count, Slot::empty(Flow::EMPTY))?, seed);
+    let mut flows = flows.map_err(|error| Error::Input(format!("{count} flows: {error:?}")))?;
+    flows.set(settings(limits));
+    Ok(flows)
 }
 
 impl<S: Service> Device<S> {
-    /// A device without traffic.
+    /// A device without traffic, on a platform whose MTU becomes that of the limits.
     ///
     /// # Errors
     /// The library refuses the configuration.
-    pub fn new(service: &S, limits: Limits) -> Result<Self, Error> {
-        let mut platform = HostPlatform::new(limits.mtu);
-        let count = limits.flows as usize;
-        let needed = FlowTable::<S::Key, S::State>::buckets_for(count).max(buckets(count));
-        let buckets = vec![Bucket::EMPTY; needed].leak();
-        let slots = vec![Slot::empty(Flow::EMPTY); count].leak();
-        let flows = FlowTable::new(buckets, slots, platform.entropy().seed());
-        let mut flows = flows.map_err(|error| Error::Input(format!("{count} flows: {error:?}")))?;
-        flows.set(FlowSettings { when_full: limits.when_full, ..FlowSettings::default() });
+    pub fn new(service: &S, limits: Limits, mut platform: HostPlatform) -> Result<Self, Error> {
+        platform.set_mtu(limits.mtu);
+        let flows = table::<S>(&limits, platform.entropy().seed())?;
         let pipeline = service.pipeline(platform.entropy().seed()).map_err(Error::Input)?;
         let events = Events { waiting: VecDeque::new(), room: limits.events };
         let engine = Engine::with(pipeline, flows, Readers::new(&[]), 0, (), events);
-        let idle = match limits.idle_timeout {
-            0 => u64::MAX,
-            idle => u64::from(idle) * 1_000_000,
-        };
-        Ok(Self { engine, platform, idle, due: 0 })
+        Ok(Self { engine, platform, limits, due: 0, lost: 0 })
     }
 
     /// The pipeline, for its counters.
@@ -166,19 +189,32 @@ impl<S: Service> Device<S> {
         self.engine.pipeline()
     }
 
-    /// Replaces the configuration `service` by another one of the same limits.
+    /// Replaces the configuration `service` by another one. All flows end; counters go on.
     ///
     /// # Errors
-    /// It has others, or the library refuses it; nothing is applied.
+    /// The library refuses it; nothing is applied.
     pub fn replace(&mut self, service: &mut S, mut other: S) -> Result<(), Error> {
-        if other.limits() != service.limits() {
-            let message = "the sizes, the MTU and the time-out of a run stay";
-            return Err(Error::Input(message.to_owned()));
-        }
-        let seed = self.platform.entropy().seed();
+        let (seed, limits) = (self.platform.entropy().seed(), *other.limits());
+        let resized = if limits.flows == self.limits.flows {
+            None
+        } else {
+            let spare = other.pipeline(seed).map_err(Error::Input)?;
+            Some((spare, table::<S>(&limits, seed)?))
+        };
         other.configure(self.engine.pipeline_mut(), seed).map_err(Error::Input)?;
+        let now = self.platform.clock().now();
+        self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
+        if let Some((mut spare, mut flows)) = resized {
+            // The pipeline that counts goes back to its place.
+            self.engine.exchange(&mut spare, &mut flows);
+            std::mem::swap(self.engine.pipeline_mut(), &mut spare);
+            self.lost += flows.counters().untold;
+        }
+        self.engine.set_flows(settings(&limits));
+        self.engine.events_mut().room = limits.events;
+        self.platform.set_mtu(limits.mtu);
+        (self.limits, self.due) = (limits, 0);
         *service = other;
-        self.due = 0;
         Ok(())
     }
 
@@ -192,7 +228,11 @@ impl<S: Service> Device<S> {
         }
         self.engine.tick(now, self.engine.flows().capacity(), &SoftwareHints);
         let oldest = self.engine.flows().live(now).map(|(_, flow)| flow.used).min();
-        self.due = oldest.unwrap_or(now).saturating_add(self.idle);
+        let idle = match self.limits.idle_timeout {
+            0 => u64::MAX,
+            idle => u64::from(idle) * 1_000_000,
+        };
+        self.due = oldest.unwrap_or(now).saturating_add(idle);
     }
 
     /// Flows that ended since it was asked last: the oldest first.
@@ -205,7 +245,7 @@ impl<S: Service> Device<S> {
     /// Events that found no room.
     #[must_use]
     pub const fn lost(&self) -> u64 {
-        self.engine.flows().counters().untold
+        self.lost + self.engine.flows().counters().untold
     }
 
     /// Takes a frame to its end; answers what leaves.
@@ -231,14 +271,14 @@ impl<S: Service> Device<S> {
 
     /// Flows that live, in the order of their names, as the report tells them.
     #[must_use]
-    pub fn flows(&self, service: &S) -> Vec<Value> {
+    pub fn flows(&self, service: &S, ports: &PortNames) -> Vec<Value> {
         let now = self.platform.clock().now();
         let mut flows: Vec<_> = self
             .engine
             .flows()
             .live(now)
             .map(|(key, flow)| {
-                let (mut object, order) = service.name(key);
+                let (mut object, order) = service.name(key, ports);
                 object.extend(S::state(&flow.state));
                 object.insert("packets".to_owned(), flow.packets.into());
                 object.insert("bytes".to_owned(), flow.bytes.into());
@@ -251,8 +291,8 @@ impl<S: Service> Device<S> {
 
     /// The event of a flow that ended.
     #[must_use]
-    pub fn event(service: &S, time: u64, flow: &Removed<S>) -> Value {
-        let (mut object, _) = service.name(&flow.key);
+    pub fn event(service: &S, ports: &PortNames, time: u64, flow: &Removed<S>) -> Value {
+        let (mut object, _) = service.name(&flow.key, ports);
         object.insert("cookie".to_owned(), "0x0".into());
         object.insert("reason".to_owned(), reason(flow.why).into());
         object.insert("duration_ns".to_owned(), flow.duration().into());

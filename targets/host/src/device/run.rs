@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     headers,
     outputs::{Outputs, spare_inputs},
+    platform::HostPlatform,
     port::PortNames,
     report::{PortReport, PortTraffic},
     script::{Item, Timeline},
@@ -27,7 +28,7 @@ const EVENTS: &str = "events.jsonl";
 #[derive(Debug, Serialize)]
 pub struct Report {
     ports: BTreeMap<String, PortReport>,
-    drops: BTreeMap<String, u64>,
+    pub(crate) drops: BTreeMap<String, u64>,
     notes: BTreeMap<String, u64>,
     flows: Vec<Value>,
 }
@@ -46,7 +47,7 @@ impl<S: Service> Script<S> {
         let known = |name: &str| ports.iter().any(|(_, port)| port == name);
         let timeline = Timeline::new(input, control, known, known)?;
         let limits = *service.limits();
-        let device = Device::new(&service, limits)?;
+        let device = Device::new(&service, limits, HostPlatform::new(limits.mtu).repeatable())?;
         Ok(Self { service, ports, device, timeline })
     }
 
@@ -73,7 +74,7 @@ pub fn report<S: Service>(
         ports: ports.collect(),
         drops: there(drops),
         notes: there(notes),
-        flows: device.flows(service),
+        flows: device.flows(service, names),
     }
 }
 
@@ -151,9 +152,10 @@ pub fn run<S: Service>(args: &RunArgs, plan: Plan<S>, out: &mut impl Write) -> R
                 }
             }
         }
-        for flow in script.device.take_removed().iter().filter(|_| S::TELLS) {
+        for flow in script.device.take_removed() {
             // Writing to a vector cannot fail.
-            let _ = writeln!(events, "{}", Device::event(&script.service, time, flow));
+            let _ =
+                writeln!(events, "{}", Device::event(&script.service, &script.ports, time, &flow));
         }
         if let Some(answer) = answer {
             let _ = writeln!(events, "{answer}");

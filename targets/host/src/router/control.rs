@@ -11,8 +11,8 @@ use dash_core::{
 };
 use serde::Deserialize;
 
-use super::config::{File, Network, number, parse};
-use crate::{device::config::Overrides, error::Error};
+use super::config::{File, Network, number};
+use crate::{device::config::Overrides, error::Error, text::parse};
 
 /// What a control object asks for.
 #[derive(Clone, Debug, Deserialize)]

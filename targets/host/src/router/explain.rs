@@ -12,9 +12,9 @@ use dash_core::{
 };
 
 use super::{
-    config::Document,
+    config::{Document, UNDERLAY},
     run::{Plan, apply, event, overrides},
-    world::{Arrival, Happening, UNDERLAY, World},
+    world::{Arrival, Happening, World},
 };
 use crate::{
     cli::ExplainArgs,

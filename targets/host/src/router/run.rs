@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    config::{self, BETWEEN_HOSTS, Document, Network},
+    config::{self, BETWEEN_HOSTS, Document, Network, UNDERLAY},
     control::{self, Control, to_hex},
     trace::{self, FrameTrace},
-    world::{Arrival, Happening, Storage, UNDERLAY, World},
+    world::{Arrival, Happening, Storage, World},
 };
 use crate::{
     cli::{InputArgs, RunArgs},
@@ -33,7 +33,7 @@ const EVENTS: &str = "events.jsonl";
 
 /// `report.json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub struct Report {
     ports: BTreeMap<String, PortReport>,
     drops: BTreeMap<String, u64>,
     notes: BTreeMap<String, u64>,
@@ -102,7 +102,10 @@ pub(super) const fn overrides(input: &InputArgs) -> Overrides {
 }
 
 /// Carries out what a control object asks for, but `Stats`.
-pub(super) fn apply<'a, T: Trace<Router<'a>>>(
+///
+/// # Errors
+/// It is refused, and nothing has changed; or those of `told`.
+pub fn apply<'a, T: Trace<Router<'a>>>(
     control: &Control,
     (world, network): (&mut World<'a>, &mut Network),
     overrides: Overrides,
@@ -116,6 +119,7 @@ pub(super) fn apply<'a, T: Trace<Router<'a>>>(
             if next.hosts != network.hosts {
                 return Err(Error::Input("the hosts of a run stay".to_owned()));
             }
+            let next = next.succeed(network).map_err(Error::Input)?;
             world.replace(&next)?;
             *network = next;
             Ok(())
@@ -172,11 +176,8 @@ const fn reason(why: Removal) -> &'static str {
 }
 
 /// An event of a controller's, in JSON.
-pub(super) fn event(
-    time: u64,
-    happening: &Happening,
-    network: &Network,
-) -> Option<serde_json::Value> {
+#[must_use]
+pub fn event(time: u64, happening: &Happening, network: &Network) -> Option<serde_json::Value> {
     match happening {
         Happening::Left { .. } => None,
         Happening::Asked { id, reason, port, frame } => Some(json!({ "t_ns": time, "punt": {
@@ -309,7 +310,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
 }
 
 /// What was counted, and the flows that live.
-pub(super) fn report(
+#[must_use]
+pub fn report(
     world: &World<'_>,
     network: &Network,
     traffic: &PortTraffic,

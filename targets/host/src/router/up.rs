@@ -27,13 +27,13 @@ use crate::{
     cli::UpArgs,
     device::config::Overrides,
     error::Error,
-    port::PortNames,
-    report::PortTraffic,
-    up::{
+    live::{
         PAUSE, TURN,
         clients::Clients,
         packet_socket::{PacketSocket, wait},
     },
+    port::PortNames,
+    report::PortTraffic,
 };
 
 /// An interface: port, name, socket.
@@ -121,6 +121,10 @@ pub fn up(
         let sockets = ends.interfaces.iter().map(|(_, _, socket)| socket.as_raw_fd());
         let descriptors: Vec<_> = sockets.chain(ends.clients.descriptors()).collect();
         wait(&descriptors, PAUSE).map_err(|error| Error::io(Path::new("poll"), error))?;
+        // Whoever has just come hears of the frames that are here.
+        for line in ends.clients.read() {
+            line_of(&line, (&mut world, &mut network), &mut ends, overrides, now());
+        }
         for number in 0..ends.interfaces.len() {
             for _ in 0..TURN {
                 let Some((port, name, socket)) = ends.interfaces.get_mut(number) else { break };
@@ -145,9 +149,6 @@ pub fn up(
             ends.hear(time, happening, &network);
             Ok(())
         })?;
-        for line in ends.clients.read() {
-            line_of(&line, (&mut world, &mut network), &mut ends, overrides, now());
-        }
     }
     let report = report(&world, &network, &ends.traffic, &ends.names);
     print(out, serde_json::to_string_pretty(&report).unwrap_or_default())

@@ -24,11 +24,11 @@ use dash_hal::{
     ReceiveMetadata, SoftwareHints,
 };
 
-use super::{config::Network, control::Gone};
+use super::{
+    config::{Network, PUNTS, UNDERLAY},
+    control::Gone,
+};
 use crate::{buffer::HostBuffer, error::Error, platform::HostPlatform};
-
-/// The port of a device that leads to other hosts; ports are numbered from 0.
-pub const UNDERLAY: PortId = PortId(u16::MAX - 1);
 
 /// Addresses that a host learns at most.
 const LEARNED: usize = 4096;
@@ -36,8 +36,6 @@ const LEARNED: usize = 4096;
 const ABSENT: usize = 256;
 /// Frames that wait for a port: the copies of one flood.
 const QUEUE: usize = 4096;
-/// Frames that wait for a controller; a configuration may ask for fewer.
-pub const PUNTS: usize = 4096;
 
 /// Flows that ended, until they are told.
 #[derive(Debug)]
@@ -266,13 +264,17 @@ impl<'a> World<'a> {
             let mut burst = Burst::new();
             // A new burst has room.
             let _ = burst.push(HostBuffer::new(&frame, metadata));
-            let before = node.engine.flows().counters().created;
+            let before = *node.engine.flows().counters();
             node.engine.process(&mut burst, now, &mut node.platform, trace);
             let flows = node.engine.flows().counters();
-            if flows.created != before || flows.replaced > 0 {
+            if flows.created != before.created {
                 let Settings { idle_timeout, hard_timeout, .. } = network.settings;
                 let first = nanoseconds(idle_timeout).min(nanoseconds(hard_timeout));
                 node.due = node.due.min(now.saturating_add(first));
+            }
+            if flows.replaced != before.replaced {
+                // What was there may have been idle for long.
+                node.due = 0;
             }
             waiting.extend(self.settle(host, network, told)?);
         }
@@ -355,8 +357,8 @@ impl<'a> World<'a> {
     ) -> Result<(), Error> {
         let request = release.map(|id| self.request(id)).transpose()?;
         let (host, node) = self.node_of_port(spec.matches.in_port, network)?;
-        let first = nanoseconds(spec.timeouts.idle).min(nanoseconds(spec.timeouts.hard));
-        node.due = node.due.min(now.saturating_add(first));
+        // What is there may have been idle for long.
+        node.due = 0;
         let done = match request {
             Some((there, _)) if there != host => {
                 return Err(Error::Input("release: a request of another host".to_owned()));
@@ -431,8 +433,8 @@ impl<'a> World<'a> {
         told: Told<'_>,
     ) -> Result<(), Error> {
         let (host, node) = self.node_of_port(port, network)?;
-        let metadata = ReceiveMetadata { port: PortId(port), ..ReceiveMetadata::NONE };
-        let buffer = HostBuffer::new(frame, metadata);
+        // The library says which port of the device it seems to come from.
+        let buffer = HostBuffer::new(frame, ReceiveMetadata::NONE);
         let Node { engine, platform, .. } = node;
         engine
             .packet_out(buffer, (port, actions), now, platform, trace)

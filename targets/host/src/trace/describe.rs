@@ -263,7 +263,7 @@ fn acl(
         }
     };
     let name = group.and_then(|group| names.acl_groups.name(group.0 as usize));
-    let key = name.map(|name| format!("group {name}")).unwrap_or_default();
+    let key = name.map(|(name, _)| format!("group {name}")).unwrap_or_default();
     Row::answered(table, key, matches!(answer, AclAnswer::Rule { .. }), action)
 }
 

@@ -6,9 +6,10 @@ use smoltcp::wire::{IpAddress, IpCidr};
 
 use super::{
     Capacity, Configuration, Fault, Interface, Kind, PolicyError, Port,
-    image::{
-        AddressKey, Draft, HostRecord, InterfaceRecord, MacKey, NO_ROUTER, NetworkRecord, PairKey,
-        PortFlags, PortRecord, Role, RouteRecord, SHARED, STATIC,
+    image::{Draft, SHARED, STATIC},
+    object::{
+        AddressKey, HostRecord, InterfaceRecord, MacKey, NO_ROUTER, NetworkRecord, PairKey,
+        PortFlags, PortRecord, Role, RouteRecord,
     },
 };
 use crate::{

@@ -13,6 +13,7 @@ mod compile;
 mod configuration;
 mod error;
 mod image;
+mod object;
 
 use core::sync::atomic::AtomicU32;
 
@@ -24,8 +25,9 @@ pub use self::{
 };
 
 use self::image::Draft;
-pub(super) use self::image::{
-    Image, InterfaceRecord, MacOwner, NetworkRecord, PortFlags, PortRecord,
+pub(super) use self::{
+    image::{Image, MacOwner},
+    object::{InterfaceRecord, NetworkRecord, PortFlags, PortRecord},
 };
 use crate::{
     pipeline::image::{Epoch, Publication, Side},

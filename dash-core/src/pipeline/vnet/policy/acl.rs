@@ -74,18 +74,23 @@ impl Policy<'_> {
 impl PolicyWriter<'_> {
     /// Makes or replaces an ACL group whole: cores see the old rules or the new ones. The `value`
     /// of a rule is that of its [`AclAction`]. Rules are not compared with the old ones: each call
-    /// counts as a change of the ENIs that bind the group.
+    /// counts as a change of the ENIs that bind the group. A group that nothing binds may change
+    /// its IP version.
     ///
     /// # Errors
-    /// `CapacityTooLarge` (number of the group or of a tag), `Full`, `Busy`.
+    /// `CapacityTooLarge` (number of the group or of a tag), `AclGroupVersion` (it is bound under
+    /// the other IP version), `Full`, `Busy`.
     pub fn set_acl_group(
         &mut self,
         group: AclGroupId,
         version: IpVersion,
         rules: &[Rule<'_>],
     ) -> Result<(), PolicyError> {
-        self.check_acl_group(group)?;
-        self.acl.set_group(group.0, version, rules)?;
+        self.admit_acl_group(group, version, rules)?;
+        if let Err(error) = self.acl.set_group(group.0, version, rules) {
+            self.bindings.forget();
+            return Err(error.into());
+        }
         self.changes.mark_acl_group(group);
         Ok(())
     }
@@ -94,21 +99,29 @@ impl PolicyWriter<'_> {
     pub(super) fn admit_acl_group(
         &mut self,
         group: AclGroupId,
+        version: IpVersion,
         rules: &[Rule<'_>],
     ) -> Result<(), PolicyError> {
         self.check_acl_group(group)?;
-        Ok(self.acl.admit_group(group.0, rules)?)
+        self.acl.admit_group(group.0, rules)?;
+        self.bindings().set_group(group, version)
     }
 
-    /// Removes an ACL group and its rules; idempotent. Frames that meet it are then denied.
+    /// Removes an ACL group and its rules; idempotent.
     ///
     /// # Errors
-    /// `CapacityTooLarge`, `Busy`.
+    /// `CapacityTooLarge`, `AclGroupBound` (a stage of an ENI has it), `Busy`.
     pub fn remove_acl_group(&mut self, group: AclGroupId) -> Result<(), PolicyError> {
-        self.check_acl_group(group)?;
+        self.admit_acl_removal(group)?;
         self.acl.remove_group(group.0)?;
         self.changes.mark_acl_group(group);
         Ok(())
+    }
+
+    /// What [`Self::remove_acl_group`] asks for.
+    pub(super) fn admit_acl_removal(&mut self, group: AclGroupId) -> Result<(), PolicyError> {
+        self.check_acl_group(group)?;
+        self.bindings().remove_group(group)
     }
 
     /// Adds a prefix to a tag; idempotent. Groups that use the tag see it at once.
@@ -133,7 +146,7 @@ impl PolicyWriter<'_> {
         Ok(())
     }
 
-    pub(super) fn check_acl_group(&self, group: AclGroupId) -> Result<(), PolicyError> {
+    fn check_acl_group(&self, group: AclGroupId) -> Result<(), PolicyError> {
         if group.0 < self.view.acl_groups {
             Ok(())
         } else {

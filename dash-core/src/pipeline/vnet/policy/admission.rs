@@ -55,10 +55,10 @@ impl PolicyWriter<'_> {
                 self.acl.admit_to_tag(tag.0, prefix, &mut demands.tag_prefixes)?;
             }
             Change::RemoveTagPrefix(..) => demands.tag_prefixes.remove(1),
-            Change::SetAclGroup(group, _, rules) => {
-                self.admit_acl_group(group, rules)?;
+            Change::SetAclGroup(group, version, rules) => {
+                self.admit_acl_group(group, version, rules)?;
             }
-            Change::RemoveAclGroup(group) => self.check_acl_group(group)?,
+            Change::RemoveAclGroup(group) => self.admit_acl_removal(group)?,
             Change::SetInboundRules(eni, vni, version, rules) => {
                 return self.admit_inbound_rules(eni, vni, version, rules, demands);
             }
@@ -76,7 +76,8 @@ impl PolicyWriter<'_> {
             Change::SetEni(id, eni) => return self.admit_eni(id, &eni, demands),
             // A key that is removed from a table with values of several words takes a node
             // whenever it is inserted, and so is counted there.
-            Change::RemoveMapping(..) | Change::RemoveEni(_) => {}
+            Change::RemoveEni(id) => self.bindings().remove_eni(id),
+            Change::RemoveMapping(..) => {}
         }
         Ok(())
     }

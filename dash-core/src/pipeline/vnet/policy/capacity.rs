@@ -4,6 +4,7 @@ use super::{
     ApplianceId,
     address::{AddressKey, VnetAddressKey},
     appliance::{ApplianceRecord, VIPS},
+    bindings::Bindings,
     bitmap::Bitmap,
     direction::DirectionRecord,
     eni::{EniEntryRecord, EniRecord, MacKey},
@@ -104,6 +105,7 @@ impl Capacity {
             + Bitmap::words_for(self.route_groups)
             + Bitmap::words_for(self.acl.groups)
             + Bitmap::words_for(self.inbound_groups())
+            + Bindings::words_for(self.enis, self.acl.groups)
             + self.pa_vnis
     }
 

@@ -109,7 +109,10 @@ impl PolicyWriter<'_> {
         &mut self,
         changes: impl Iterator<Item = Change<'r>> + Clone,
     ) -> Result<(), Rejected> {
-        self.reserve(changes.clone())?;
+        let reserved = self.reserve(changes.clone());
+        // They are those of the last change that was looked at, and none is made yet.
+        self.bindings.forget();
+        reserved?;
         let made = walk(changes.clone(), |change| self.carry_out(change));
         changes.for_each(|change| self.release(&change));
         self.commit();

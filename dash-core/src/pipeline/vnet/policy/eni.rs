@@ -40,7 +40,7 @@ impl AclBindings {
         self.all().into_iter().flatten().flatten().copied()
     }
 
-    const fn all(&self) -> [&Stages; 4] {
+    pub(super) const fn all(&self) -> [&Stages; 4] {
         [&self.inbound_v4, &self.inbound_v6, &self.outbound_v4, &self.outbound_v6]
     }
 }
@@ -117,7 +117,7 @@ impl From<EniEntryRecord> for EniEntry {
 }
 
 /// Stands for an absent number in a record.
-const ABSENT: u32 = u32::MAX;
+pub(super) const ABSENT: u32 = u32::MAX;
 
 const ENABLED: u16 = 1;
 const UNDERLAY_V6: u16 = 2;
@@ -239,12 +239,23 @@ impl Policy<'_> {
 }
 
 impl PolicyWriter<'_> {
-    /// Makes or replaces an ENI whole: its attributes, its route group and its ACL groups.
+    /// Makes or replaces an ENI whole: its attributes, its route group and its ACL groups. A group
+    /// that is not there may be bound; its frames are denied until it comes.
     ///
     /// # Errors
-    /// `VniTooLarge`, `CapacityTooLarge` (its number), `Full`, `Busy`.
+    /// `VniTooLarge`, `CapacityTooLarge` (its number), `AclGroupVersion` (an ACL group is bound
+    /// under the other IP version), `Full`, `Busy`.
     pub fn set_eni(&mut self, id: EniId, eni: &Eni) -> Result<(), PolicyError> {
         self.check_eni(id, eni)?;
+        self.bindings().set_eni(id, &eni.acl)?;
+        let made = self.put_eni(id, eni);
+        if made.is_err() {
+            self.bindings.forget();
+        }
+        made
+    }
+
+    fn put_eni(&mut self, id: EniId, eni: &Eni) -> Result<(), PolicyError> {
         let old = self.view.eni(id);
         if old != Some(*eni) {
             self.changes.mark_eni(id);
@@ -268,7 +279,8 @@ impl PolicyWriter<'_> {
     ) -> Result<(), PolicyError> {
         self.check_eni(id, eni)?;
         self.enis.admit(&id.0.into(), &mut demands.enis)?;
-        Ok(self.eni_macs.admit(&eni.mac.into(), &mut demands.eni_macs)?)
+        self.eni_macs.admit(&eni.mac.into(), &mut demands.eni_macs)?;
+        self.bindings().set_eni(id, &eni.acl)
     }
 
     fn check_eni(&self, id: EniId, eni: &Eni) -> Result<(), PolicyError> {
@@ -286,6 +298,7 @@ impl PolicyWriter<'_> {
     /// `Busy`.
     pub fn remove_eni(&mut self, id: EniId) -> Result<(), PolicyError> {
         if let Some(old) = self.view.eni(id) {
+            self.bindings().remove_eni(id);
             self.changes.mark_eni(id);
             self.drop_mac(id, old.mac);
             self.enis.remove(&id.0.into());

@@ -19,6 +19,10 @@ pub enum PolicyError {
     /// Inbound rules that are not in the order of [`InboundRule::order`](super::InboundRule::order),
     /// or whose source is not one prefix of the stated IP version.
     Disordered,
+    /// An ACL group that is bound to a stage of an ENI is not removed.
+    AclGroupBound,
+    /// An ACL group is not of the IP version that it is, or would be, bound under.
+    AclGroupVersion,
 }
 
 impl From<TableError> for PolicyError {

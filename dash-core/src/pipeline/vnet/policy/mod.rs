@@ -4,19 +4,21 @@
 //! wait. [`PolicyWriter`] is the only writer. Both stand on one region of 32-bit words that the
 //! caller hands in ([`Capacity::words`]). Objects are named by small numbers; names are the
 //! caller's. An object that names one which does not exist is accepted: frames that need it meet
-//! an ordinary miss.
+//! an ordinary miss. ACL groups alone are kept from being removed while they are bound, and from
+//! being bound under another IP version than their own.
 //!
 //! [`PolicyWriter::apply`] makes a transaction of [`Change`]s: all of them or, when one is wrong or
 //! there is no room, none. Beside it each object has methods of its own; what they changed is a
 //! transaction that [`PolicyWriter::commit`] ends. Readers see each single change whole or not at
 //! all, and flows of the ENIs that a transaction touched are evaluated again after its end.
-//! Nothing is cascaded: removing an object leaves those that depend on it. No removal is refused
+//! Nothing is cascaded: removing any other object leaves those that depend on it. No removal is refused
 //! today for want of memory; its `Busy` is kept for tables whose removals take some.
 
 mod acl;
 mod address;
 mod admission;
 mod appliance;
+mod bindings;
 mod bitmap;
 mod capacity;
 mod change;
@@ -57,6 +59,7 @@ pub use underlay::UnderlayAction;
 use self::{
     address::{AddressKey, VnetAddressKey},
     appliance::ApplianceRecord,
+    bindings::Bindings,
     direction::DirectionRecord,
     eni::{EniEntryRecord, MacKey},
     inbound::InboundKey,
@@ -151,6 +154,7 @@ pub struct PolicyWriter<'a> {
     trusted: ExactWriter<'a, TrustedKey, u32>,
     prefixes: PoptrieWriter<'a>,
     acl: AclWriter<'a>,
+    bindings: Bindings<'a>,
     changes: Changes<'a>,
     epoch: u32,
 }
@@ -204,6 +208,8 @@ impl<'a> PolicyWriter<'a> {
             region.bitmap(c.route_groups)?,
             region.bitmap(c.acl.groups)?,
         );
+        let binding_words = Bindings::words_for(c.enis, c.acl.groups);
+        let bindings = Bindings::new(region.take(binding_words)?, c.acl.groups);
         let inbound_numbers = region.bitmap(c.inbound_groups())?;
         let pa_counts = region.zeroed(c.pa_vnis)?;
         let number = |count: usize| u32::try_from(count).map_err(|_| TableError::CapacityTooLarge);
@@ -254,6 +260,7 @@ impl<'a> PolicyWriter<'a> {
             trusted,
             prefixes,
             acl,
+            bindings,
             changes,
             epoch: 0,
         })

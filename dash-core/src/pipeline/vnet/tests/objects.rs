@@ -40,7 +40,9 @@ fn a_change_touches_the_enis_that_it_concerns() {
     let permit = [any_rule(1, true, true)];
     let acl = AclGroupId(2);
     assert_eq!(touched(world, |w| w.set_acl_group(acl, IpVersion::Ipv6, &permit).unwrap()), [2]);
-    assert_eq!(touched(world, |w| w.remove_acl_group(acl).unwrap()), [2]);
+    let bound = Err(PolicyError::AclGroupBound);
+    assert_eq!(touched(world, |w| assert_eq!(w.remove_acl_group(acl), bound)), []);
+    assert_eq!(touched(world, |w| w.remove_acl_group(AclGroupId(1)).unwrap()), []);
     assert_eq!(touched(world, |w| w.set_eni(ENI, &eni()).unwrap()), []);
     let down = Eni { enabled: false, ..eni() };
     assert_eq!(touched(world, |w| w.set_eni(ENI, &down).unwrap()), [1]);

@@ -29,14 +29,14 @@ extern "C" fn process_burst(
 #[unsafe(no_mangle)]
 extern "C" fn submit(
     engine: &mut RouterEngine,
-    frames: [Buffer; 2],
+    frame: Buffer,
+    out: Buffer,
     spec: &FlowSpec,
     request: u64,
     now: u64,
     port: &mut Port,
     results: &mut [Result<(), ControlError>; 5],
 ) {
-    let [frame, out] = frames;
     let ingress = frame.metadata().port;
     engine.submit(frame, ingress, 0, now, port, &mut ());
     let [add, modify, delete, release, sent] = results;

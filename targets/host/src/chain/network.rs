@@ -1,6 +1,6 @@
-//! The configuration of service chains, and control objects.
+//! The configuration of service chains with numbers for names, as the library takes it.
 
-use std::{fs, ops::RangeInclusive, path::Path};
+use std::ops::RangeInclusive;
 
 use dash_core::{
     pipeline::chain::policy::{
@@ -13,212 +13,16 @@ use dash_core::{
     },
 };
 use dash_hal::PortId;
-use serde::Deserialize;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
-use crate::{cli::InputArgs, error::Error, port::check_name};
-
-/// A whole file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    chain: Document,
-}
-
-/// What is under `chain`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Document {
-    hosts: Vec<HostEntry>,
-    switches: Vec<SwitchEntry>,
-    /// Accepted; events are written at once.
-    #[serde(rename = "event_queue")]
-    _event_queue: Option<u32>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostEntry {
-    name: String,
-    ip: String,
-    mac: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SwitchEntry {
-    name: String,
-    tunnel_key: u32,
-    #[serde(default)]
-    ports: Vec<PortEntry>,
-    mtu: Option<u16>,
-    #[serde(default)]
-    pairs: Vec<PairEntry>,
-    #[serde(default)]
-    groups: Vec<GroupEntry>,
-    #[serde(default)]
-    chains: Vec<ChainEntry>,
-    #[serde(default)]
-    classifiers: Vec<ClassifierEntry>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum PortKind {
-    #[default]
-    Vm,
-    Localnet,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PortEntry {
-    name: String,
-    key: u16,
-    host: Option<String>,
-    #[serde(default)]
-    kind: PortKind,
-    #[serde(default)]
-    macs: Vec<String>,
-    #[serde(default)]
-    ips: Vec<String>,
-    #[serde(default)]
-    port_security: bool,
-    #[serde(default)]
-    unknown: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PairEntry {
-    name: String,
-    #[serde(rename = "in")]
-    input: String,
-    #[serde(rename = "out")]
-    output: String,
-    #[serde(default = "yes")]
-    up: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SelectName {
-    #[default]
-    First,
-    Hash,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FallbackName {
-    #[default]
-    Close,
-    Open,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ModeName {
-    #[default]
-    Inline,
-    Tap,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupEntry {
-    name: String,
-    pairs: Vec<String>,
-    #[serde(default)]
-    select: SelectName,
-    #[serde(default)]
-    fallback: FallbackName,
-    #[serde(default)]
-    mode: ModeName,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChainEntry {
-    name: String,
-    groups: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PathName {
-    #[default]
-    EntryLport,
-    ExitLport,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum DirectionName {
-    #[default]
-    BiDirectional,
-    UniDirectional,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClassifierEntry {
-    name: String,
-    chain: String,
-    port: String,
-    #[serde(default)]
-    path: PathName,
-    #[serde(default)]
-    direction: DirectionName,
-    #[serde(default, rename = "match")]
-    matches: MatchEntry,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MatchEntry {
-    protocol: Option<u8>,
-    src_addr: Option<String>,
-    dst_addr: Option<String>,
-    src_port: Option<String>,
-    dst_port: Option<String>,
-}
-
-/// A line of a control file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ControlEntry {
-    at_ns: u64,
-    pair_up: Option<PairUp>,
-    config: Option<File>,
-    stats: Option<Stats>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PairUp {
-    name: String,
-    up: bool,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stats {}
-
-/// What a control object asks for.
-#[derive(Clone, Debug)]
-pub enum Control {
-    /// The health of the pair of this name.
-    PairUp(String, bool),
-    /// Another configuration.
-    Replace(Box<Network>),
-    /// The counters.
-    Stats,
-}
+use super::document::{
+    ChainEntry, ClassifierEntry, DirectionName, Document, FallbackName, GroupEntry, MatchEntry,
+    ModeName, PairEntry, PathName, PortEntry, PortKind, SelectName, SwitchEntry,
+};
+use crate::{
+    port::check_name,
+    text::{find, parse, ports, prefix},
+};
 
 /// A logical port.
 #[derive(Clone, Debug)]
@@ -312,88 +116,6 @@ pub(super) const BETWEEN_HOSTS: &str = "underlay";
 /// Bytes after the Ethernet header of a tunnel, where the configuration says nothing.
 const MTU: u16 = 1500;
 
-/// Reads the configuration, if it is one of service chains.
-///
-/// # Errors
-/// It is one, and wrong.
-pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
-    let chains = input.config.iter().filter_map(|path| {
-        // Objects of DASH are a list, and may be many.
-        let text =
-            fs::read_to_string(path).ok().filter(|text| text.trim_start().starts_with('{'))?;
-        let value = serde_json::from_str::<serde_json::Value>(&text).ok()?;
-        value.get("chain").is_some().then_some((path, text))
-    });
-    let Some((path, text)) = chains.into_iter().next() else { return Ok(None) };
-    if input.config.len() > 1 {
-        let path = path.display();
-        return Err(Error::Input(format!("{path}: service chains are one configuration file")));
-    }
-    if !input.at.is_empty() {
-        return Err(Error::Input("--at: service chains are changed by --control".to_owned()));
-    }
-    if input.flows_per_eni != 0 {
-        return Err(Error::Input("--flows-per-eni: service chains have no ENIs".to_owned()));
-    }
-    if input.tcp_strict {
-        return Err(Error::Input("--tcp-strict: service chains do not follow TCP".to_owned()));
-    }
-    let file: File = serde_json::from_str(&text)
-        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
-    Ok(Some(file.chain))
-}
-
-/// Reads control objects, in the order of their times.
-///
-/// # Errors
-/// One is wrong.
-pub fn control(path: &Path) -> Result<Vec<(u64, Control)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    let mut objects = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = |message: String| {
-            Error::Input(format!("{}: line {}: {message}", path.display(), number + 1))
-        };
-        let entry: ControlEntry =
-            serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-        let control = match (entry.pair_up, entry.config, entry.stats) {
-            (Some(PairUp { name, up }), None, None) => Control::PairUp(name, up),
-            (None, Some(file), None) => {
-                Control::Replace(Box::new(Network::new(&file.chain).map_err(wrong)?))
-            }
-            (None, None, Some(Stats {})) => Control::Stats,
-            _ => return Err(wrong("expected one of pair_up, config, stats".to_owned())),
-        };
-        objects.push((entry.at_ns, control));
-    }
-    // Stable: of equal times the one named first goes first.
-    objects.sort_by_key(|(time, _)| *time);
-    Ok(objects)
-}
-
-/// The place of `name` among `names`.
-fn find<'n>(
-    mut names: impl Iterator<Item = &'n String>,
-    name: &str,
-    what: &str,
-) -> Result<u16, String> {
-    let place = names.position(|known| known == name);
-    place.map(|place| place as u16).ok_or_else(|| format!("there is no {what} \"{name}\""))
-}
-
-fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("\"{text}\" is no {what}"))
-}
-
-fn prefix(text: &str) -> Result<IpCidr, String> {
-    if text.contains('/') {
-        return parse(text, "prefix");
-    }
-    let address: IpAddress = parse(text, "address")?;
-    let length = if matches!(address, IpAddress::Ipv4(_)) { 32 } else { 128 };
-    Ok(IpCidr::new(address, length))
-}
-
 /// The VNI of a frame in Geneve over IPv4.
 fn vni(frame: &[u8]) -> Option<u32> {
     let ip = Ipv4Header::at(frame, EthernetHeader::LEN)?;
@@ -410,15 +132,6 @@ fn check_chain_name(name: &str) -> Result<(), String> {
         return Err(format!("\"{name}\": an @ stands before the host of a localnet port"));
     }
     check_name(name)
-}
-
-fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (parse(first, "port")?, parse(last, "port")?);
-    if first > last {
-        return Err(format!("\"{text}\" are no ports"));
-    }
-    Ok(first..=last)
 }
 
 impl Network {

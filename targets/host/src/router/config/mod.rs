@@ -1,4 +1,6 @@
-//! The configuration of the reactive router.
+//! The configuration of the reactive router: names become numbers.
+
+mod document;
 
 use std::{fs, path::Path};
 
@@ -13,141 +15,30 @@ use dash_core::{
     },
 };
 use dash_hal::PortId;
-use serde::Deserialize;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
-use super::world::{PUNTS, UNDERLAY};
-use crate::{cli::InputArgs, device::config::Overrides, error::Error, port::check_name};
+use self::document::{ControllerName, FullName, NetworkEntry, PortEntry, PortKind, RouterEntry};
+pub use self::document::{Document, File};
+use crate::{
+    cli::InputArgs,
+    device::config::Overrides,
+    error::Error,
+    port::check_name,
+    text::{find, parse},
+};
 
-/// A whole file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// The one object that it has.
-    pub router: Document,
-}
-
-/// What is under `router`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Document {
-    hosts: Vec<HostEntry>,
-    networks: Vec<NetworkEntry>,
-    ports: Vec<PortEntry>,
-    #[serde(default)]
-    routers: Vec<RouterEntry>,
-    idle_ms: Option<u32>,
-    hard_ms: Option<u32>,
-    cookie_base: Option<String>,
-    #[serde(default)]
-    send_removed: bool,
-    #[serde(default)]
-    controller: ControllerName,
-    #[serde(default)]
-    full: FullName,
-    punt_queue: Option<u16>,
-    max_flows: Option<u32>,
-    mtu: Option<u16>,
-    event_queue: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ControllerName {
-    #[default]
-    Local,
-    Remote,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum FullName {
-    #[default]
-    Reject,
-    EvictShortest,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostEntry {
-    name: String,
-    ip: String,
-    mac: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NetworkEntry {
-    name: String,
-    id: u32,
-    #[serde(default)]
-    subnets: Vec<String>,
-    vlan: Option<u16>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum PortKind {
-    #[default]
-    Vm,
-    Provider,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PortEntry {
-    name: String,
-    key: u16,
-    host: String,
-    network: Option<String>,
-    #[serde(default)]
-    kind: PortKind,
-    mac: Option<String>,
-    #[serde(default)]
-    ips: Vec<String>,
-    #[serde(default)]
-    port_security: bool,
-    #[serde(default)]
-    allowed: Vec<PairEntry>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PairEntry {
-    mac: String,
-    ip: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RouterEntry {
-    name: String,
-    #[serde(default)]
-    ports: Vec<InterfaceEntry>,
-    #[serde(default)]
-    routes: Vec<RouteEntry>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InterfaceEntry {
-    network: String,
-    ip: String,
-    mac: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RouteEntry {
-    prefix: String,
-    via: String,
-}
+/// The port of a device that leads to other hosts; other ports are numbered from 0.
+pub const UNDERLAY: PortId = PortId(u16::MAX - 1);
+/// Frames that wait for a controller; a configuration may ask for fewer.
+pub const PUNTS: usize = 4096;
 
 /// A port.
 #[derive(Clone, Debug)]
 pub struct Port {
     /// Its name.
     pub name: String,
+    /// That of the device.
+    pub id: PortId,
     /// Its network, by number.
     pub network: Option<u16>,
     /// Its key.
@@ -177,8 +68,10 @@ pub struct Network {
     addresses: Vec<Host>,
     /// Names, ids, subnets and VLANs of networks.
     networks: Vec<(String, u32, Vec<IpCidr>, Option<u16>)>,
-    /// Ports by number, which is that of the device's port too.
+    /// Ports by number.
     pub ports: Vec<Port>,
+    /// The number of each port of the device, if it is in use.
+    devices: Vec<Option<u16>>,
     routers: Vec<RouterParts>,
     /// What holds for all frames.
     pub settings: Settings,
@@ -240,21 +133,6 @@ pub fn read_network(path: &Path, overrides: Overrides) -> Result<Option<Network>
     network.map(Some).map_err(|message| Error::Input(format!("{}: {message}", path.display())))
 }
 
-/// The place of `name` among `names`.
-fn find<'n>(
-    mut names: impl Iterator<Item = &'n String>,
-    name: &str,
-    what: &str,
-) -> Result<u16, String> {
-    let place = names.position(|known| known == name);
-    place.map(|place| place as u16).ok_or_else(|| format!("there is no {what} \"{name}\""))
-}
-
-/// A value that is written as text.
-pub(super) fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("\"{text}\" is no {what}"))
-}
-
 /// A number that is written as text, with or without `0x`.
 pub(super) fn number(text: &str) -> Result<u64, String> {
     let value = match text.strip_prefix("0x") {
@@ -313,6 +191,7 @@ impl Network {
             addresses,
             networks,
             ports: Vec::new(),
+            devices: Vec::new(),
             routers: Vec::new(),
             settings,
             flows: overrides.flows.or(document.max_flows).unwrap_or(MAX_FLOWS),
@@ -326,6 +205,7 @@ impl Network {
             network.ports.push(port);
         }
         network.ports.sort_by_key(|port| (port.network, port.key));
+        network.connect(|_| None)?;
         for entry in &document.routers {
             let router = network.new_router(entry);
             let router =
@@ -334,6 +214,31 @@ impl Network {
         }
         network.check_names()?;
         Ok(network)
+    }
+
+    /// The same, in the place of `old`: ports that were there keep their ports of the device, and
+    /// nobody gets those of ports that are gone, for flows may still name them.
+    ///
+    /// # Errors
+    /// The device has no more ports.
+    pub fn succeed(mut self, old: &Self) -> Result<Self, String> {
+        self.devices = vec![None; old.devices.len()];
+        self.connect(|name| old.ports.iter().find(|port| port.name == name).map(|port| port.id))?;
+        Ok(self)
+    }
+
+    /// Gives each port the one of the device that is `known` for its name, or a new one.
+    fn connect(&mut self, known: impl Fn(&str) -> Option<PortId>) -> Result<(), String> {
+        for (number, port) in (0..).zip(&mut self.ports) {
+            port.id = known(&port.name).unwrap_or(PortId(self.devices.len() as u16));
+            if port.id >= UNDERLAY {
+                return Err(format!("port \"{}\": there are too many", port.name));
+            }
+            let place = usize::from(port.id.0);
+            self.devices.resize(self.devices.len().max(place + 1), None);
+            self.devices[place] = Some(number);
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<(), String> {
@@ -364,12 +269,15 @@ impl Network {
         check_name(&entry.name)?;
         let mac = match (&entry.mac, entry.kind) {
             (Some(mac), _) => parse(mac, "MAC address")?,
+            (None, PortKind::Vm) => return Err("it has no mac".to_owned()),
+            (None, PortKind::Provider) if !entry.ips.is_empty() => {
+                return Err("it has ips, and no mac".to_owned());
+            }
             // The physical network has many; that of its port is a key's, and nobody's.
             (None, PortKind::Provider) => {
                 let [high, low] = entry.key.to_be_bytes();
                 EthernetAddress([0x02, 0xff, 0xff, 0xff, high, low])
             }
-            (None, PortKind::Vm) => return Err("it has no mac".to_owned()),
         };
         let ips = entry.ips.iter().map(|ip| parse(ip, "IP address"));
         let allowed = entry.allowed.iter().map(|pair| {
@@ -377,6 +285,7 @@ impl Network {
         });
         Ok(Port {
             name: entry.name.clone(),
+            id: PortId(0),
             network: entry.network.as_deref().map(|name| self.network(name)).transpose()?,
             key: entry.key,
             host: find(self.hosts.iter(), &entry.host, "host")?,
@@ -432,16 +341,21 @@ impl Network {
         find(self.ports.iter().map(|port| &port.name), name, "port")
     }
 
+    fn of_device(&self, port: PortId) -> Option<&Port> {
+        let number = (*self.devices.get(usize::from(port.0))?)?;
+        self.ports.get(usize::from(number))
+    }
+
     /// The name of a port.
     #[must_use]
     pub fn name(&self, port: PortId) -> Option<&str> {
-        self.ports.get(usize::from(port.0)).map(|port| port.name.as_str())
+        self.of_device(port).map(|port| port.name.as_str())
     }
 
     /// The id of the network that a port is in; 0: none.
     #[must_use]
     pub fn id_of(&self, port: PortId) -> u32 {
-        let network = self.ports.get(usize::from(port.0)).and_then(|port| port.network);
+        let network = self.of_device(port).and_then(|port| port.network);
         let network = network.and_then(|network| self.networks.get(usize::from(network)));
         network.map_or(0, |(_, id, ..)| *id)
     }
@@ -452,8 +366,8 @@ impl Network {
         if let Ok(host) = self.host(name) {
             return Some((host, UNDERLAY));
         }
-        let port = self.port(name).ok()?;
-        Some((self.ports[usize::from(port)].host, PortId(port)))
+        let port = &self.ports[usize::from(self.port(name).ok()?)];
+        Some((port.host, port.id))
     }
 
     /// Puts a port on another host.
@@ -505,12 +419,13 @@ impl Network {
             .iter()
             .map(|(_, id, subnets, vlan)| Broadcast { id: *id, subnets, vlan: *vlan })
             .collect();
-        let ports: Vec<_> = (0..)
-            .zip(&self.ports)
-            .map(|(number, port)| policy::Port {
+        let ports: Vec<_> = self
+            .ports
+            .iter()
+            .map(|port| policy::Port {
                 network: port.network,
                 key: port.key,
-                id: PortId(number),
+                id: port.id,
                 host: port.host,
                 mac: port.mac,
                 ips: &port.ips,

@@ -90,8 +90,10 @@ impl PacketSocket {
 
     /// The next frame that came in, if there is one.
     ///
+    /// Of an interface that is down none comes.
+    ///
     /// # Errors
-    /// The system refuses: the interface went down.
+    /// The system refuses.
     pub(crate) fn receive(&mut self) -> io::Result<Option<Received>> {
         let mut control = [0_u64; CONTROL / 8];
         let mut piece =
@@ -106,7 +108,8 @@ impl PacketSocket {
         let length = unsafe { libc::recvmsg(self.fd.as_raw_fd(), &raw mut message, 0) };
         let Ok(length) = usize::try_from(length) else {
             let error = io::Error::last_os_error();
-            let waits = error.kind() == io::ErrorKind::WouldBlock;
+            let waits = [io::ErrorKind::WouldBlock, io::ErrorKind::NetworkDown];
+            let waits = waits.contains(&error.kind());
             return if waits { Ok(None) } else { Err(error) };
         };
         let mut bytes = self.buffer.get(..length).unwrap_or(&self.buffer).to_vec();

@@ -3,9 +3,6 @@
 //! Time is that of the system at the start, and goes on monotonically. A control socket takes
 //! the control objects of `dash run` without their times, and tells events.
 
-pub(crate) mod clients;
-pub(crate) mod packet_socket;
-
 use std::{
     io::Write,
     os::fd::AsRawFd,
@@ -20,29 +17,26 @@ use std::{
 use dash_hal::PortId;
 use serde_json::json;
 
-use self::{
-    clients::Clients,
-    packet_socket::{PacketSocket, wait},
-};
 use crate::{
     cli::UpArgs,
     device::{
         Device, Service,
         config::{self, Control, Overrides},
-        run::report,
+        run::{Report, report},
     },
     efsm,
     error::Error,
     flow_cache,
+    live::{
+        PAUSE, TURN,
+        clients::Clients,
+        packet_socket::{PacketSocket, wait},
+    },
+    platform::HostPlatform,
     port::PortNames,
     report::PortTraffic,
     router,
 };
-
-/// Frames of a port before the next port has its turn.
-pub(crate) const TURN: usize = 32;
-/// Milliseconds after which time-outs are looked at, without frames.
-pub(crate) const PAUSE: u16 = 100;
 
 /// A device between interfaces.
 struct Live<S: Service> {
@@ -52,6 +46,8 @@ struct Live<S: Service> {
     sockets: Vec<(PortId, String, PacketSocket)>,
     clients: Clients,
     traffic: PortTraffic,
+    /// Frames that the system did not take.
+    unsent: u64,
     overrides: Overrides,
     /// The time at `start`, ns.
     epoch: u64,
@@ -88,6 +84,7 @@ fn live<S: Service>(
     overrides: Overrides,
     out: &mut impl Write,
 ) -> Result<(), Error> {
+    joined(args, &names)?;
     let mut sockets = Vec::new();
     for (name, interface) in &args.port {
         let port = names.iter().find(|(_, known)| known == name).map(|(port, _)| port);
@@ -104,7 +101,7 @@ fn live<S: Service>(
             .map_err(|error| Error::io(Path::new("signal"), error))?;
     }
     let limits = *service.limits();
-    let device = Device::new(&service, limits)?;
+    let device = Device::new(&service, limits, HostPlatform::new(limits.mtu))?;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut live = Live {
         service,
@@ -113,6 +110,7 @@ fn live<S: Service>(
         sockets,
         clients,
         traffic: PortTraffic::new(),
+        unsent: 0,
         overrides,
         epoch: epoch.as_nanos() as u64,
         start: Instant::now(),
@@ -126,8 +124,24 @@ fn live<S: Service>(
     while !stop.load(Ordering::Relaxed) {
         live.turn()?;
     }
-    let report = report(&live.device, &live.service, &live.names, &live.traffic);
-    print(out, serde_json::to_string_pretty(&report).unwrap_or_default())
+    print(out, serde_json::to_string_pretty(&live.report()).unwrap_or_default())
+}
+
+/// Sees that each port has one interface, and each interface one port.
+fn joined(args: &UpArgs, names: &PortNames) -> Result<(), Error> {
+    for (place, (port, interface)) in args.port.iter().enumerate() {
+        for (other, taken) in args.port.iter().take(place) {
+            if port == other {
+                return Err(Error::Input(format!("port \"{port}\" has two interfaces")));
+            }
+            if interface == taken {
+                return Err(Error::Input(format!("{interface} is two ports")));
+            }
+        }
+    }
+    let without = names.iter().find(|(_, name)| args.port.iter().all(|(port, _)| port != name));
+    without
+        .map_or(Ok(()), |(_, name)| Err(Error::Input(format!("port \"{name}\" has no interface"))))
 }
 
 impl<S: Service> Live<S> {
@@ -168,18 +182,28 @@ impl<S: Service> Live<S> {
             self.tell_removed(now);
             for (port, bytes) in sent {
                 let socket = self.sockets.iter().find(|(number, ..)| *number == port);
-                // A port without an interface sends nowhere, and one whose queue is full loses.
+                // A link may be down, its queue full; a port of a later configuration has none.
                 if socket.is_some_and(|(_, _, socket)| socket.send(&bytes).is_ok()) {
                     self.traffic.entry(port).or_default().1.add(bytes.len());
+                } else {
+                    self.unsent += 1;
                 }
             }
         }
         Ok(())
     }
 
+    fn report(&self) -> Report {
+        let mut report = report(&self.device, &self.service, &self.names, &self.traffic);
+        if self.unsent > 0 {
+            *report.drops.entry("tx_full".to_owned()).or_default() += self.unsent;
+        }
+        report
+    }
+
     fn tell_removed(&mut self, now: u64) {
-        for flow in self.device.take_removed().iter().filter(|_| S::TELLS) {
-            self.clients.tell(&Device::event(&self.service, now, flow));
+        for flow in self.device.take_removed() {
+            self.clients.tell(&Device::event(&self.service, &self.names, now, &flow));
         }
     }
 
@@ -189,10 +213,7 @@ impl<S: Service> Live<S> {
         let object = serde_json::from_str(line).map_err(|error| error.to_string());
         let done = object.and_then(|object| {
             match config::control_object::<S>(object, &mut self.names, self.overrides)? {
-                Control::Stats => {
-                    let stats = report(&self.device, &self.service, &self.names, &self.traffic);
-                    Ok(json!({ "t_ns": now, "stats": stats }))
-                }
+                Control::Stats => Ok(json!({ "t_ns": now, "stats": self.report() })),
                 Control::Replace(service) => {
                     self.device.replace(&mut self.service, *service).map_err(|e| e.to_string())?;
                     self.device.sweep(now);
