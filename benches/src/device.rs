@@ -1,7 +1,11 @@
 //! A port in memory: rings of buffers on both sides.
 
 use std::collections::VecDeque;
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+use std::sync::atomic::AtomicU32;
 
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+use dash_hal::VECTOR_WORDS;
 use dash_hal::{
     Burst, Hints, Platform, Pool, PortId, Ports, ReceiveMetadata,
     software::{FixedEntropy, ManualClock},
@@ -145,11 +149,27 @@ impl<H: Hints + Copy> Platform for Device<H> {
 }
 
 /// The software hints with the processor's prefetch, as a port gives them: all lines of an object,
-/// since a flow has several.
+/// since a flow has several; and with its vector load, where that is of eight words.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Prefetch;
 
 impl Hints for Prefetch {
+    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+    const LOADS_VECTORS: bool = true;
+
+    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+    #[inline]
+    fn load(&self, words: &[AtomicU32; VECTOR_WORDS]) -> [u32; VECTOR_WORDS] {
+        let vector: core::arch::x86_64::__m256i;
+        // SAFETY: it reads the words, each of which is aligned and so comes whole, as by a relaxed
+        // load; AVX is there, or this would not be compiled. Any 32 bytes are eight numbers.
+        unsafe {
+            core::arch::asm!("vmovdqu {}, [{}]", out(ymm_reg) vector, in(reg) words,
+                options(nostack, readonly, preserves_flags));
+            core::mem::transmute(vector)
+        }
+    }
+
     #[inline]
     fn prefetch<T: ?Sized>(&self, at: &T) {
         for offset in (0..size_of_val(at)).step_by(LINE) {

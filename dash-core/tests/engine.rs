@@ -93,6 +93,7 @@ impl Pipeline for Asked {
     type Context = u8;
     type Reason = Why;
     type Event = ();
+    const PUNTS: bool = true;
 
     fn key<T: Trace<Self>>(
         &mut self,

@@ -7,6 +7,8 @@
     reason = "on the packet path what is known of a frame stays in registers"
 )]
 
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 /// 64-bit words of the longest key that [`Hints::keyed_hash`] takes.
 pub const HASH_KEY_WORDS: usize = 16;
 
@@ -72,8 +74,22 @@ const fn spread(sum: u64) -> u64 {
     sum ^ (sum >> 32)
 }
 
+/// Words that [`Hints::load`] loads.
+pub const VECTOR_WORDS: usize = 8;
+
 /// Help that a port's hardware may give.
 pub trait Hints {
+    /// Whether [`Self::load`] takes an instruction or two, so that it is quicker to compare all
+    /// of the words than to search among them.
+    const LOADS_VECTORS: bool = false;
+
+    /// Words that lie side by side, each as a relaxed load would give it. The language has no such
+    /// load of more than one word; a port with vector registers has an instruction.
+    #[inline(always)]
+    fn load(&self, words: &[AtomicU32; VECTOR_WORDS]) -> [u32; VECTOR_WORDS] {
+        words.each_ref().map(|word| word.load(Relaxed))
+    }
+
     /// Starts to load the cache lines of `at`, every one of them; may do nothing. A flow has three
     /// or four lines, and a hit reads them all. Called twice or more for each frame: it must not
     /// wait.

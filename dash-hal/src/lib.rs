@@ -38,6 +38,6 @@ pub use burst::{BURST, Burst, Drain};
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use event::{EventSink, EventsLost};
-pub use hints::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints};
+pub use hints::{HASH_KEY_WORDS, HashKey, Hints, SoftwareHints, VECTOR_WORDS};
 pub use offload::{FlowId, FlowOffload, Hits, Refused};
 pub use port::{Platform, Pool, PortId, Ports};

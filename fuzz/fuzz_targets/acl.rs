@@ -10,11 +10,19 @@ use dash_core::table::{
     acl::{AclWriter, Capacity, Headers, Match, Rule},
     quiescence::Readers,
 };
+use dash_hal::{Hints, SoftwareHints};
 use libfuzzer_sys::{
     arbitrary::{self, Arbitrary},
     fuzz_target,
 };
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
+
+/// As a port whose processor loads vectors.
+struct VectorLoads;
+
+impl Hints for VectorLoads {
+    const LOADS_VECTORS: bool = true;
+}
 
 const GROUPS: usize = 2;
 const TAGS: usize = 3;
@@ -218,7 +226,10 @@ fuzz_target!(|input: Input| {
                     .collect();
                 for (group, rules) in (0..).zip(&groups) {
                     let mut found = vec![Match::OtherVersion; headers.len()];
-                    acl.classify_burst(group, &headers, &mut found);
+                    acl.classify_burst(group, &headers, &mut found, &SoftwareHints);
+                    let mut by_vectors = vec![Match::OtherVersion; headers.len()];
+                    acl.classify_burst(group, &headers, &mut by_vectors, &VectorLoads);
+                    assert_eq!(found, by_vectors);
                     for (headers, found) in headers.iter().zip(found) {
                         assert_eq!(found, search(rules.as_ref(), &tags, headers));
                         assert_eq!(found, acl.classify(group, headers));

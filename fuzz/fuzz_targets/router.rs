@@ -25,7 +25,8 @@ const NO_OVERRIDES: Overrides = Overrides { flows: None, idle_timeout: None, mtu
 /// Ports where frames come in; the last are hosts.
 const PORTS: [&str; 8] = ["p11", "p12", "p13", "p14", "p15", "p2", "H1", "H2"];
 /// Nanoseconds between two records.
-const TIMES: [u64; 8] = [0, 1, 1_000_000, 999_999_999, 1_000_000_000, 5_000_000_000, 300_000_000_000, 301_000_000_000];
+const TIMES: [u64; 8] =
+    [0, 1, 1_000_000, 999_999_999, 1_000_000_000, 5_000_000_000, 300_000_000_000, 301_000_000_000];
 
 /// One of each kind.
 fn objects() -> [Value; 12] {
@@ -68,10 +69,39 @@ const FRAME: &str = "\
 /// What a value may be exchanged for.
 fn values() -> Vec<Value> {
     let texts = [
-        "p11", "p12", "p13", "p14", "p15", "p2", "p99", "H1", "H2", "net1", "net2", "net3", "R", "no_host", "no_route",
-        "punt_timeout", "fa:16:3e:00:17:e6", "fa:16:3e:cf:4b:ed", "ff:ff:ff:ff:ff:ff", "10.1.0.3",
-        "10.2.0.3", "10.2.0.1", "2001:db8:2::3", "2001:db8:1::3", "0.0.0.0", "0x1008000000000",
-        "0xffffffffffffffff", "0", "dec_ttl", "10.1.0.0/24", "0.0.0.0/0", "local", "remote",
+        "p11",
+        "p12",
+        "p13",
+        "p14",
+        "p15",
+        "p2",
+        "p99",
+        "H1",
+        "H2",
+        "net1",
+        "net2",
+        "net3",
+        "R",
+        "no_host",
+        "no_route",
+        "punt_timeout",
+        "fa:16:3e:00:17:e6",
+        "fa:16:3e:cf:4b:ed",
+        "ff:ff:ff:ff:ff:ff",
+        "10.1.0.3",
+        "10.2.0.3",
+        "10.2.0.1",
+        "2001:db8:2::3",
+        "2001:db8:1::3",
+        "0.0.0.0",
+        "0x1008000000000",
+        "0xffffffffffffffff",
+        "0",
+        "dec_ttl",
+        "10.1.0.0/24",
+        "0.0.0.0/0",
+        "local",
+        "remote",
     ];
     let numbers = [0, 1, 2, 3, 4, 7, 200, 255, 4094, 4095, 65_535, 65_536, 16_777_215, u64::MAX];
     let mut values: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
@@ -80,17 +110,29 @@ fn values() -> Vec<Value> {
     values
 }
 
-/// The values of an object, in order.
-fn leaves<'v>(value: &'v mut Value, found: &mut Vec<&'v mut Value>) {
-    match value {
-        Value::Array(values) if !values.is_empty() => {
-            values.iter_mut().for_each(|value| leaves(value, found));
+/// Exchanges the value at `place` of those of an object, in order; `Err`: that many places were
+/// passed.
+fn exchange(value: &mut Value, place: usize, new: &Value) -> Result<(), usize> {
+    let inside: Vec<&mut Value> = match value {
+        Value::Array(values) => values.iter_mut().collect(),
+        Value::Object(values) => values.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    if inside.is_empty() {
+        if place > 0 {
+            return Err(1);
         }
-        Value::Object(values) if !values.is_empty() => {
-            values.values_mut().for_each(|value| leaves(value, found));
-        }
-        leaf => found.push(leaf),
+        *value = new.clone();
+        return Ok(());
     }
+    let mut passed = 0;
+    for value in inside {
+        match exchange(value, place - passed, new) {
+            Ok(()) => return Ok(()),
+            Err(more) => passed += more,
+        }
+    }
+    Err(passed)
 }
 
 /// An object that `bytes` name, and what they exchange in it.
@@ -100,11 +142,9 @@ fn object(bytes: &[u8]) -> Option<Value> {
     let mut object = objects[usize::from(*first) % objects.len()].clone();
     let values = values();
     for pair in pairs.chunks_exact(2) {
-        let mut found = Vec::new();
-        leaves(&mut object, &mut found);
-        let count = found.len();
-        *found.swap_remove(usize::from(pair[0]) % count) =
-            values[usize::from(pair[1]) % values.len()].clone();
+        let new = &values[usize::from(pair[1]) % values.len()];
+        // Beyond the last place nothing is exchanged.
+        let _ = exchange(&mut object, pair[0].into(), new);
     }
     Some(object)
 }
@@ -139,19 +179,27 @@ fuzz_target!(|data: &[u8]| {
         match kind % 16 {
             place @ 0..8 => {
                 let Some((host, port)) = network.place(PORTS[usize::from(place)]) else { continue };
-                let arrival = Arrival { host, port, frame: bytes.to_vec(), truncated: kind & 16 > 0 };
+                let arrival =
+                    Arrival { host, port, frame: bytes.to_vec(), truncated: kind & 16 > 0 };
                 let done = world.process(arrival, now, &network, &mut (), &mut told);
                 done.expect("nothing is refused");
             }
             form => {
-                let value = if form < 10 {
-                    serde_json::from_slice(bytes).ok()
-                } else {
-                    object(bytes)
+                let value =
+                    if form < 10 { serde_json::from_slice(bytes).ok() } else { object(bytes) };
+                let Some(control) = value.and_then(|value| object_of(value, NO_OVERRIDES).ok())
+                else {
+                    continue;
                 };
-                let Some(control) = value.and_then(|value| object_of(value, NO_OVERRIDES).ok()) else { continue };
                 let was = state(&world, &network);
-                let done = apply(&control, (&mut world, &mut network), NO_OVERRIDES, now, &mut (), &mut told);
+                let done = apply(
+                    &control,
+                    (&mut world, &mut network),
+                    NO_OVERRIDES,
+                    now,
+                    &mut (),
+                    &mut told,
+                );
                 if done.is_err() {
                     assert_eq!(state(&world, &network), was, "{control:?}");
                 }

@@ -424,7 +424,8 @@ where
                 let bytes = packet.buffer.bytes().len();
                 return Some(Fate::Send((egress.port(lane.ingress), bytes)));
             }
-            Verdict::Punt { reason } => return Some(Fate::Punt(*reason)),
+            Verdict::Punt { reason } if P::PUNTS => return Some(Fate::Punt(*reason)),
+            Verdict::Punt { .. } => return Some(Fate::Drop(Refusal::PuntFull.into())),
             Verdict::Drop(reason) => return Some(Fate::Drop(*reason)),
             Verdict::Recirculate { rewrite, ingress, entry } => {
                 (rewrite, Egress::INGRESS, Some((*ingress, *entry)))

@@ -16,7 +16,7 @@
 
 use dash_hal::Hints;
 
-use super::{Flow, FlowTable, Outside, Removal, State, tcp::Tcp};
+use super::{Flow, FlowSettings, FlowTable, Outside, Removal, State, tcp::Tcp};
 use crate::table::cuckoo::{Handle, Key, NEIGHBOURS, Place};
 
 /// Entries that an installation into a full table looks at, in search of one that has timed out.
@@ -43,9 +43,10 @@ pub enum WhenFull {
 
 /// Entries that are looked at in search of one that may be evicted. DASH asks for 16 at most.
 pub const CANDIDATES: usize = 16;
+const _: () = assert!(CANDIDATES == NEIGHBOURS);
 
 /// How much a flow is worth, the least first; `None`: it stays.
-const fn worth(tcp: Tcp) -> Option<u8> {
+const fn worth(tcp: Tcp) -> Option<u64> {
     if tcp.contains(Tcp::CLOSED) {
         Some(0)
     } else if tcp.contains(Tcp::OPENING) {
@@ -70,38 +71,29 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         hints: &H,
         outside: &mut W,
     ) -> bool {
-        let mut remove = |flows: &mut Self, handle| {
-            let over = flows.over(handle, now, outside).filter(|_| Some(handle) != keep);
-            over.inspect(|why| flows.remove(handle, *why, now, hints, outside)).is_some()
-        };
-        for handle in self.neighbours(place) {
-            if remove(self, handle) {
-                return true;
-            }
-        }
-        for _ in 0..RECLAIM.min(self.capacity()) {
-            let index = self.advance();
-            let Some(handle) = self.flows.at(index) else { continue };
-            if remove(self, handle) {
+        for turn in 0..NEIGHBOURS + RECLAIM.min(self.capacity()) {
+            let handle = if turn < NEIGHBOURS {
+                self.neighbour(place, turn)
+            } else {
+                let index = self.advance();
+                self.flows.at(index)
+            };
+            let Some(handle) = handle.filter(|handle| Some(*handle) != keep) else { continue };
+            if let Some(why) = self.over(handle, now, outside) {
+                self.remove(handle, why, now, hints, outside);
                 return true;
             }
         }
         false
     }
 
-    /// The flows in the two buckets of `place`; all of a table that would fit in two.
-    fn neighbours(&self, place: &Place) -> impl Iterator<Item = Handle> + use<K, S> {
-        let mut neighbours = [None; NEIGHBOURS];
+    /// The flow at `turn` of the two buckets of `place`; of a table that would fit in two, of it.
+    fn neighbour(&self, place: &Place, turn: usize) -> Option<Handle> {
         if self.capacity() <= NEIGHBOURS {
-            for (index, neighbour) in neighbours.iter_mut().enumerate() {
-                *neighbour = self.flows.at(index);
-            }
+            self.flows.at(turn)
         } else {
-            for (neighbour, handle) in neighbours.iter_mut().zip(self.flows.residents(place)) {
-                *neighbour = Some(handle);
-            }
+            self.flows.resident(place, turn)
         }
-        neighbours.into_iter().flatten()
     }
 
     /// Removes a flow, if that is allowed and one may go.
@@ -118,53 +110,45 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         };
         let least = match self.settings.when_full {
             WhenFull::Forward | WhenFull::Drop => None,
-            WhenFull::Evict => self.least_of_all(goes),
-            WhenFull::EvictOldest => self.least_of_neighbours(place, goes, |flow| flow.used),
-            WhenFull::EvictLeastUsed => self.least_of_neighbours(place, goes, |flow| flow.packets),
-            WhenFull::EvictShortest => {
-                let tcp = self.settings.tcp;
-                self.least_of_neighbours(place, goes, |flow| flow.due(flow.used, &tcp))
-            }
+            _ => self.least(place, goes),
         };
         let Some(handle) = least else { return false };
         self.remove(handle, Removal::Evicted, now, hints, outside);
         true
     }
 
-    /// The flow in the two buckets of `place` that has the least of `what`.
-    fn least_of_neighbours(
-        &self,
-        place: &Place,
-        goes: impl Fn(&Flow<S>, Handle) -> bool,
-        what: impl Fn(&Flow<S>) -> u64,
-    ) -> Option<Handle> {
-        let flows = self.neighbours(place).filter_map(|handle| {
-            let (_, flow) = self.flows.get(handle)?;
-            goes(flow, handle).then(|| (what(flow), flow.created, handle))
-        });
-        flows.min().map(|(_, _, handle)| handle)
-    }
-
-    /// The flow that is worth least of [`CANDIDATES`] entries.
-    fn least_of_all(&mut self, goes: impl Fn(&Flow<S>, Handle) -> bool) -> Option<Handle> {
-        let (start, step) = (self.advance(), (self.capacity() / CANDIDATES).max(1));
+    /// Of the candidates that the settings name the one that has the least of what they look at.
+    fn least(&mut self, place: &Place, goes: impl Fn(&Flow<S>, Handle) -> bool) -> Option<Handle> {
+        let FlowSettings { when_full, tcp, .. } = self.settings;
+        let capacity = self.capacity();
+        let (start, step) = (self.advance(), (capacity / CANDIDATES).max(1));
         let mut least = None;
-        for candidate in 0..CANDIDATES.min(self.capacity()) {
-            let Some(index) = (start + candidate * step).checked_rem(self.capacity()) else {
-                break;
+        for turn in 0..CANDIDATES {
+            let handle = if when_full == WhenFull::Evict {
+                // In a table of fewer entries some are looked at twice.
+                self.flows.at((start + turn * step).checked_rem(capacity)?)
+            } else {
+                self.neighbour(place, turn)
             };
-            let Some(handle) = self.flows.at(index) else { continue };
+            let Some(handle) = handle else { continue };
             let Some((_, flow)) = self.flows.get(handle) else { continue };
             if !goes(flow, handle) {
                 continue;
             }
-            let Some(worth) = worth(flow.tcp) else { continue };
-            let candidate = (worth, flow.used, handle);
-            if least.is_none_or(|least| candidate < least) {
-                least = Some(candidate);
+            let rank = match when_full {
+                WhenFull::EvictLeastUsed => (flow.packets, flow.created),
+                WhenFull::EvictShortest => (flow.due(flow.used, &tcp), flow.created),
+                WhenFull::EvictOldest => (flow.used, flow.created),
+                _ => match worth(flow.tcp) {
+                    Some(worth) => (worth, flow.used),
+                    None => continue,
+                },
+            };
+            if least.is_none_or(|least| (rank, handle) < least) {
+                least = Some((rank, handle));
             }
         }
-        least.map(|(_, _, handle)| handle)
+        least.map(|(_, handle)| handle)
     }
 }
 
@@ -234,12 +218,14 @@ mod tests {
                         if when_full == WhenFull::EvictOldest { flow.used } else { flow.packets };
                     (what, flow.created, handle.index())
                 };
-                let right = table.flows.residents(&place).min_by_key(of).unwrap();
+                let residents: Vec<_> =
+                    (0..NEIGHBOURS).filter_map(|turn| table.neighbour(&place, turn)).collect();
+                let right = *residents.iter().min_by_key(|handle| of(handle)).unwrap();
                 let (evicted, hard) = (table.counters().evicted, table.counters().hard);
                 let dead = name % 5 == 0;
                 if dead {
                     // The one that would be the last to go.
-                    let last = table.flows.residents(&place).max_by_key(of).unwrap();
+                    let last = *residents.iter().max_by_key(|handle| of(handle)).unwrap();
                     let flow = table.get_mut(last).unwrap();
                     (flow.timeouts.hard, flow.created) = (1, 0);
                 }

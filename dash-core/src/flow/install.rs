@@ -190,28 +190,28 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         let has_key = |handle: Option<Handle>, key: &K| {
             handle.and_then(|handle| self.flows.get(handle)).is_some_and(|(own, _)| own == key)
         };
-        let same = match install {
-            Install::One(new) => has_key(Some(handle), &new.key) && peer.is_none(),
-            Install::Pair(new, other) => {
-                has_key(Some(handle), &new.key) && has_key(peer, &other.key)
-            }
-            Install::None | Install::Two(..) => false,
+        let halves = match install {
+            Install::One(new) => Some((new, None)),
+            Install::Pair(new, other) => Some((new, Some(other))),
+            Install::None | Install::Two(..) => None,
         };
-        if !same {
+        let same = halves.filter(|(new, other)| {
+            has_key(Some(handle), &new.key)
+                && other.map_or(peer.is_none(), |other| has_key(peer, &other.key))
+        });
+        let Some((new, other)) = same else {
             self.remove(handle, Removal::Superseded, frame.now, hints, outside);
             return self.install(install, frame, hints, outside);
+        };
+        let differs = |flow: &Flow<S>| flow.rewrite != new.rewrite || flow.egress != new.egress;
+        let begins =
+            peer.is_none() && self.flows.get(handle).is_some_and(|(_, flow)| differs(flow));
+        self.modify(handle, new, frame, outside);
+        if begins {
+            self.begin_anew(handle, frame.now);
         }
-        if let Install::One(new) | Install::Pair(new, _) = install {
-            let alone = matches!(install, Install::One(_));
-            let other = |flow: &Flow<S>| flow.rewrite != new.rewrite || flow.egress != new.egress;
-            let begins = alone && self.flows.get(handle).is_some_and(|(_, flow)| other(flow));
-            self.modify(handle, new, frame, outside);
-            if begins {
-                self.begin_anew(handle, frame.now);
-            }
-        }
-        if let (Install::Pair(_, new), Some(peer)) = (install, peer) {
-            self.modify(peer, new, frame, outside);
+        if let (Some(other), Some(peer)) = (other, peer) {
+            self.modify(peer, other, frame, outside);
         }
         if let Some(flags) = frame.tcp {
             // A segment that begins a new conversation was no hit.
@@ -280,8 +280,6 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
 
     /// Modifies a flow that lives alone: its hard time-out begins anew. What a controller added
     /// stays as it is, unless a controller asks.
-    #[cold]
-    #[inline(never)]
     fn modify_alone<W: Outside<K, S>>(
         &mut self,
         handle: Handle,

@@ -26,18 +26,26 @@ pub(super) fn source_port(
     ethertype: u16,
 ) -> u16 {
     let mut digest = CRC32C.digest();
-    if let Some(headers) = headers {
-        for (octets, length) in [address(&headers.source), address(&headers.destination)] {
-            digest.update(octets.get(..length).unwrap_or_default());
-        }
-        digest.update(&[headers.protocol]);
-        digest.update(&headers.source_port.to_be_bytes());
-        digest.update(&headers.destination_port.to_be_bytes());
+    let (source, destination, protocol, ports);
+    let kind = ethertype.to_be_bytes();
+    let [first, second] = &macs;
+    let parts: [&[u8]; 5] = if let Some(headers) = headers {
+        (source, destination) = (address(&headers.source), address(&headers.destination));
+        protocol = [headers.protocol];
+        ports = [headers.source_port.to_be_bytes(), headers.destination_port.to_be_bytes()];
+        [
+            source.0.get(..source.1).unwrap_or_default(),
+            destination.0.get(..destination.1).unwrap_or_default(),
+            &protocol,
+            &ports[0],
+            &ports[1],
+        ]
     } else {
-        for mac in macs {
-            digest.update(&mac.0);
-        }
-        digest.update(&ethertype.to_be_bytes());
+        [&first.0, &second.0, &kind, &[], &[]]
+    };
+    // One loop, for its body is long.
+    for part in parts {
+        digest.update(part);
     }
     PORTS | digest.finalize() as u16 & !PORTS
 }

@@ -50,6 +50,8 @@ pub trait Pipeline {
     const TCP: bool = false;
     /// Whether decisions may ask for [`copies`](Decision::copies).
     const COPIES: bool = false;
+    /// Whether decisions may ask for a controller, [`Verdict::Punt`].
+    const PUNTS: bool = false;
 
     /// A burst begins, or a frame that enters alone. What was remembered of shared policy is to be
     /// forgotten: it may have changed.
@@ -284,7 +286,7 @@ pub enum Verdict<R> {
         /// Where it leaves.
         egress: Egress,
     },
-    /// Hand the frame to a controller.
+    /// Hand the frame to a controller; of a pipeline without [`PUNTS`](Pipeline::PUNTS) it is dropped.
     Punt {
         /// Why, a number of the pipeline's.
         reason: u8,

@@ -26,6 +26,7 @@ mod image;
 mod key;
 mod store;
 mod tags;
+mod vector;
 
 pub use compile::Size;
 
@@ -37,6 +38,7 @@ use super::{
 use classify::{BURST, Classifier, NO_RULE};
 use compile::Compiler;
 use core::ops::RangeInclusive;
+use dash_hal::{Hints, SoftwareHints};
 use image::{RULE_WORDS, RULES_AT, SOURCE};
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 use store::{GROUP_V6, NO_GROUP, Store};
@@ -158,7 +160,7 @@ impl<'a> AclWriter<'a> {
     }
 
     /// Words of [`Capacity`] that suffice to compile these rules: 84 a rule, 50 an element of its
-    /// lists, one for each 8 tags up to the highest number, and 4,096. Most images take a fraction,
+    /// lists, one for each 5 tags up to the highest number, and 4,096. Most images take a fraction,
     /// and [`Self::compile`] tells which.
     #[must_use]
     pub fn words_bound(rules: &[Rule<'_>]) -> usize {
@@ -176,7 +178,7 @@ impl<'a> AclWriter<'a> {
             .sum();
         let tags =
             rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
-        let tags = tags.max().map_or(0, |highest| *highest as usize / 8 + 4);
+        let tags = tags.max().map_or(0, |highest| *highest as usize / 5 + 10);
         84 * rules.len() + 50 * elements + tags + 4096
     }
 
@@ -415,15 +417,22 @@ impl Acl<'_> {
             return Match::OtherVersion;
         }
         let words = self.image(version);
-        found(words, Classifier { words, tags: self.tags }.classify_one(headers))
+        let classifier = Classifier { words, tags: self.tags, hints: &SoftwareHints };
+        found(words, classifier.classify_one(headers))
     }
 
     /// What [`Self::classify`] says of each of `headers`, all by one version of the group.
     /// `matches` has room for as many.
-    pub fn classify_burst(&self, group: u32, headers: &[Headers], matches: &mut [Match]) {
+    pub fn classify_burst(
+        &self,
+        group: u32,
+        headers: &[Headers],
+        matches: &mut [Match],
+        hints: &impl Hints,
+    ) {
         let version = self.version(group);
         for (headers, matches) in headers.chunks(BURST).zip(matches.chunks_mut(BURST)) {
-            self.classify_chunk(version, headers, matches);
+            self.classify_chunk(version, headers, matches, hints);
         }
     }
 
@@ -440,14 +449,20 @@ impl Acl<'_> {
     }
 
     #[inline]
-    fn classify_chunk(&self, version: u32, headers: &[Headers], matches: &mut [Match]) {
+    fn classify_chunk(
+        &self,
+        version: u32,
+        headers: &[Headers],
+        matches: &mut [Match],
+        hints: &impl Hints,
+    ) {
         if version == NO_GROUP {
             matches.iter_mut().take(headers.len()).for_each(|found| *found = Match::NoGroup);
             return;
         }
         let words = self.image(version);
         let mut best = [NO_RULE; BURST];
-        let of_version = Classifier { words, tags: self.tags }.classify(headers, &mut best);
+        let of_version = Classifier { words, tags: self.tags, hints }.classify(headers, &mut best);
         for (best, place) in best.iter().zip(matches.iter_mut()).take(headers.len()) {
             *place = found(words, *best);
         }

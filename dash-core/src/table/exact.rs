@@ -473,9 +473,20 @@ impl<'a> Index<'a> {
             }
             agree &= agree - 1;
         }
+        match self.stashed.load(Relaxed) {
+            0 => None,
+            stashed => self.find_stashed(stashed as usize, choices.tag, key),
+        }
+    }
+
+    /// The node of `key`, if it is in the stash. Keys are rarely there: one function for all keys.
+    #[cold]
+    #[inline(never)]
+    fn find_stashed(&self, stashed: usize, tag: u32, key: &[u8]) -> Option<Found<'a>> {
+        let mask = u32::MAX << self.node_bits;
         let stash = self.slots.get(self.in_buckets..)?.iter();
-        stash.take(self.stashed.load(Relaxed) as usize).find_map(|slot| {
-            let agrees = slot.load(Relaxed) & mask == choices.tag;
+        stash.take(stashed).find_map(|slot| {
+            let agrees = slot.load(Relaxed) & mask == tag;
             agrees.then(|| self.entry_of(key, slot)).flatten()
         })
     }

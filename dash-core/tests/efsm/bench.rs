@@ -9,7 +9,7 @@ use dash_core::{
         quiescence::Readers,
     },
 };
-use dash_hal::{Burst, PortId};
+use dash_hal::{Burst, PacketBuffer, PortId};
 
 use crate::platform::{Buffer, Device};
 
@@ -56,11 +56,17 @@ impl<'a> Bench<'a> {
 
     /// Where a frame leaves, as it came; or why it does not.
     pub(crate) fn send(&mut self, port: PortId, frame: &[u8]) -> Result<PortId, DropReason> {
+        self.receive(Buffer::new(frame, port))
+    }
+
+    /// The same of a frame of which the NIC says something.
+    pub(crate) fn receive(&mut self, buffer: Buffer) -> Result<PortId, DropReason> {
+        let frame = buffer.bytes().to_vec();
         let drops =
             |bench: &Self| DropReason::ALL.map(|reason| bench.engine.pipeline().drops(reason));
         let before = drops(self);
         let mut burst = Burst::new();
-        burst.push(Buffer::new(frame, port)).unwrap();
+        burst.push(buffer).unwrap();
         self.engine.process(&mut burst, self.now, &mut self.device, &mut ());
         self.engine.flush(&mut self.device);
         let after = drops(self);
@@ -73,7 +79,7 @@ impl<'a> Bench<'a> {
         let sent: Vec<_> = self.device.sent.drain(..).collect();
         match (&sent[..], dropped) {
             ([(port, bytes)], None) => {
-                assert_eq!(bytes, frame);
+                assert_eq!(bytes, &frame);
                 Ok(*port)
             }
             ([], Some(reason)) => Err(reason),

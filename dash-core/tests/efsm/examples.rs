@@ -4,11 +4,12 @@ use dash_core::pipeline::efsm::{
     Action, Comparison, Condition, DropReason, Field, Operand, Operation, Program, Refused,
     Register, Row, Update,
 };
-use dash_hal::{PortId, SoftwareHints};
+use dash_hal::{PortId, ReceiveFlags, SoftwareHints};
 
 use crate::{
     bench::{A, B, Bench, US},
-    frames::{ipv4, other},
+    frames::{ipv4, ipv6, other},
+    platform::Buffer,
 };
 
 const R0: Register = Register::Flow(0);
@@ -264,6 +265,31 @@ fn a_wrong_header_hides_no_other() {
     assert_eq!(bench.send(A, &tagged), Ok(B));
 }
 
+/// Nor does a wrong extension header hide the addresses.
+#[test]
+fn extension_headers_that_are_wrong() {
+    let mut bench = Bench::new(Program { key: &[Field::Ipv6Source], ..PROGRAM }, 64);
+    let right = ipv6(17, [1, 2], [3, 4]);
+    assert_eq!(bench.send(A, &right), Ok(B));
+    // Hop-by-hop options longer than the packet.
+    let mut wrong = right;
+    (wrong[14 + 6], wrong[14 + 41]) = (0, 200);
+    assert_eq!(bench.send(A, &wrong), Ok(B));
+    assert_eq!(bench.engine.flows().len(), 1);
+    assert_eq!(bench.flow(&[Some(0xfd << 120 | 1)]).unwrap().1, 2);
+}
+
+#[test]
+fn frames_that_are_cut_or_too_long_end() {
+    let mut bench = Bench::new(PROGRAM, 64);
+    let mut cut = Buffer::new(&udp(1), A);
+    cut.metadata.flags = ReceiveFlags::TRUNCATED;
+    assert_eq!(bench.receive(cut), Err(DropReason::Truncated));
+    let long = [udp(1), vec![0; 65_536 - 42]].concat();
+    assert_eq!(bench.send(A, &long), Err(DropReason::Truncated));
+    assert_eq!(bench.send(A, &long[1..]), Ok(B));
+}
+
 #[test]
 fn frames_without_a_field_or_a_destination() {
     let mut bench = Bench::new(PROGRAM, 64);
@@ -318,6 +344,14 @@ fn a_program_keeps_its_bounds() {
             Some(Refused::Key),
         ),
         (Program { conditions: vec![condition; 5].leak(), ..PROGRAM }, Some(Refused::Conditions)),
+        (
+            Program { conditions: vec![Condition { right: wide, ..condition }].leak(), ..PROGRAM },
+            Some(Refused::Wide(Field::EthernetSource)),
+        ),
+        (
+            Program { conditions: vec![Condition { left: wide, ..condition }].leak(), ..PROGRAM },
+            Some(Refused::Wide(Field::EthernetSource)),
+        ),
         (Program { rows: vec![ROW; 32].leak(), ..PROGRAM }, None),
         (Program { rows: vec![ROW; 33].leak(), ..PROGRAM }, Some(Refused::Rows)),
         (with(Row { updates: vec![update; 3].leak(), ..ROW }), None),

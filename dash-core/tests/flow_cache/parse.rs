@@ -89,6 +89,8 @@ fn flow_cache_s19() {
 #[test]
 fn flow_cache_s20() {
     refused(&changed(|frame| frame[39] = 15), DropReason::BadUdp);
+    // Its length is in front of its checksum.
+    refused(&changed(|frame| frame[39..42].copy_from_slice(&[15, 0, 1])), DropReason::BadUdp);
     refused(&changed(|frame| frame[39] = 0x5f), DropReason::BadUdp);
     refused(&changed(|frame| frame[17] = 0x73), DropReason::BadIp);
     refused(&changed(|frame| frame[14] = 0x44), DropReason::BadIp);
@@ -212,6 +214,12 @@ fn neighbour_discovery_has_no_flow() {
         let mut bench = Bench::new();
         bench.passes(SRV, &frame, OTR);
         assert_eq!(bench.engine.flows().len(), usize::from(has_flow));
+        // Of UDP the byte is a part of a port.
+        let mut udp = frame.clone();
+        udp[18 + 6] = 17;
+        let mut bench = Bench::new();
+        bench.passes(SRV, &udp, OTR);
+        assert_eq!(bench.engine.flows().len(), 1);
         // In a fragment header: the first one, a later one.
         frame.splice(58..58, [58, 0, 0, 1, 0, 0, 0, 1]);
         frame[18 + 5] += 8;
@@ -267,6 +275,10 @@ fn wrong_entries_are_refused() {
     for (entries, why) in cases {
         assert_eq!(vteps.fill(&entries, &SoftwareHints), Err(why));
     }
+    // Of what was refused nothing is there, not even the right entries in front.
+    let mut bench = Bench::new();
+    bench.engine.pipeline_mut().configure(SETTINGS, &mut vteps);
+    bench.drops(DC, &fc(1), DropReason::NoVtep);
 }
 
 /// FC1 with other bytes somewhere, cut, or with another length.

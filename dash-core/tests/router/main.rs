@@ -9,5 +9,6 @@ mod configuration;
 mod frames;
 mod model;
 mod remote;
+mod rules;
 mod scenarios;
 mod world;

@@ -858,7 +858,7 @@ fn the_switch_spans_hosts() {
     assert_eq!(world.delivers(11, &near), [Left { host: H2, port: 13, frame: near.clone() }]);
 }
 
-fn v6(last: u16, net: u16) -> [u8; 16] {
+pub(crate) fn v6(last: u16, net: u16) -> [u8; 16] {
     let mut octets = [0; 16];
     octets[..6].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, net as u8]);
     octets[14..].copy_from_slice(&last.to_be_bytes());

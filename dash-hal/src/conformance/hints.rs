@@ -1,5 +1,7 @@
 //! Hints against the software's answers.
 
+use core::sync::atomic::AtomicU32;
+
 use super::{Bench, Fault, Suite, Verdict};
 use crate::{HASH_KEY_WORDS, HashKey, Hints, Platform, SoftwareHints};
 
@@ -121,5 +123,18 @@ impl<B: Bench> Suite<'_, B> {
             && hints.checksum(&bytes.0) == sum
             && hints.keyed_hash(&key, &words) == before;
         if same { Ok(()) } else { Err(Fault::Prefetch.into()) }
+    }
+
+    /// From every word of some cache lines.
+    pub(super) fn load(&mut self) -> Verdict {
+        let hints = self.bench.platform().hints();
+        let words: [AtomicU32; 40] =
+            core::array::from_fn(|place| AtomicU32::new((place as u32).wrapping_mul(0x9e37_79b9)));
+        for (place, words) in words.array_windows().enumerate() {
+            if hints.load(words) != SoftwareHints.load(words) {
+                return Err(Fault::Load(place).into());
+            }
+        }
+        Ok(())
     }
 }

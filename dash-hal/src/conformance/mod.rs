@@ -206,6 +206,7 @@ impl<B: Bench> Suite<'_, B> {
             Case::Hash => self.hash(),
             Case::Checksum => self.checksum(),
             Case::Prefetch => self.prefetch(),
+            Case::Load => self.load(),
             Case::Empty => self.empty(),
             Case::Events => self.events(),
             Case::RingWrap => self.on_each_link(Self::ring_wrap),

@@ -33,6 +33,8 @@ cases! {
     Checksum,
     /// `prefetch` of anything changes nothing.
     Prefetch,
+    /// `load` answers the words in their order.
+    Load,
     /// A buffer from `empty` has no bytes, and room at both ends.
     Empty,
     /// A full sink keeps what it has, says that it lost the event, and takes events again.
@@ -81,6 +83,8 @@ pub enum Fault {
     Checksum(usize),
     /// Bytes, or the answers of the other hints, changed by a prefetch.
     Prefetch,
+    /// Other words than those that begin at this place.
+    Load(usize),
     /// An empty buffer has so many bytes.
     NotEmpty(usize),
     /// Too few bytes in front.

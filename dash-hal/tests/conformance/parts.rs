@@ -1,9 +1,10 @@
 //! Clock, entropy, hints and event sink with a planted fault.
 
-use std::{cell::Cell, collections::VecDeque};
+use std::{cell::Cell, collections::VecDeque, sync::atomic::AtomicU32};
 
 use dash_hal::{
     Clock, Entropy, EventSink, EventsLost, HASH_KEY_WORDS, HashKey, Hints, SoftwareHints,
+    VECTOR_WORDS,
     software::{FixedEntropy, ManualClock},
 };
 
@@ -65,6 +66,17 @@ pub(crate) struct FaultyHints {
 impl Hints for FaultyHints {
     fn prefetch<T: ?Sized>(&self, _at: &T) {
         self.disturbed.set(true);
+    }
+
+    /// The words of the aligned line instead.
+    fn load(&self, words: &[AtomicU32; VECTOR_WORDS]) -> [u32; VECTOR_WORDS] {
+        let mut right = SoftwareHints.load(words);
+        if self.plant == Some(Plant::LoadNeedsAlignment)
+            && !words.as_ptr().addr().is_multiple_of(32)
+        {
+            right.rotate_left(1);
+        }
+        right
     }
 
     fn keyed_hash(&self, key: &HashKey, data: &[u64]) -> u64 {

@@ -44,6 +44,9 @@ plants! {
         /// Of a hardware engine, whose sum it spoils.
         PrefetchDisturbs,
     }
+    Load {
+        LoadNeedsAlignment,
+    }
     Empty {
         EmptyHasBytes,
         EmptyHasLittleHeadroom,

@@ -36,6 +36,15 @@ impl Error {
         Self::Io { path: path.display().to_string(), source }
     }
 
+    /// The same; where the input is wrong, in `place`.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        match self {
+            Self::Input(message) => Self::Input(format!("{place}: {message}")),
+            other => other,
+        }
+    }
+
     /// 2: the input is wrong; 1: it could not be carried out.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {

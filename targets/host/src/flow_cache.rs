@@ -133,8 +133,8 @@ pub struct Configuration {
     limits: Limits,
 }
 
-fn mac(text: &str) -> Result<EthernetAddress, String> {
-    text.parse().map_err(|()| format!("\"{text}\" is no MAC address"))
+fn mac(field: &str, text: &str) -> Result<EthernetAddress, String> {
+    text.parse().map_err(|()| format!("outer.{field}: \"{text}\" is no MAC address"))
 }
 
 impl Configuration {
@@ -212,8 +212,8 @@ impl Service for Configuration {
             dc,
             otr,
             outer: Outer {
-                source_mac: mac(src_mac)?,
-                destination_mac: mac(dst_mac)?,
+                source_mac: mac("src_mac", src_mac)?,
+                destination_mac: mac("dst_mac", dst_mac)?,
                 identification: *id,
                 ttl: *ttl,
                 tos: *tos,

@@ -72,11 +72,11 @@ impl Drop for Outputs {
 }
 
 impl Outputs {
-    /// Makes the folder, and a capture for each port that frames come in at.
+    /// Makes the folder, and a capture for each of these ports; others have one with their first frame.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn create(folder: &Path, inputs: &[PortId], names: &PortNames) -> Result<Self, Error> {
+    pub fn create(folder: &Path, ports: &[PortId], names: &PortNames) -> Result<Self, Error> {
         let new = !folder.exists();
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         let mut outputs = Self {
@@ -85,7 +85,7 @@ impl Outputs {
             writers: BTreeMap::new(),
             traffic: PortTraffic::new(),
         };
-        for port in inputs {
+        for port in ports {
             outputs.writer(*port, names.name(*port))?;
             outputs.traffic.entry(*port).or_default();
         }

@@ -28,12 +28,16 @@ impl PortNames {
     }
 }
 
+/// Bytes of a name at most: file systems take 255, of a whole file name.
+const LONGEST: usize = 200;
+
 /// Sees that `name` can be part of a file name.
 ///
 /// # Errors
-/// It is empty, begins with a dot, or has a slash or a control character.
+/// It is empty or long, begins with a dot, or has a slash or a control character.
 pub fn check_name(name: &str) -> Result<(), String> {
     let bad = name.is_empty()
+        || name.len() > LONGEST
         || name.starts_with('.')
         || name.contains(|character: char| "/\\=".contains(character) || character.is_control());
     if bad { Err(format!("\"{name}\" is no name of a port")) } else { Ok(()) }
@@ -58,6 +62,8 @@ mod tests {
         for bad in ["", "..", ".hidden", "a/b", "a\\b", "a\0", "a=b"] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
+        assert!(check_name(&"x".repeat(201)).is_err());
+        assert!(check_name(&"x".repeat(200)).is_ok());
         assert!(check_name("p-1").is_ok());
     }
 }

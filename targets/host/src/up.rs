@@ -103,13 +103,14 @@ fn live<S: Service>(
     let limits = *service.limits();
     let device = Device::new(&service, limits, HostPlatform::new(limits.mtu))?;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let traffic = names.iter().map(|(port, _)| (port, Default::default())).collect();
     let mut live = Live {
         service,
         names,
         device,
         sockets,
         clients,
-        traffic: PortTraffic::new(),
+        traffic,
         unsent: 0,
         overrides,
         epoch: epoch.as_nanos() as u64,

@@ -133,6 +133,26 @@ fn a_controller_elsewhere() {
     assert_eq!(report["drops"], json!({ "punt_timeout": 4 }));
 }
 
+/// What nothing happened to is told of too.
+#[test]
+fn every_port_has_a_capture() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config: Value =
+        serde_json::from_str(&fs::read_to_string(example("two-hosts.json")).unwrap()).unwrap();
+    let mut idle = config["router"]["ports"][0].clone();
+    (idle["name"], idle["key"]) = (json!("p99"), json!(99));
+    (idle["mac"], idle["ips"]) = (json!("02:00:00:00:00:99"), json!([]));
+    config["router"]["ports"].as_array_mut().unwrap().push(idle);
+    config["router"]["send_removed"] = json!(false);
+    let path = out.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    let (report, events) = run(&path.display().to_string(), &[], &out.path().join("out"));
+    assert_eq!((frames(&out.path().join("out/p99.pcap")).len(), events.len()), (0, 0));
+    assert_eq!(report["ports"]["p99"]["rx"], json!({ "packets": 0, "bytes": 0 }));
+    assert!(out.path().join("out/events.jsonl").exists());
+    assert!(out.path().join("out/underlay.pcap").exists());
+}
+
 #[test]
 fn control_objects() {
     let out = tempfile::tempdir().unwrap();
@@ -253,7 +273,10 @@ fn wrong_input_is_told() {
         ("{\"stats\": {}}", "at_ns"),
         ("{\"at_ns\": 1, \"stats\": {}, \"more\": 1}", "line 1"),
         ("{\"at_ns\": 1, \"drop_punt\": {\"id\": 9, \"reason\": \"no_host\"}}", "no punt 9"),
-        ("{\"at_ns\": 1, \"port_move\": {\"port\": \"p99\", \"host\": \"H1\"}}", "p99"),
+        (
+            "{\"at_ns\": 1, \"port_move\": {\"port\": \"p99\", \"host\": \"H1\"}}",
+            "jsonl: at_ns 1: there is no port \"p99\"",
+        ),
     ] {
         fs::write(&control, line).unwrap();
         let mut args = vec!["run".to_owned()];
@@ -263,6 +286,44 @@ fn wrong_input_is_told() {
         let outcome = dash(args.iter().map(String::as_str));
         assert_eq!(outcome.code, 2, "{line}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(message), "{line}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn wrong_configurations_are_told() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("wrong.json");
+    let right: Value =
+        serde_json::from_str(&fs::read_to_string(example("one-host.json")).unwrap()).unwrap();
+    for (pointer, value, message) in [
+        ("/router/max_flows", json!(67_108_865), "max_flows: at most 67108864"),
+        (
+            "/router/networks/0/id",
+            json!(0),
+            "network \"net1\": its id, key or vlan is out of range",
+        ),
+        (
+            "/router/networks/1/id",
+            json!(8002),
+            "network \"net2\": its id, key or address is another",
+        ),
+        ("/router/ports/0/mac", json!("x"), "port \"p11\": \"x\" is no MAC address"),
+        ("/router/routers/0/ports/0/ip", json!("192.0.2.1"), "router \"R\": an address is in no"),
+    ] {
+        let mut wrong = right.clone();
+        if let Some(place) = wrong.pointer_mut(pointer) {
+            *place = value;
+        } else {
+            wrong["router"]["max_flows"] = value;
+        }
+        fs::write(&path, wrong.to_string()).unwrap();
+        let mut args = vec!["run".to_owned()];
+        args.extend(arguments(&path.display().to_string()));
+        args.extend(["--out".to_owned(), out.path().join("out").display().to_string()]);
+        let outcome = dash(args.iter().map(String::as_str));
+        assert_eq!(outcome.code, 2, "{pointer}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{pointer}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("wrong.json: "), "{pointer}: {}", outcome.stderr);
     }
 }
 

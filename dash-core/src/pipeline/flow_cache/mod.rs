@@ -16,12 +16,14 @@
 //! IP or has a bad IP header, VLANs above 255. One core runs the service, or the port brings frames of
 //! one VLAN and remote address to one core.
 //!
-//! Choices: the outer headers are [read](super::underlay) in wire order. Frames that pass unchanged do not meet the MTU. A second tag makes a
-//! server's frame one that is not IP. A NIC must leave tags in the frames of servers. With `relearn`
-//! the time from which `force_after` counts stays that of the first frame. Guard time 0 is no
-//! longer than an instant. Multicast is what the IP destination says: the published frames have the
-//! group bit in MAC addresses of single hosts. The reserved byte is cleared by the pipeline, and by
-//! no `Rewrite`: that of the flow is the other direction's, and a frame of the router passes.
+//! Choices: the outer headers are read in wire order (`underlay`). Frames that pass unchanged do
+//! not meet the MTU. A second tag makes a server's frame one that is not IP. A NIC must leave tags
+//! in the frames of servers. With `relearn` the time from which `force_after` counts stays that of
+//! the first frame. Guard time 0 is no longer than an instant. A flow that is idle for less than
+//! the guard time may end with frames in flight, whose order is then lost. Multicast is what the IP
+//! destination says: the published frames have the group bit in MAC addresses of single hosts. The
+//! reserved byte is cleared by the pipeline, and by no `Rewrite`: that of the flow is the other
+//! direction's, and a frame of the router passes.
 //!
 //! Cost: a frame from the data centre asks an exact table once or twice; the others are one flow
 //! look-up, and a learn compiles 50 bytes of headers.

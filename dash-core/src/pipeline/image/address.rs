@@ -18,7 +18,19 @@ pub(in crate::pipeline) fn octets(address: IpAddress) -> (u8, [u8; 16]) {
 
 /// Whether the first `length` bits of two addresses are the same.
 pub(in crate::pipeline) fn share_prefix(one: IpAddress, other: IpAddress, length: u8) -> bool {
-    let [(version, bits), (other_version, other_bits)] = [octets(one), octets(other)];
-    let differ = u128::from_be_bytes(bits) ^ u128::from_be_bytes(other_bits);
-    version == other_version && differ.leading_zeros() >= length.into()
+    let [(version, one), (other_version, other)] = [octets(one), octets(other)];
+    version == other_version && share_bits(&one, &other, length)
+}
+
+/// The same of octets of one IP version.
+pub(in crate::pipeline) fn share_bits(one: &[u8; 16], other: &[u8; 16], length: u8) -> bool {
+    let mut same = 0;
+    for (one, other) in one.iter().zip(other) {
+        let agree = (one ^ other).leading_zeros();
+        same += agree;
+        if agree < u8::BITS {
+            break;
+        }
+    }
+    same >= length.into()
 }

@@ -6,7 +6,7 @@ mod records;
 mod region;
 
 pub(super) use self::{
-    address::{octets, share_prefix},
+    address::{octets, share_bits, share_prefix},
     publication::{Epoch, Publication, Side},
     records::Records,
     region::Region,

@@ -36,8 +36,7 @@ struct Usual {
 }
 
 /// In-port and destination MAC, tag and source MAC, then addresses: of IPv4 both in one word, source
-/// lowest; of IPv6 two words each. Bytes of MAC addresses and of IPv4 as they lie in the frame, the
-/// first lowest.
+/// lowest; of IPv6 two words each. Bytes as they lie in the frame, the first lowest.
 #[derive(Clone, Copy, Debug, Eq)]
 pub struct FlowKey([u64; 6]);
 
@@ -63,7 +62,16 @@ impl Key for FlowKey {
 }
 
 fn mac(address: EthernetAddress) -> u64 {
-    address.0.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    let mut octets = [0; 8];
+    for (to, from) in octets.iter_mut().zip(address.0) {
+        *to = from;
+    }
+    u64::from_le_bytes(octets)
+}
+
+fn halves(address: Ipv6Address) -> [u64; 2] {
+    let halves: [[u8; 8]; 2] = zerocopy::transmute!(address.octets());
+    halves.map(u64::from_le_bytes)
 }
 
 fn address_of(word: u64) -> EthernetAddress {
@@ -91,14 +99,8 @@ impl FlowKey {
                 Some(Self([first, second, addresses, 0, 0, 0]))
             }
             [IpAddress::Ipv6(source), IpAddress::Ipv6(destination)] => {
-                let (source, destination) = (source.to_bits(), destination.to_bits());
-                let halves = [
-                    source as u64,
-                    (source >> 64) as u64,
-                    destination as u64,
-                    (destination >> 64) as u64,
-                ];
-                let [a, b, c, d] = halves;
+                let [a, b] = halves(source);
+                let [c, d] = halves(destination);
                 Some(Self([first, second | V6, a, b, c, d]))
             }
             _ => None,
@@ -171,8 +173,10 @@ impl FlowKey {
             [a as u32, (a >> 32) as u32]
                 .map(|low| IpAddress::Ipv4(Ipv4Address::from(low.to_le_bytes())))
         } else {
-            let whole = |low: u64, high: u64| u128::from(high) << 64 | u128::from(low);
-            [whole(a, b), whole(c, d)].map(|bits| IpAddress::Ipv6(Ipv6Address::from_bits(bits)))
+            let whole = |halves: [u64; 2]| -> [u8; 16] {
+                zerocopy::transmute!(halves.map(u64::to_le_bytes))
+            };
+            [[a, b], [c, d]].map(|halves| IpAddress::Ipv6(Ipv6Address::from(whole(halves))))
         }
     }
 }

@@ -226,10 +226,7 @@ impl<'a> Router<'a> {
     ) -> Result<Decided, DropReason> {
         let (bytes, id, datagram) = packet;
         let frame = Frame::new(bytes).ok_or(DropReason::Truncated)?;
-        let index = image.port_of_id(id).ok_or(DropReason::L2Unknown)?;
-        let port = image.port(index).ok_or(DropReason::L2Unknown)?;
-        let network = image.network(port.network).ok_or(DropReason::L2Unknown)?;
-        check_tag(&frame, &port, &network)?;
+        let (index, port, network) = entrance(image, id, &frame)?;
         let checked = port_security::check(image, (index, &port), &frame);
         trace.stage(|| Event::PortSecurity(checked.err()));
         checked?;
@@ -271,15 +268,10 @@ impl Router<'_> {
     #[inline(never)]
     fn is_fair<B: PacketBuffer>(&self, packet: &Packet<'_, B>, flow: &mut Flow<FlowState>) -> bool {
         let image = self.policy.image(self.epoch);
-        let index = image.port_of_id(packet.ingress);
-        let port = index.and_then(|index| Some((index, image.port(index)?)));
-        let (Some((index, port)), Some(frame)) = (port, Frame::new(packet.buffer.bytes())) else {
-            return false;
-        };
-        let network = image.network(port.network);
+        let Some(frame) = Frame::new(packet.buffer.bytes()) else { return false };
+        let Ok((index, port, _)) = entrance(image, packet.ingress, &frame) else { return false };
         let out = flow.egress.port(packet.ingress);
-        let passes = network.is_some_and(|network| check_tag(&frame, &port, &network).is_ok())
-            && port_security::check(image, (index, &port), &frame).is_ok()
+        let passes = port_security::check(image, (index, &port), &frame).is_ok()
             && (out == self.settings.underlay || image.port_of_id(out).is_some());
         if passes {
             flow.epoch = self.epoch;
@@ -290,15 +282,19 @@ impl Router<'_> {
     }
 }
 
-/// Refuses a VLAN tag that should not be there, and the lack of one that should.
-fn check_tag(
+/// The port that a frame came in at, and its network. Refuses a VLAN tag that should not be there,
+/// and the lack of one that should.
+fn entrance(
+    image: &Image<'_>,
+    id: PortId,
     frame: &Frame<'_>,
-    port: &PortRecord,
-    network: &NetworkRecord,
-) -> Result<(), DropReason> {
+) -> Result<(u32, PortRecord, NetworkRecord), DropReason> {
+    let index = image.port_of_id(id).ok_or(DropReason::L2Unknown)?;
+    let port = image.port(index).ok_or(DropReason::L2Unknown)?;
+    let network = image.network(port.network).ok_or(DropReason::L2Unknown)?;
     let expected = network.vlan().filter(|_| port.has(PortFlags::PROVIDER));
     match (frame.tag.map(|tag| tag & 0x0fff), expected) {
-        (found, expected) if found == expected => Ok(()),
+        (found, expected) if found == expected => Ok((index, port, network)),
         (None, _) => Err(DropReason::Untagged),
         (Some(_), _) => Err(DropReason::VlanPresent),
     }
@@ -321,6 +317,7 @@ impl Pipeline for Router<'_> {
     type Reason = DropReason;
     type Event = Event;
     const COPIES: bool = true;
+    const PUNTS: bool = true;
 
     fn burst(&mut self) {
         self.epoch = self.policy.epoch();

@@ -127,9 +127,11 @@ impl Router<'_> {
         });
         tell_output(image, &hop.port, trace);
         let (rewrite, egress) = hop.way(image, leaving, hints).ok_or(DropReason::NotLocal)?;
+        // Who has no address may send DHCP alone.
+        let at = (*now, !ip.source.is_unspecified());
         let install = match cause {
             Cause::NoFlow => Install::None,
-            Cause::Again(key) => Install::One(self.flow(*key, (rewrite, egress), 0, *now)),
+            Cause::Again(key) => Install::One(self.flow(*key, (rewrite, egress), 0, at)),
             Cause::Miss(key) => {
                 let answers = self.answers(image, &hop, [ip.source, destination], hints);
                 let count = 1 + u64::from(answers.is_some());
@@ -137,10 +139,12 @@ impl Router<'_> {
                 let first = self.cookies.wrapping_add(1);
                 self.cookies = self.cookies.wrapping_add(count);
                 self.taken = count;
-                let forward = self.flow(*key, (rewrite, egress), self.cookies, *now);
+                let forward = self.flow(*key, (rewrite, egress), self.cookies, at);
                 match answers {
                     None => Install::One(forward),
-                    Some((key, way)) => Install::Two(forward, self.flow(key, way, first, *now)),
+                    Some((key, way)) => {
+                        Install::Two(forward, self.flow(key, way, first, (*now, true)))
+                    }
                 }
             }
         };
@@ -162,22 +166,22 @@ impl Router<'_> {
         }
     }
 
+    /// A flow of the slow path's, made in more than one place.
+    #[inline(never)]
     fn flow(
         &self,
         key: FlowKey,
         (rewrite, egress): (Rewrite, Egress),
         number: u64,
-        now: u64,
+        (now, fair): (u64, bool),
     ) -> NewFlow<FlowKey, FlowState> {
         let Self { settings, .. } = self;
-        let [source, _] = key.addresses();
         let state = FlowState {
             cookie: settings.cookie_base.wrapping_add(number),
             born: now,
             told: settings.send_removed,
             local: true,
-            // Who has no address may send DHCP alone.
-            fair: !source.is_unspecified(),
+            fair,
         };
         let timeouts = Timeouts { idle: settings.idle_timeout, hard: settings.hard_timeout };
         NewFlow { key, rewrite, egress, state, timeouts }

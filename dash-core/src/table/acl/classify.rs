@@ -29,6 +29,7 @@ use super::{
 };
 pub(super) use burst::BURST;
 use core::hint::select_unpredictable;
+use dash_hal::Hints;
 use smoltcp::wire::IpAddress;
 
 /// The index of no rule.
@@ -36,9 +37,10 @@ pub(super) const NO_RULE: u32 = u32::MAX;
 
 /// An image and the tags that its rules name.
 #[derive(Clone, Copy)]
-pub(super) struct Classifier<'a> {
+pub(super) struct Classifier<'a, H> {
     pub(super) words: &'a [AtomicU32],
     pub(super) tags: Tags<'a>,
+    pub(super) hints: &'a H,
 }
 
 /// The classes of a port; no pages where there is one class.
@@ -47,7 +49,7 @@ struct Ports<'a> {
     pages: Option<&'a [AtomicU32; PAGES]>,
 }
 
-impl Classifier<'_> {
+impl<H: Hints> Classifier<'_, H> {
     /// The classes of one of the two ports.
     #[inline(never)]
     fn ports(&self, side: usize) -> Ports<'_> {
@@ -64,15 +66,18 @@ impl Classifier<'_> {
         self.word(page as usize + usize::from(port & ((1 << PAGE_BITS) - 1)))
     }
 
-    /// Those tags of a chunk that the rules name, all that they name of it, and the lists of these.
-    fn tagged(&self, map: usize, chunk: Chunk) -> (u32, u32, usize) {
-        let pair = chunk.number.wrapping_sub(self.word(map + tag_map::FIRST));
-        if pair >= self.word(map + tag_map::COUNT) {
+    /// Those tags of a chunk that the rules name, all that they name of it, and the lists of these;
+    /// none if no rule of theirs is before `best`.
+    fn tagged(&self, map: usize, chunk: Chunk, best: u32) -> (u32, u32, usize) {
+        let place = chunk.number.wrapping_sub(self.word(map + tag_map::FIRST));
+        if place >= self.word(map + tag_map::COUNT) {
             return (0, 0, 0);
         }
-        let pair = map + tag_map::PAIRS + 2 * pair as usize;
-        let tags = self.word(pair);
-        (chunk.tags & tags, tags, self.word(pair + 1) as usize)
+        let place = map + tag_map::CHUNKS + tag_map::WORDS * place as usize;
+        let tags = self.word(place);
+        // Records are in the order of their rules, so a rule's number is no lower than its record's.
+        let there = if self.word(place + 2) > best { 0 } else { chunk.tags & tags };
+        (there, tags, self.word(place + 1) as usize)
     }
 
     /// Whether all checks that start at `at` pass.
@@ -171,6 +176,6 @@ impl Classifier<'_> {
 
 /// Whether a port is in a range: first port in the lower half word, in the upper one how many follow.
 #[inline]
-fn port_in(range: u32, port: u16) -> bool {
+pub(super) fn port_in(range: u32, port: u16) -> bool {
     port.wrapping_sub(range as u16) <= (range >> 16) as u16
 }

@@ -127,15 +127,18 @@ pub(super) const NARROW_WINDOW: usize = 8;
 pub(super) const WINDOW: usize = 16;
 pub(super) const WIDE_WINDOW: usize = 64;
 
-/// The map from the tags of a side to lists of records: two words, then a pair of words for each
-/// chunk of tags, then one list for each tag that is there, in the form of [`side::LISTS`].
+/// The map from the tags of a side to lists of records: two words, then a few words for each chunk
+/// of tags, then one list for each tag that is there, in the form of [`side::LISTS`].
 pub(super) mod tag_map {
     /// Number of the first chunk.
     pub(crate) const FIRST: usize = 0;
     /// Number of chunks.
     pub(crate) const COUNT: usize = 1;
-    /// The pairs: one bit for each tag, and where the list of the first of them is.
-    pub(crate) const PAIRS: usize = 2;
+    /// The chunks.
+    pub(crate) const CHUNKS: usize = 2;
+    /// Words of a chunk: one bit for each tag; where the list of the first of them is; the lowest
+    /// number of their records.
+    pub(crate) const WORDS: usize = 3;
 }
 
 /// Most levels of a diagram: four for a side of 2¹⁶ classes, five for the ports.

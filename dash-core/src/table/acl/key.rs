@@ -6,8 +6,11 @@
 
 use super::{
     super::atomic::AtomicU32,
-    image::{record_words, word},
+    image::{address_ranges, record_words, word},
+    vector,
 };
+use core::hint::select_unpredictable;
+use dash_hal::{Hints, VECTOR_WORDS};
 use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
 
 /// Bits of an address, the first one highest, for both families.
@@ -80,6 +83,52 @@ pub(super) trait BurstKey: Key + Default {
 
     /// The first 64 bits.
     fn top(self) -> u64;
+
+    /// The last of [`VECTOR_WORDS`] sorted keys that is below `number`, or the first.
+    #[inline]
+    fn last_below<H: Hints>(keys: &[AtomicU32], number: Self, _: &H) -> usize {
+        last_below(keys, number)
+    }
+
+    /// Whether a number is in one of the sorted ranges of a record: first their starts, then their
+    /// ends.
+    #[inline]
+    fn within<H: Hints>(ranges: &[AtomicU32], number: Self, _: &H) -> bool {
+        within(ranges, number)
+    }
+}
+
+#[inline]
+fn last_below<K: BurstKey>(keys: &[AtomicU32], number: K) -> usize {
+    let mut place = 0;
+    let mut step = VECTOR_WORDS / 2;
+    while step > 0 {
+        // A product, as this choice would be compiled to a branch.
+        place |= usize::from(K::load(keys, K::WORDS, 0, place | step) < number) * step;
+        step /= 2;
+    }
+    place
+}
+
+#[inline]
+fn within<K: BurstKey>(ranges: &[AtomicU32], number: K) -> bool {
+    let count = address_ranges(K::WORDS);
+    let key = |place| K::load(ranges, K::WORDS, 0, place);
+    let range = last_start(count, |place| key(place) <= number);
+    (key(range) <= number) & (number <= key(count + range))
+}
+
+/// The last of `count` sorted places, a power of two, at which `starts`, or the first.
+#[inline]
+pub(super) fn last_start(count: usize, starts: impl Fn(usize) -> bool) -> usize {
+    let mut place = 0;
+    let mut step = count / 2;
+    while step > 0 {
+        let next = place | step;
+        place = select_unpredictable(starts(next), next, place);
+        step /= 2;
+    }
+    place
 }
 
 impl Key for u32 {
@@ -127,6 +176,24 @@ impl BurstKey for u32 {
     fn top(self) -> u64 {
         u64::from(self) << 32
     }
+
+    #[inline]
+    fn last_below<H: Hints>(keys: &[AtomicU32], number: Self, hints: &H) -> usize {
+        if H::LOADS_VECTORS {
+            vector::last_below(keys, number, hints)
+        } else {
+            last_below(keys, number)
+        }
+    }
+
+    #[inline]
+    fn within<H: Hints>(ranges: &[AtomicU32], number: Self, hints: &H) -> bool {
+        if H::LOADS_VECTORS {
+            vector::within(ranges, number, hints)
+        } else {
+            within(ranges, number)
+        }
+    }
 }
 
 impl Key for u64 {
@@ -163,6 +230,24 @@ impl BurstKey for u64 {
     #[inline]
     fn top(self) -> u64 {
         self
+    }
+
+    #[inline]
+    fn last_below<H: Hints>(keys: &[AtomicU32], number: Self, hints: &H) -> usize {
+        if H::LOADS_VECTORS {
+            vector::last_below_wide(keys, number, hints)
+        } else {
+            last_below(keys, number)
+        }
+    }
+
+    #[inline]
+    fn within<H: Hints>(ranges: &[AtomicU32], number: Self, hints: &H) -> bool {
+        if H::LOADS_VECTORS {
+            vector::within_wide(ranges, number, hints)
+        } else {
+            within(ranges, number)
+        }
     }
 }
 
@@ -292,7 +377,11 @@ impl Digest {
     pub(super) fn of(&self, number: u64) -> u32 {
         let between = number & self.between;
         let other = between ^ self.pattern;
-        let below = u64::MAX.checked_shr(other.leading_zeros()).unwrap_or(0);
+        // The first bit that differs and all behind it; a count of zeros is no vector instruction.
+        let mut below = other;
+        for power in 0..6 {
+            below |= below >> (1 << power);
+        }
         let number = number & !below | if between > self.pattern { below } else { 0 };
         let mut bits = number & self.chosen;
         for (step, moved) in self.moves.iter().enumerate() {

@@ -54,12 +54,11 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
         }
     }
 
-    /// The entries that live in the two buckets of a key.
-    pub(crate) fn residents(&self, &Place { home, .. }: &Place) -> impl Iterator<Item = Handle> {
-        let buckets = [home.primary, self.alternate(home.tag, home.primary)];
-        let buckets = buckets.into_iter().filter_map(|bucket| self.bucket(bucket));
-        buckets
-            .flat_map(|bucket| (0..PLACES).filter_map(|place| Some(bucket.tenant(place)?.handle)))
+    /// The entry at `turn` of the places in the two buckets of a key.
+    pub(crate) fn resident(&self, &Place { home, .. }: &Place, turn: usize) -> Option<Handle> {
+        let primary = turn < PLACES;
+        let bucket = if primary { home.primary } else { self.alternate(home.tag, home.primary) };
+        Some(self.bucket(bucket)?.tenant(turn % PLACES)?.handle)
     }
 
     /// The handle at `place`, whose key will be compared soon.

@@ -12,6 +12,7 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
+use dash_hal::{Hints, SoftwareHints};
 use proptest::prelude::*;
 use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 
@@ -159,11 +160,21 @@ fn check(
         }
         for length in [0, 1, 2, 3, 8, 31, 32, HEADERS] {
             let mut found = vec![Match::OtherVersion; length];
-            table.classify_burst(group, &all[..length], &mut found);
+            table.classify_burst(group, &all[..length], &mut found, &SoftwareHints);
+            prop_assert_eq!(&found, &wanted[..length]);
+            let mut found = vec![Match::OtherVersion; length];
+            table.classify_burst(group, &all[..length], &mut found, &VectorLoads);
             prop_assert_eq!(&found, &wanted[..length]);
         }
     }
     Ok(4 * HEADERS * 2)
+}
+
+/// As a port whose processor loads vectors.
+struct VectorLoads;
+
+impl Hints for VectorLoads {
+    const LOADS_VECTORS: bool = true;
 }
 
 const TAG_PREFIXES: usize = 24;
@@ -306,7 +317,10 @@ fn equals_a_linear_search_where_prefixes_share_bits_between() {
             })
             .collect();
         let mut found = vec![Match::NoGroup; all.len()];
-        writer.table().classify_burst(0, &all, &mut found);
+        writer.table().classify_burst(0, &all, &mut found, &SoftwareHints);
+        let mut by_vectors = vec![Match::NoGroup; all.len()];
+        writer.table().classify_burst(0, &all, &mut by_vectors, &VectorLoads);
+        prop_assert_eq!(&found, &by_vectors);
         for (headers, found) in all.iter().zip(&found) {
             let wanted = classify(Some(&group), &[], headers);
             prop_assert_eq!(*found, wanted);

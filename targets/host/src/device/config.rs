@@ -54,6 +54,12 @@ pub struct Overrides {
     pub mtu: Option<u16>,
 }
 
+/// What a file holds, if it is a configuration of this service.
+fn object_of<S: Service>(path: &Path) -> Option<Value> {
+    let value: Value = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    value.get(S::NAME).is_some().then_some(value)
+}
+
 /// Reads a configuration, if it is one of this service, and gives numbers to its ports.
 ///
 /// # Errors
@@ -62,11 +68,7 @@ pub fn read_service<S: Service>(
     path: &Path,
     overrides: Overrides,
 ) -> Result<Option<(S, PortNames)>, Error> {
-    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
-    let Ok(value) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
-    if value.get(S::NAME).is_none() {
-        return Ok(None);
-    }
+    let Some(value) = object_of::<S>(path) else { return Ok(None) };
     let mut ports = PortNames::default();
     let service = whole_file(value, &mut ports, overrides)
         .map_err(|message| Error::Input(format!("{}: {message}", path.display())))?;
@@ -78,7 +80,15 @@ pub fn read_service<S: Service>(
 /// # Errors
 /// It is one, and wrong; or so is a control object.
 pub fn read<S: Service>(input: &InputArgs) -> Result<Option<Plan<S>>, Error> {
-    let [path] = &input.config[..] else { return Ok(None) };
+    let [path] = &input.config[..] else {
+        for path in &input.config {
+            if object_of::<S>(path).is_some() {
+                let (path, name) = (path.display(), S::NAME);
+                return Err(Error::Input(format!("{path}: {name} is one configuration file")));
+            }
+        }
+        return Ok(None);
+    };
     let InputArgs { flows, idle_timeout, mtu, .. } = *input;
     let overrides = Overrides { flows, idle_timeout, mtu };
     let Some((service, mut ports)) = read_service(path, overrides)? else { return Ok(None) };

@@ -102,8 +102,8 @@ pub fn run<S: Service>(args: &RunArgs, plan: Plan<S>, out: &mut impl Write) -> R
     let mut script = Script::new(&args.input, plan)?;
     spare_inputs(&args.out, &args.input, &script.ports)?;
     let mut names = script.ports.clone();
-    let inputs: Vec<_> = args.input.inputs.iter().map(|(name, _)| names.number(name)).collect();
-    let mut outputs = Outputs::create(&args.out, &inputs, &script.ports)?;
+    let all: Vec<_> = script.ports.iter().map(|(port, _)| port).collect();
+    let mut outputs = Outputs::create(&args.out, &all, &script.ports)?;
     let mut events = Vec::new();
     let mut number = 0;
     let mut print = |line: String| {

@@ -116,8 +116,9 @@ fn row(event: &Event) -> [String; 3] {
 pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
     let mut plan = Plan::new(&args.input, document)?;
     let mut storage = plan.storage();
-    let mut world = World::new(&mut storage, &plan.capacity, &plan.network)?;
-    let Plan { network, script, .. } = &mut plan;
+    let mut world = World::new(&mut storage, &plan.capacity, &plan.network)
+        .map_err(|error| error.at(&plan.file))?;
+    let Plan { network, script, control_file, .. } = &mut plan;
     let mut number = 0;
     while let Some((time, item)) = script.next_item()? {
         // Frames by wires come in later, whoever is shown.
@@ -138,7 +139,8 @@ pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) ->
                     time,
                     &mut (),
                     &mut wires,
-                )?;
+                )
+                .map_err(|error| error.at(&format!("{control_file}: at_ns {time}")))?;
                 continue;
             }
             Item::Frame(Frame { port, bytes, truncated }) => (port, bytes, truncated),

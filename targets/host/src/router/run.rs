@@ -1,6 +1,11 @@
 //! `dash run` with the reactive router.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use dash_core::{
     flow::Removal,
@@ -59,16 +64,21 @@ pub(super) struct Plan {
     pub(super) network: Network,
     pub(super) script: Timeline<Control>,
     pub(super) capacity: Capacity,
+    /// The configuration's.
+    pub(super) file: String,
+    /// That of control objects.
+    pub(super) control_file: String,
     flows: u32,
 }
 
 impl Plan {
     pub(super) fn new(input: &InputArgs, document: &Document) -> Result<Self, Error> {
         let overrides = overrides(input);
-        let network = Network::new(document, overrides).map_err(|message| {
-            let path = input.config.first().map(|path| path.display().to_string());
-            Error::Input(format!("{}: {message}", path.unwrap_or_default()))
-        })?;
+        let name = |path: Option<&PathBuf>| path.map(|path| path.display().to_string());
+        let file = name(input.config.first()).unwrap_or_default();
+        let control_file = name(input.control.as_ref()).unwrap_or_default();
+        let network =
+            Network::new(document, overrides).map_err(|message| Error::Input(message).at(&file))?;
         let control = match &input.control {
             Some(path) => control::read(path, overrides)?,
             None => Vec::new(),
@@ -87,7 +97,7 @@ impl Plan {
             |name| network.place(name).is_some(),
             |name| network.port(name).is_ok(),
         )?;
-        Ok(Self { network, script, capacity, flows })
+        Ok(Self { network, script, capacity, file, control_file, flows })
     }
 
     /// Memory for each host.
@@ -244,12 +254,20 @@ impl Writer {
 pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
     let mut plan = Plan::new(&args.input, document)?;
     let mut names = PortNames::default();
-    let inputs: Vec<_> = args.input.inputs.iter().map(|(name, _)| names.number(name)).collect();
-    names.number(BETWEEN_HOSTS);
+    // Every port has its capture, the inputs' first.
+    let Network { hosts, ports, .. } = &plan.network;
+    let inputs = args.input.inputs.iter().map(|(name, _)| name.as_str());
+    let named = inputs.chain(ports.iter().map(|port| port.name.as_str()));
+    let mut all: Vec<_> = named.map(|name| names.number(name)).collect();
+    let between = names.number(BETWEEN_HOSTS);
+    if hosts.len() > 1 {
+        all.push(between);
+    }
     spare_inputs(&args.out, &args.input, &names)?;
     let mut storage = plan.storage();
-    let mut world = World::new(&mut storage, &plan.capacity, &plan.network)?;
-    let outputs = Outputs::create(&args.out, &inputs, &names)?;
+    let mut world = World::new(&mut storage, &plan.capacity, &plan.network)
+        .map_err(|error| error.at(&plan.file))?;
+    let outputs = Outputs::create(&args.out, &all, &names)?;
     let mut writer = Writer { outputs, names, events: Vec::new(), departures: Vec::new() };
     let mut number = 0;
     let mut print = |line: String| {
@@ -258,7 +276,7 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     if args.trace {
         print(trace::header())?;
     }
-    let Plan { network, script, .. } = &mut plan;
+    let Plan { network, script, control_file, .. } = &mut plan;
     while let Some((time, item)) = script.next_item()? {
         world
             .sweep(time, &mut (), &mut |happening| writer.hear(time, happening, network, script))?;
@@ -278,7 +296,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
                     time,
                     &mut (),
                     &mut |happening| writer.hear(time, happening, &before, script),
-                )?;
+                )
+                .map_err(|error| error.at(&format!("{control_file}: at_ns {time}")))?;
             }
             Item::Frame(Frame { port: name, bytes: frame, truncated }) => {
                 // Without a place, its port went with an earlier configuration.
@@ -302,11 +321,8 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     }
     let report = report(&world, network, writer.outputs.traffic(), &writer.names);
     writer.outputs.finish(&report)?;
-    if !writer.events.is_empty() {
-        let path = args.out.join(EVENTS);
-        fs::write(&path, writer.events).map_err(|error| Error::io(&path, error))?;
-    }
-    Ok(())
+    let path = args.out.join(EVENTS);
+    fs::write(&path, writer.events).map_err(|error| Error::io(&path, error))
 }
 
 /// What was counted, and the flows that live.

@@ -346,7 +346,7 @@ impl<'a> World<'a> {
     /// frames of a request.
     ///
     /// # Errors
-    /// The library refuses it, the request is of another host, or those of `told`.
+    /// The library refuses it, there is no such request, or those of `told`.
     pub fn add_flow<T: Trace<Router<'a>>>(
         &mut self,
         (spec, release, only_modify): (&FlowSpec, Option<u64>, bool),
@@ -360,15 +360,13 @@ impl<'a> World<'a> {
         // What is there may have been idle for long.
         node.due = 0;
         let done = match request {
-            Some((there, _)) if there != host => {
-                return Err(Error::Input("release: a request of another host".to_owned()));
-            }
-            Some((_, request)) => {
+            // Of another host when the port has moved since: there its frames wait in vain.
+            Some((there, request)) if there == host => {
                 let Node { engine, platform, .. } = node;
                 engine.release(request, spec, now, platform, trace).map(|_| ())
             }
-            None if only_modify => node.engine.modify_flow(spec, now, &SoftwareHints),
-            None => node.engine.add_flow(spec, now, &SoftwareHints),
+            _ if only_modify => node.engine.modify_flow(spec, now, &SoftwareHints),
+            _ => node.engine.add_flow(spec, now, &SoftwareHints),
         };
         match done {
             // As a switch would: the flow is not there.

@@ -8,7 +8,7 @@ mod work;
 
 use std::{hint::black_box, sync::atomic::AtomicU32, time::Duration};
 
-use dash_benches::CpuTime;
+use dash_benches::{CpuTime, Prefetch};
 use dash_core::table::{
     acl::{Acl, AclWriter, Capacity, Headers, Match, Rule},
     quiescence::Readers,
@@ -79,7 +79,7 @@ impl Groups {
     fn sum(&mut self, group: u32, headers: &[Headers]) -> u64 {
         let mut found = [Match::NoGroup; BURST];
         let mut sum = 0;
-        self.acl.classify_burst(group, headers, &mut found);
+        self.acl.classify_burst(group, headers, &mut found, &Prefetch);
         for found in &found[..headers.len()] {
             if let Match::Rule { priority, value } = found {
                 sum += u64::from(*priority);

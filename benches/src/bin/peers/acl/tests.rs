@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dash_benches::Prefetch;
 use dash_core::table::acl::{Headers, Match, Rule};
+use dash_hal::SoftwareHints;
 use smoltcp::wire::{IpAddress, IpCidr};
 
 use super::{
@@ -90,7 +92,10 @@ fn compare(name: &str, set: &RuleSet, headers: &[Headers], step: usize) -> usize
     let mut matched = 0;
     for (number, burst) in headers.chunks(BURST).enumerate() {
         let mut found = [Match::NoGroup; BURST];
-        groups.acl.classify_burst(0, burst, &mut found);
+        groups.acl.classify_burst(0, burst, &mut found, &Prefetch);
+        let mut in_software = [Match::NoGroup; BURST];
+        groups.acl.classify_burst(0, burst, &mut in_software, &SoftwareHints);
+        assert_eq!(found, in_software, "{name}: {burst:?}");
         for (index, (at, found)) in burst.iter().zip(found).enumerate() {
             matched += usize::from(found != Match::NoRule);
             if !(number * BURST + index).is_multiple_of(step) {

@@ -8,8 +8,8 @@ use super::{
     Capacity, Configuration, Fault, Interface, Kind, PolicyError, Port,
     image::{Draft, SHARED, STATIC},
     object::{
-        AddressKey, HostRecord, InterfaceRecord, MacKey, NO_ROUTER, NetworkRecord, PairKey,
-        PortFlags, PortRecord, Role, RouteRecord,
+        AddressKey, HostRecord, InterfaceRecord, NO_ROUTER, NetworkRecord, PortFlags, PortRecord,
+        Role, RouteRecord,
     },
 };
 use crate::{
@@ -129,10 +129,10 @@ impl Draft<'_> {
         let macs = gateways()
             .map(|(object, index, interface)| {
                 let network = number(Some(interface.network));
-                (object, MacKey { mac: interface.mac.0, network }, SHARED | index)
+                (object, AddressKey::mac(network, interface.mac), SHARED | index)
             })
             .chain(ports().map(|(object, port)| {
-                let key = MacKey { mac: port.mac.0, network: number(port.network) };
+                let key = AddressKey::mac(number(port.network), port.mac);
                 (object, key, object.1 as u32)
             }));
         self.table((self.macs, capacity.macs()), macs)?;
@@ -140,11 +140,11 @@ impl Draft<'_> {
             .flat_map(|(object, index, interface)| {
                 let network = Role::Gateway(number(Some(interface.network)));
                 let router = Role::Own(object.1 as u16);
-                [network, router].map(|role| (object, AddressKey::new(role, interface.ip), index))
+                [network, router].map(|role| (object, AddressKey::ip(role, interface.ip), index))
             })
             .chain(ports().flat_map(|(object, port)| {
                 let role = Role::Neighbour(number(port.network));
-                let key = move |ip: &IpAddress| AddressKey::new(role, *ip);
+                let key = move |ip: &IpAddress| AddressKey::ip(role, *ip);
                 port.ips.iter().map(move |ip| (object, key(ip), object.1 as u32))
             }));
         self.table((self.addresses, capacity.roles()), addresses)?;
@@ -152,9 +152,11 @@ impl Draft<'_> {
             let own = port.ips.iter().map(|ip| (port.mac, *ip));
             let pairs = own.chain(port.allowed.iter().copied());
             let number = object.1 as u32;
-            let pairs = pairs.map(move |(mac, ip)| (object, PairKey::new(number, mac, ip), 0));
+            let pairs = pairs.map(move |(mac, ip)| (object, AddressKey::pair(number, mac, ip), 0));
             let alone = port.allowed.iter();
-            pairs.chain(alone.map(move |(mac, _)| (object, PairKey::any(number, *mac), SHARED)))
+            pairs.chain(
+                alone.map(move |(mac, _)| (object, AddressKey::mac(number as u16, *mac), SHARED)),
+            )
         });
         self.table((self.pairs, capacity.all_pairs()), pairs)
     }

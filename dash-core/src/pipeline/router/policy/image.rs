@@ -12,8 +12,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 use super::{
     Capacity,
     object::{
-        AddressKey, HostRecord, InterfaceRecord, MacKey, NetworkRecord, PairKey, PortRecord, Role,
-        RouteRecord,
+        AddressKey, HostRecord, InterfaceRecord, NetworkRecord, PortRecord, Role, RouteRecord,
     },
 };
 use crate::{
@@ -45,9 +44,9 @@ pub(in super::super) enum MacOwner {
 pub(in super::super) struct Image<'a> {
     pub(super) vnis: Exact<'a, u32, u32>,
     pub(super) ids: Exact<'a, u32, u32>,
-    pub(super) macs: Exact<'a, MacKey, u32>,
+    pub(super) macs: Exact<'a, AddressKey, u32>,
     pub(super) addresses: Exact<'a, AddressKey, u32>,
-    pub(super) pairs: Exact<'a, PairKey, u32>,
+    pub(super) pairs: Exact<'a, AddressKey, u32>,
     pub(super) prefixes: Poptrie<'a>,
     pub(super) hosts: Records<'a, HostRecord>,
     pub(super) networks: Records<'a, NetworkRecord>,
@@ -104,9 +103,9 @@ impl Capacity {
         let (prefixes, tables) = self.prefixes();
         ExactWriter::<u32, u32>::words_for(self.networks)
             + ExactWriter::<u32, u32>::words_for(self.ports)
-            + ExactWriter::<MacKey, u32>::words_for(self.macs())
+            + ExactWriter::<AddressKey, u32>::words_for(self.macs())
             + ExactWriter::<AddressKey, u32>::words_for(self.roles())
-            + ExactWriter::<PairKey, u32>::words_for(self.all_pairs())
+            + ExactWriter::<AddressKey, u32>::words_for(self.all_pairs())
             + PoptrieWriter::words_for(prefixes, tables)
             + Records::<HostRecord>::words_for(self.hosts)
             + Records::<NetworkRecord>::words_for(self.networks + 1)
@@ -191,12 +190,14 @@ impl Image<'_> {
         network: u16,
         mac: EthernetAddress,
     ) -> Option<MacOwner> {
-        let owner = self.macs.get(&MacKey { mac: mac.0, network })?;
+        let owner = self.macs.get(&AddressKey::mac(network, mac))?;
         Some(if owner & SHARED == 0 { MacOwner::Port(owner) } else { MacOwner::Gateway })
     }
 
+    /// Called from many places.
+    #[inline(never)]
     fn in_role(&self, role: Role, address: IpAddress) -> Option<u32> {
-        self.addresses.get(&AddressKey::new(role, address))
+        self.addresses.get(&AddressKey::ip(role, address))
     }
 
     /// The interface whose address this is, if it is the network's gateway.
@@ -214,19 +215,20 @@ impl Image<'_> {
         self.in_role(Role::Neighbour(network), address)
     }
 
-    /// Whether `port` may use both addresses together.
+    /// Whether `port` may use both addresses together. Called from many places.
+    #[inline(never)]
     pub(in super::super) fn allows(
         &self,
         port: u32,
         mac: EthernetAddress,
         address: IpAddress,
     ) -> bool {
-        self.pairs.get(&PairKey::new(port, mac, address)).is_some()
+        self.pairs.get(&AddressKey::pair(port, mac, address)).is_some()
     }
 
     /// Whether `port` may use `mac` together with some address.
     pub(in super::super) fn has_pair_of(&self, port: u32, mac: EthernetAddress) -> bool {
-        self.pairs.get(&PairKey::any(port, mac)).is_some()
+        self.pairs.get(&AddressKey::mac(port as u16, mac)).is_some()
     }
 
     /// Whether an address is of one of the network's own subnets.

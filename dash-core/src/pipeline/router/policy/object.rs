@@ -3,7 +3,7 @@
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::pipeline::image::{octets, share_prefix};
+use crate::pipeline::image::{octets, share_bits};
 
 /// `NetworkRecord::router` without one.
 pub(super) const NO_ROUTER: u16 = u16::MAX;
@@ -122,7 +122,8 @@ impl InterfaceRecord {
 
     /// Whether an address is of its subnet.
     pub(super) fn covers(&self, address: IpAddress) -> bool {
-        share_prefix(self.ip(), address, self.length)
+        let (version, octets) = octets(address);
+        version == self.version && share_bits(&self.octets, &octets, self.length)
     }
 }
 
@@ -155,14 +156,6 @@ fn address(version: u32, octets: &[u8; 16]) -> IpAddress {
     }
 }
 
-/// A MAC address of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(super) struct MacKey {
-    pub(super) mac: [u8; 6],
-    pub(super) network: u16,
-}
-
 /// What an IP address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -174,46 +167,40 @@ pub(super) enum Role {
     Neighbour(u16),
 }
 
-/// An IP address in a role.
+/// An address, or two that a port may use together, of some scope. One type for all, so that all
+/// tables share the code that searches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(super) struct AddressKey {
     octets: [u8; 16],
+    mac: [u8; 6],
+    /// Number of the network, the router or the port.
     scope: u16,
-    version: u8,
-    role: u8,
+    /// IP version; 0 without an IP address.
+    version: u16,
+    role: u16,
 }
 
 impl AddressKey {
-    pub(super) fn new(role: Role, address: IpAddress) -> Self {
+    /// A MAC address of a network, or of a port together with some IP address.
+    pub(super) const fn mac(scope: u16, mac: EthernetAddress) -> Self {
+        Self { octets: [0; 16], mac: mac.0, scope, version: 0, role: 0 }
+    }
+
+    /// An IP address in a role.
+    pub(super) fn ip(role: Role, address: IpAddress) -> Self {
         let (version, octets) = octets(address);
         let (role, scope) = match role {
             Role::Gateway(network) => (0, network),
             Role::Own(router) => (1, router),
             Role::Neighbour(network) => (2, network),
         };
-        Self { octets, scope, version, role }
+        Self { octets, mac: [0; 6], scope, version: version.into(), role }
     }
-}
 
-/// Addresses that a port may use together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(super) struct PairKey {
-    octets: [u8; 16],
-    mac: [u8; 6],
-    port: u16,
-    version: u32,
-}
-
-impl PairKey {
-    pub(super) fn new(port: u32, mac: EthernetAddress, address: IpAddress) -> Self {
+    /// Addresses that a port may use together.
+    pub(super) fn pair(port: u32, mac: EthernetAddress, address: IpAddress) -> Self {
         let (version, octets) = octets(address);
-        Self { octets, mac: mac.0, port: port as u16, version: version.into() }
-    }
-
-    /// Some address together with `mac`.
-    pub(super) fn any(port: u32, mac: EthernetAddress) -> Self {
-        Self { octets: [0; 16], mac: mac.0, port: port as u16, version: 0 }
+        Self { octets, mac: mac.0, scope: port as u16, version: version.into(), role: 0 }
     }
 }

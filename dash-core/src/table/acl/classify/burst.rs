@@ -7,14 +7,16 @@ use super::{
         Headers,
         image::{
             DESTINATION, FIRST_BYTES, LEVEL_WORDS, MAX_LEVELS, NARROW_WINDOW, PORT_RANGES,
-            PROTOCOL_BITS, PROTOCOL_WORDS, SERVICE_LEVEL, SOURCE, WIDE_WINDOW, WINDOW,
-            address_ranges, bucket, half, header, protocols_at, record, run, side, word,
+            PROTOCOL_BITS, PROTOCOL_WORDS, SERVICE_LEVEL, SOURCE, WIDE_WINDOW, WINDOW, bucket,
+            half, header, protocols_at, record, run, side, word,
         },
-        key::{BurstKey, Window},
+        key::{BurstKey, Window, last_start},
+        vector,
     },
     Classifier, NO_RULE, port_in,
 };
 use core::hint::select_unpredictable;
+use dash_hal::{Hints, VECTOR_WORDS};
 
 /// Packets that are classified together.
 pub(in super::super) const BURST: usize = 32;
@@ -54,6 +56,9 @@ struct Pending {
     count: usize,
 }
 
+/// Records that wait when one of a tag comes. An address in many tags has many, and one of the
+/// first often matches.
+const TAGGED: usize = 8;
 /// Room for a record of each address, and for as many of runs.
 const PENDING: usize = 2 * PLACES;
 const CANDIDATE_BITS: u32 = 8;
@@ -67,7 +72,7 @@ impl Pending {
     }
 }
 
-impl Classifier<'_> {
+impl<H: Hints> Classifier<'_, H> {
     /// The first rule of each of at most [`BURST`] headers, or [`NO_RULE`]. Whether all of them are
     /// known to be of the family of the group; of others the answer means nothing.
     #[inline]
@@ -145,7 +150,7 @@ impl Classifier<'_> {
         let first_bytes = self.of_side(side, side::FIRST_BYTES).first_chunk();
         let Some(first_bytes) = first_bytes else { return };
         let window = 1_usize << (self.side(side, side::WINDOW_BITS) & 31);
-        let search = Search { keys, buckets, first_bytes, window };
+        let search = Search { keys, buckets, first_bytes, window, hints: self.hints };
         match self.digest(side) {
             Some(digest) if K::WIDE => {
                 let mut digests = [0; BURST];
@@ -237,17 +242,17 @@ impl Classifier<'_> {
             }
             for (packet, chunk) in walk {
                 let other = place(1 - side, packet);
-                let (mut there, tags, lists) = self.tagged(map, chunk);
+                let best = lanes.best[packet % BURST];
+                let (mut there, tags, lists) = self.tagged(map, chunk, best);
                 while there != 0 {
                     let before = tags & ((there & there.wrapping_neg()) - 1);
                     let found = self.word(lists + before.count_ones() as usize);
                     there &= there - 1;
                     if found & run::LINK != 0 {
                         self.collect(found & run::REST, other, &mut pending, headers, lanes);
-                    // Records are in the order of their rules, so this one's is no lower.
                     } else if found & run::REST <= lanes.best[packet % BURST] {
                         // Soon, as a rule that matches spares the records behind it.
-                        if pending.count >= BURST {
+                        if pending.count >= TAGGED {
                             self.verify(&pending, headers, lanes);
                             pending.count = 0;
                         }
@@ -325,8 +330,6 @@ impl Classifier<'_> {
         headers: &[Headers],
         lanes: &mut Lanes<K>,
     ) {
-        let width = K::WORDS;
-        let room = address_ranges(width);
         let records = K::records(self.from(self.word(header::RECORDS) as usize));
         let mut checked = [0; PENDING];
         let mut open_count = 0;
@@ -344,12 +347,14 @@ impl Classifier<'_> {
             let [rule, protocols, source_ports, _, ports @ ..] = record;
             let [from_ports, to_ports] = &lanes.ports;
             let port = to_ports[packet];
-            let range = last_start(PORT_RANGES, |place| word(ports, place) as u16 <= port);
-            let in_port = port_in(word(ports, range), port);
+            let in_port = if H::LOADS_VECTORS {
+                vector::port_within(ports, port, self.hints)
+            } else {
+                let range = last_start(PORT_RANGES, |place| word(ports, place) as u16 <= port);
+                port_in(word(ports, range), port)
+            };
             let number = lanes.numbers[other];
-            let range = last_start(room, |place| K::load(addresses, width, 0, place) <= number);
-            let within = (K::load(addresses, width, 0, range) <= number)
-                & (number <= K::load(addresses, width, 0, room + range));
+            let within = K::within(addresses, number, self.hints);
             let rule = rule.load(Relaxed);
             let index = rule & record::INDEX;
             let best = lanes.best[packet];
@@ -425,15 +430,16 @@ fn class(classes: &[AtomicU32; PROTOCOL_WORDS], protocol: u8) -> u32 {
 }
 
 /// The keys of a side, and their index.
-struct Search<'a> {
+struct Search<'a, H> {
     keys: &'a [AtomicU32],
     buckets: &'a [AtomicU32],
     first_bytes: &'a [AtomicU32; FIRST_BYTES],
     /// Keys that are looked at.
     window: usize,
+    hints: &'a H,
 }
 
-impl Search<'_> {
+impl<H: Hints> Search<'_, H> {
     /// `first` makes what leads to the bucket from the digest or from the first 64 bits.
     #[inline]
     fn all<K: BurstKey>(
@@ -459,7 +465,7 @@ impl Search<'_> {
         digests: &[u32; BURST],
         first: impl Fn(u32, u64) -> u32,
     ) {
-        let Self { keys, buckets, first_bytes, window } = *self;
+        let Self { keys, buckets, first_bytes, window, hints } = *self;
         let width = K::WORDS;
         for ((number, interval), digest) in numbers.iter().zip(intervals).zip(digests) {
             let number = *number;
@@ -476,25 +482,13 @@ impl Search<'_> {
             let Some(keys) = keys.get(start..start + W * width) else { continue };
             let mut place = 0;
             let mut step = W / 2;
-            while step > 0 {
-                // A product, as this choice would be compiled to a branch.
+            while step >= VECTOR_WORDS {
                 place |= usize::from(K::load(keys, width, 0, place | step) < number) * step;
                 step /= 2;
             }
+            let Some(keys) = keys.get(place * width..) else { continue };
+            place += K::last_below(keys, number, hints);
             *interval = (at + place) as u32;
         }
     }
-}
-
-/// The last of `count` sorted places, a power of two, at which `starts`, or the first.
-#[inline]
-fn last_start(count: usize, starts: impl Fn(usize) -> bool) -> usize {
-    let mut place = 0;
-    let mut step = count / 2;
-    while step > 0 {
-        let next = place | step;
-        place = select_unpredictable(starts(next), next, place);
-        step /= 2;
-    }
-    place
 }

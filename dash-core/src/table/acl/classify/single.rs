@@ -13,6 +13,7 @@ use super::{
     },
     Classifier, NO_RULE, port_in,
 };
+use dash_hal::SoftwareHints;
 use smoltcp::wire::IpAddress;
 
 /// What rules look at, and what has been found so far.
@@ -27,7 +28,7 @@ struct Probe<'h> {
     best: u32,
 }
 
-impl Classifier<'_> {
+impl Classifier<'_, SoftwareHints> {
     /// The first rule of headers of the group's family, or [`NO_RULE`].
     pub(in super::super) fn classify_one(&self, headers: &Headers) -> u32 {
         let (source, source_inside) = self.number(SOURCE, headers);
@@ -152,7 +153,7 @@ impl Classifier<'_> {
         let mut walk = self.tags.of_addresses::<1>();
         walk.push(probe.headers.address(side));
         for (_, chunk) in walk {
-            let (mut there, tags, lists) = self.tagged(map, chunk);
+            let (mut there, tags, lists) = self.tagged(map, chunk, probe.best);
             while there != 0 {
                 let before = tags & ((there & there.wrapping_neg()) - 1);
                 let found = self.word(lists + before.count_ones() as usize);

@@ -111,6 +111,7 @@ impl TagMap {
                     end += 1;
                 }
                 let records = (*next..end).map(|index| *pairs + 2 * index + 1);
+                let lowest = records.clone().map(|record| space.get(record)).min().unwrap_or(0);
                 let (at, count) = (*list, end - *next);
                 *next = end;
                 *list += 1;
@@ -126,12 +127,14 @@ impl TagMap {
                 space.set(at, found);
                 let map = space.get(header::tags(self.side)) as usize;
                 let chunk = Chunk::of(tag);
-                let pair = (chunk.number - space.get(map + tag_map::FIRST)) as usize;
-                let pair = map + tag_map::PAIRS + 2 * pair;
-                if space.get(pair) == 0 {
-                    space.set(pair + 1, at as u32);
+                let place = (chunk.number - space.get(map + tag_map::FIRST)) as usize;
+                let place = map + tag_map::CHUNKS + tag_map::WORDS * place;
+                if space.get(place) == 0 {
+                    space.set(place + 1, at as u32);
+                    space.set(place + 2, lowest);
                 }
-                space.set(pair, space.get(pair) | chunk.tags);
+                space.set(place, space.get(place) | chunk.tags);
+                space.set(place + 2, lowest.min(space.get(place + 2)));
             }
         }
         Ok(false)
@@ -166,11 +169,11 @@ impl TagMap {
         let first = Chunk::of(space.get(pairs)).number;
         let last = Chunk::of(space.get(pairs + 2 * (self.count - 1))).number;
         let count = (last - first + 1) as usize;
-        let map = space.grow(tag_map::PAIRS + 2 * count)?;
+        let map = space.grow(tag_map::CHUNKS + tag_map::WORDS * count)?;
         let list = space.grow(tags)?;
         space.set(map + tag_map::FIRST, first);
         space.set(map + tag_map::COUNT, count as u32);
-        space.fill(map + tag_map::PAIRS, 2 * count, 0);
+        space.fill(map + tag_map::CHUNKS, tag_map::WORDS * count, 0);
         space.set(header::tags(self.side), map as u32);
         self.stage = Stage::Write { pairs, next: 0, list };
         Ok(())

@@ -9,10 +9,11 @@ use dash_core::{
     pipeline::router::{
         Controller, Settings,
         policy::{
-            self, Capacity, Configuration, Host, Interface, Network as Broadcast, PolicyError,
-            Route,
+            self, Capacity, Configuration, Fault, Host, Interface, Kind, Network as Broadcast,
+            PolicyError, Route,
         },
     },
+    table::cuckoo::MAX_CAPACITY,
 };
 use dash_hal::PortId;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
@@ -186,6 +187,10 @@ impl Network {
         if punts > PUNTS {
             return Err(format!("punt_queue: at most {PUNTS}"));
         }
+        let flows = overrides.flows.or(document.max_flows).unwrap_or(MAX_FLOWS);
+        if flows as usize > MAX_CAPACITY {
+            return Err(format!("max_flows: at most {MAX_CAPACITY}"));
+        }
         let mut network = Self {
             hosts,
             addresses,
@@ -194,7 +199,7 @@ impl Network {
             devices: Vec::new(),
             routers: Vec::new(),
             settings,
-            flows: overrides.flows.or(document.max_flows).unwrap_or(MAX_FLOWS),
+            flows,
             when_full,
             punts,
             events: document.event_queue.unwrap_or(EVENT_QUEUE) as usize,
@@ -454,15 +459,26 @@ impl Network {
         let PolicyError::Object { kind, index, fault } = error else {
             return format!("the configuration is refused: {error:?}");
         };
-        let name = match kind {
-            policy::Kind::Host => self.hosts.get(index),
-            policy::Kind::Network => self.networks.get(index).map(|(name, ..)| name),
-            policy::Kind::Port => self.ports.get(index).map(|port| &port.name),
-            policy::Kind::Router => self.routers.get(index).map(|router| &router.name),
+        let (kind, name) = match kind {
+            Kind::Host => ("host", self.hosts.get(index)),
+            Kind::Network => ("network", self.networks.get(index).map(|(name, ..)| name)),
+            Kind::Port => ("port", self.ports.get(index).map(|port| &port.name)),
+            Kind::Router => ("router", self.routers.get(index).map(|router| &router.name)),
         };
         let name =
             name.map_or_else(|| format!("number {}", index + 1), |name| format!("\"{name}\""));
-        format!("{kind:?} {name}: {fault:?}")
+        let fault = match fault {
+            Fault::TooMany => "there are too many",
+            Fault::Missing => "it names something that is not there",
+            Fault::Key => "its id, key or vlan is out of range",
+            Fault::Duplicate => "its id, key or address is another one's too",
+            Fault::Disordered => "its key is another one's of its network too",
+            Fault::Overlap => "subnets overlap",
+            Fault::Unreachable => "an address is in no subnet that it could be in",
+            Fault::Joined => "its network is another router's, or its subnet has a port already",
+            Fault::SecondProvider => "its network has a provider port already",
+        };
+        format!("{kind} {name}: {fault}")
     }
 }
 

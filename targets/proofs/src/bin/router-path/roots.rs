@@ -25,11 +25,28 @@ extern "C" fn process_burst(
     engine.flush(port);
 }
 
-/// What a controller asks for, and what its frames and those that waited meet.
+/// A frame that enters again.
 #[unsafe(no_mangle)]
-extern "C" fn submit(
+extern "C" fn submit(engine: &mut RouterEngine, frame: Buffer, now: u64, port: &mut Port) {
+    let ingress = frame.metadata().port;
+    engine.submit(frame, ingress, 0, now, port, &mut ());
+}
+
+/// Ageing.
+#[unsafe(no_mangle)]
+extern "C" fn tick(engine: &mut RouterEngine, now: u64, budget: usize, port: &mut Port) {
+    engine.tick(now, budget, &port.hints());
+    engine.expire_punts(now, port, &mut ());
+}
+
+/// A control update: another configuration; and all that a controller asks for, with what its
+/// frames and those that waited meet.
+#[unsafe(no_mangle)]
+extern "C" fn apply(
+    policy: &mut PolicyWriter<'static>,
+    configuration: &Configuration<'_>,
+    result: &mut Result<(), PolicyError>,
     engine: &mut RouterEngine,
-    frame: Buffer,
     out: Buffer,
     spec: &FlowSpec,
     request: u64,
@@ -37,8 +54,7 @@ extern "C" fn submit(
     port: &mut Port,
     results: &mut [Result<(), ControlError>; 5],
 ) {
-    let ingress = frame.metadata().port;
-    engine.submit(frame, ingress, 0, now, port, &mut ());
+    *result = policy.replace(configuration);
     let [add, modify, delete, release, sent] = results;
     *add = engine.add_flow(spec, now, &port.hints());
     *modify = engine.modify_flow(spec, now, &port.hints());
@@ -50,21 +66,4 @@ extern "C" fn submit(
     engine.refuse(request, DropReason::NoHost, now, port, &mut ());
     let from = (spec.matches.in_port, &spec.actions);
     *sent = engine.packet_out(out, from, now, port, &mut ());
-}
-
-/// Ageing.
-#[unsafe(no_mangle)]
-extern "C" fn tick(engine: &mut RouterEngine, now: u64, budget: usize, port: &mut Port) {
-    engine.tick(now, budget, &port.hints());
-    engine.expire_punts(now, port, &mut ());
-}
-
-/// A control update: another configuration.
-#[unsafe(no_mangle)]
-extern "C" fn apply(
-    policy: &mut PolicyWriter<'static>,
-    configuration: &Configuration<'_>,
-    result: &mut Result<(), PolicyError>,
-) {
-    *result = policy.replace(configuration);
 }
