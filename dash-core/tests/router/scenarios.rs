@@ -769,6 +769,14 @@ fn router_s31() {
     assert_eq!(world.delivers(12, &vector("a1")), [left(14, &vector("a1"))]);
     world.drops(12, &vector("e1"), DropReason::NoRoute);
     assert_eq!(world.node().engine.flows().len(), 1);
+    // Also those of a port that has left the host.
+    let mut net = seed();
+    net.hosts = 2;
+    let mut world = World::new(&net);
+    world.send(H1, 12, &vector("e1"));
+    net.port(12).host = H2;
+    world.replace(&net).unwrap();
+    assert_eq!(world.node().engine.delete_flows_of(1, 0, &SoftwareHints), 2);
 }
 
 #[test]

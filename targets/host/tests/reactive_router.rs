@@ -235,6 +235,39 @@ fn a_flow_that_is_added_again_ends_in_time() {
     assert_eq!(events[1], json!({ "t_ns": 2_000_000_001_u64, "removed": removed }));
 }
 
+/// A port moves while a controller is asked: the late answer installs its flow, and the frames that
+/// waited where the port was time out there.
+#[test]
+fn a_port_moves_before_the_answer() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config: Value =
+        serde_json::from_str(&fs::read_to_string(example("two-hosts.json")).unwrap()).unwrap();
+    config["router"]["controller"] = json!("remote");
+    let path = out.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    let lines = [
+        json!({ "at_ns": 1_002_000_000_u64, "port_move": { "port": "p12", "host": "H1" } }),
+        json!({ "at_ns": 1_003_000_000_u64, "flow_add": {
+            "match": {
+                "in_port": "p12", "eth_src": "fa:16:3e:cf:4b:ed", "eth_dst": "fa:16:3e:c5:02:4d",
+                "ip_src": "10.2.0.3", "ip_dst": "10.1.0.3",
+            },
+            "actions": [{ "output": "p11" }], "cookie": "7", "release": 1,
+        } }),
+        json!({ "at_ns": 1_004_000_000_u64, "stats": {} }),
+    ];
+    let control = out.path().join("control.jsonl");
+    fs::write(&control, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    let control = control.display().to_string();
+    let config = path.display().to_string();
+    let (report, events) = run(&config, &["--control", &control], &out.path().join("out"));
+    assert_eq!(events[0]["punt"]["in_port"], "p12");
+    assert_eq!(events[1]["stats"]["flows"][0]["host"], "H1");
+    // The frame that asked, and two of the other machine, for which nobody answers.
+    assert_eq!(report["drops"]["punt_timeout"], 3);
+    assert_eq!(report["flows"][0]["packets"], 1);
+}
+
 /// A controller's flow leads to the same port after ports came and went before it.
 #[test]
 fn ports_stay_what_they_are() {

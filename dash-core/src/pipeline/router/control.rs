@@ -148,16 +148,20 @@ impl Router<'_> {
         Ok(NewFlow { key, rewrite, egress, state, timeouts })
     }
 
-    /// Whether the frames of a flow come from this network, or go to it by their router.
+    /// Whether the frames of a flow come from this network, or go to it by their router. Where those
+    /// of a port that has left this host came from, their source says.
     fn passes(&self, key: &FlowKey, network: u16) -> bool {
         let image = self.policy.image(self.policy.epoch());
         let port = image.port_of_id(key.ingress()).and_then(|port| image.port(port));
-        let Some(port) = port else { return false };
-        let router = image.network(port.network).and_then(|network| network.router());
-        let [_, destination] = key.addresses();
-        let to = router.and_then(|router| image.route(router, destination));
-        let to = to.and_then(|(interface, _)| image.interface(interface));
-        port.network == network || to.is_some_and(|to| to.network == network)
+        let from = port.map(|port| port.network);
+        let router = image.network(from.unwrap_or(network)).and_then(|network| network.router());
+        let leads = |address| {
+            let (interface, _) = image.route(router?, address)?;
+            Some(image.interface(interface)?.network == network)
+        };
+        let [source, destination] = key.addresses();
+        from.map_or_else(|| leads(source), |from| Some(from == network)) == Some(true)
+            || leads(destination) == Some(true)
     }
 }
 

@@ -40,12 +40,6 @@ impl Value {
 /// Addresses that go together. A power of two: an index is cut to it instead of being checked.
 const TOGETHER: usize = 32;
 
-/// Addresses that go together where fewer are left.
-const SOME: usize = 8;
-
-/// Steps of so many addresses are written out one after the other.
-const UNROLLED: usize = 4;
-
 /// So few ways that go on are followed one after the other.
 const FEW: usize = 3;
 
@@ -73,12 +67,12 @@ impl List {
     }
 }
 
-/// Replaces the words by the numbers of their bits. In groups, which processors that do not count the
-/// bits of one word can take together; words behind the last group stay.
+/// Replaces the first `len` words by the numbers of their bits. In groups, which processors that do not
+/// count the bits of one word can take together.
 #[inline]
-fn count(words: &mut [u64]) {
+fn count(words: &mut [u64; TOGETHER], len: usize) {
     const GROUP: usize = 8;
-    for group in words.as_chunks_mut::<GROUP>().0 {
+    for group in words.as_chunks_mut::<GROUP>().0.iter_mut().take(len.div_ceil(GROUP)) {
         for word in group {
             *word = word.count_ones().into();
         }
@@ -134,7 +128,7 @@ impl<A: Address> Rest<'_, A> {
                 *runs = way.runs_to((windows[number] >> (u64::BITS - STRIDE)) as u32);
                 windows[number] <<= STRIDE;
             }
-            count(runs.get_mut(..steps.next_multiple_of(8)).unwrap_or_default());
+            count(&mut runs, steps);
             if AHEAD {
                 for (way, runs) in ways.iter().zip(&runs).take(steps) {
                     way.prefetch_edge(hints, *runs);
@@ -179,34 +173,10 @@ impl Poptrie<'_> {
             for (answer, address) in answers.iter_mut().zip(addresses) {
                 *answer = Value::new(self.value(table, A::VERSION, address.bits()));
             }
-        } else {
-            self.lookup_many(hints, table, addresses, answers);
+            return;
         }
-    }
-
-    /// At least [`SOME`] addresses.
-    #[inline(never)]
-    fn lookup_many<A: Address>(
-        &self,
-        hints: &impl Hints,
-        table: u32,
-        addresses: &[A],
-        answers: &mut [Option<Value>],
-    ) {
-        let (chunks, rest) = addresses.as_chunks::<TOGETHER>();
-        for (addresses, answers) in chunks.iter().zip(answers.as_chunks_mut().0) {
+        for (addresses, answers) in addresses.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
             self.lookup_chunk(hints, table, addresses, answers);
-        }
-        // The last of the rest go together with some before them, which are looked up again.
-        let last = addresses.len().saturating_sub(SOME);
-        for start in (addresses.len() - rest.len()..addresses.len()).step_by(SOME) {
-            let (_, addresses) = addresses.split_at(start.min(last));
-            let Some((_, answers)) = answers.split_at_mut_checked(start.min(last)) else { break };
-            if let (Some(addresses), Some(answers)) =
-                (addresses.first_chunk::<SOME>(), answers.first_chunk_mut())
-            {
-                self.lookup_chunk(hints, table, addresses, answers);
-            }
         }
     }
 
@@ -261,12 +231,12 @@ impl Poptrie<'_> {
     }
 
     #[inline(never)]
-    fn lookup_chunk<A: Address, const N: usize>(
+    fn lookup_chunk<A: Address>(
         &self,
         hints: &impl Hints,
         table: u32,
-        addresses: &[A; N],
-        answers: &mut [Option<Value>; N],
+        addresses: &[A],
+        answers: &mut [Option<Value>],
     ) {
         let Some(words) = Table::new(self.tables, table) else { return answers.fill(None) };
         let changes = words.changes.load(Acquire);
@@ -277,7 +247,7 @@ impl Poptrie<'_> {
         let edges = root.edges_by_head();
         match root.direct {
             Direct::Bits0 => {
-                chunk.finish(0, [root.short.load(Acquire); N], answers);
+                chunk.finish(0, [root.short.load(Acquire); TOGETHER], answers);
             }
             Direct::Bits8 => chunk.lookup::<{ 1 << 8 }>(hints, edges, answers),
             Direct::Bits12 => chunk.lookup::<{ 1 << 12 }>(hints, edges, answers),
@@ -296,56 +266,48 @@ impl Poptrie<'_> {
 }
 
 /// Addresses that are looked up in one table.
-struct Chunk<'a, A, const N: usize> {
+struct Chunk<'a, A> {
     blocks: Blocks<'a>,
     default: Option<Value>,
-    addresses: &'a [A; N],
+    addresses: &'a [A],
 }
 
-impl<A: Address, const N: usize> Chunk<'_, A, N> {
+impl<A: Address> Chunk<'_, A> {
     /// Behind direct pointing comes a node, never a bucket, and most ways end with it.
     #[inline(never)]
     fn lookup<const EDGES: usize>(
         &self,
         hints: &impl Hints,
         heads: &[AtomicU32],
-        answers: &mut [Option<Value>; N],
+        answers: &mut [Option<Value>],
     ) {
         let Some(heads) = heads.as_array::<EDGES>() else { return answers.fill(None) };
         let width = EDGES.ilog2();
         let Self { blocks, addresses, .. } = *self;
         let Some(none) = blocks.slots(NONE) else { return answers.fill(None) };
-        let (mut edges, mut nodes, mut runs) = ([NONE; N], [none; N], [0; N]);
-        let steps = groups_mut(&mut edges).zip(groups_mut(&mut nodes)).zip(groups(addresses));
-        for ((edges, nodes), addresses) in steps {
-            for at in 0..UNROLLED {
-                let head = addresses[at].bits().head(width);
-                edges[at] = heads[head % EDGES].load(Acquire);
-                nodes[at] = blocks.slots(edges[at]).unwrap_or(none);
-                nodes[at].prefetch(hints);
-            }
+        let mut edges = [NONE; TOGETHER];
+        let mut nodes = [none; TOGETHER];
+        for ((edge, node), address) in edges.iter_mut().zip(&mut nodes).zip(addresses) {
+            *edge = heads[address.bits().head(width) % EDGES].load(Acquire);
+            *node = blocks.slots(*edge).unwrap_or(none);
+            node.prefetch(hints);
         }
-        let steps = groups_mut(&mut runs).zip(groups(&nodes)).zip(groups(addresses));
-        for ((runs, nodes), addresses) in steps {
-            for at in 0..UNROLLED {
-                runs[at] = nodes[at].runs_to(addresses[at].bits().slot_at(width));
-            }
+        let mut runs = [0; TOGETHER];
+        for ((runs, node), address) in runs.iter_mut().zip(&nodes).zip(addresses) {
+            *runs = node.runs_to(address.bits().slot_at(width));
         }
-        count(&mut runs);
-        for ((edges, nodes), runs) in groups_mut(&mut edges).zip(groups(&nodes)).zip(groups(&runs))
-        {
-            for at in 0..UNROLLED {
-                // Without a branch: who has a route as short as direct pointing cannot be foreseen.
-                let next = nodes[at].edge(runs[at]);
-                edges[at] = select_unpredictable(is_pointer(edges[at]), next, edges[at]);
-            }
+        count(&mut runs, addresses.len().min(TOGETHER));
+        for ((edge, node), runs) in edges.iter_mut().zip(&nodes).zip(&runs) {
+            // Without a branch: who has a route as short as direct pointing cannot be foreseen.
+            let next = node.edge(*runs);
+            *edge = select_unpredictable(is_pointer(*edge), next, *edge);
         }
         self.finish(width + STRIDE, edges, answers);
     }
 
     /// Follows the edges to their ends and writes the answers.
     #[inline]
-    fn finish(&self, depth: u32, edges: [u32; N], answers: &mut [Option<Value>; N]) {
+    fn finish(&self, depth: u32, edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
         if self.answer(&edges, answers) {
             self.follow(depth, edges, answers);
         }
@@ -353,7 +315,7 @@ impl<A: Address, const N: usize> Chunk<'_, A, N> {
 
     /// Writes the answers; whether there may be pointers among them.
     #[inline]
-    fn answer(&self, edges: &[u32; N], answers: &mut [Option<Value>; N]) -> bool {
+    fn answer(&self, edges: &[u32; TOGETHER], answers: &mut [Option<Value>]) -> bool {
         let mut all = 0;
         for (answer, edge) in answers.iter_mut().zip(edges) {
             *answer = Value::new(*edge).or(self.default);
@@ -364,41 +326,23 @@ impl<A: Address, const N: usize> Chunk<'_, A, N> {
     }
 
     #[inline(never)]
-    fn follow(&self, depth: u32, edges: [u32; N], answers: &mut [Option<Value>; N]) {
-        let mut rest = Rest {
-            blocks: self.blocks,
-            addresses: self.addresses.as_slice(),
-            edges: [NONE; TOGETHER],
-            depths: [depth as u8; TOGETHER],
-        };
+    fn follow(&self, depth: u32, mut edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
         let mut pointers = List::new();
-        for (number, (to, edge)) in rest.edges.iter_mut().zip(edges).enumerate() {
-            *to = edge;
-            pointers.add(number, is_pointer(edge));
+        for (number, edge) in edges.iter().enumerate().take(self.addresses.len()) {
+            pointers.add(number, is_pointer(*edge));
         }
         if pointers.len > FEW {
+            let depths = [depth as u8; TOGETHER];
+            let mut rest = Rest { blocks: self.blocks, addresses: self.addresses, edges, depths };
             rest.follow::<false>(&SoftwareHints);
+            edges = rest.edges;
         } else {
             for at in 0..pointers.len {
                 let number = pointers.get(at);
                 let bits = self.addresses.get(number).map(|address| address.bits().behind(depth));
-                let edge = &mut rest.edges[number];
-                *edge = bits.map_or(NONE, |bits| self.blocks.follow(*edge, bits));
+                edges[number] = bits.map_or(NONE, |bits| self.blocks.follow(edges[number], bits));
             }
         }
-        if let Some(edges) = rest.edges.first_chunk() {
-            self.answer(edges, answers);
-        }
+        self.answer(&edges, answers);
     }
-}
-
-/// The elements of a row whose steps are written out together.
-#[inline]
-fn groups<T>(row: &[T]) -> impl Iterator<Item = &[T; UNROLLED]> {
-    row.as_chunks().0.iter()
-}
-
-#[inline]
-fn groups_mut<T>(row: &mut [T]) -> impl Iterator<Item = &mut [T; UNROLLED]> {
-    row.as_chunks_mut().0.iter_mut()
 }
