@@ -178,7 +178,7 @@ fuzz_target!(|bytes: &[u8]| {
         bench.now += u64::from(wait) * US / 2;
         let mut frame = source.frame();
         let spoil = source.byte();
-        if spoil >= 0xc0 {
+        if spoil >= 0xc0 && frame.len() > 14 {
             // Any byte behind the MAC addresses and the type; what it says is the interpreter's own
             // reading, but for extension headers, which it does not walk.
             let place = 14 + usize::from(source.byte()) % (frame.len() - 13);
@@ -186,7 +186,7 @@ fuzz_target!(|bytes: &[u8]| {
             if let Some(octet) = frame.get_mut(place).filter(|_| !v6 && place > 17) {
                 *octet = source.byte();
             }
-            frame.truncate(14.max(frame.len() - usize::from(spoil & 15)));
+            frame.truncate(14.max(frame.len().saturating_sub(usize::from(spoil & 15))));
         }
         let right = interpreter.frame(&frame, port, (bench.now / US) as u32);
         assert_eq!(bench.send(port, &frame), right);
