@@ -1,4 +1,7 @@
-/* The machine's own limits: dependent and independent reads of a line, copies of a packet.
+/* The machine's own limits: dependent and independent reads of a line, copies of a packet, and what a
+ * burst of 32 look-ups that hit must read: of each key its 48 bytes, one after the other; a random line
+ * of the buckets (8 bytes an entry); a random line of the entries, whose place the bucket's line says.
+ * Nothing is hashed or compared.
  * usage: baseline         Memory is 4 KiB pages, or transparent huge ones with PEERS_PAGES=2m.
  * Phase: "limits". */
 #include <sys/mman.h>
@@ -14,6 +17,31 @@ static uint8_t *region(size_t n)
 	madvise(p, n, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	memset(p, 1, n);
 	return p;
+}
+
+/* The reads of `bursts` bursts, each of its steps for 32 keys before the next step. */
+static uint64_t hits(const uint8_t *keys, const uint8_t *buckets, const uint8_t *entries, size_t size, size_t bursts)
+{
+	enum { BURST = 32, KEY = 48, LINE = 64 };
+	uint64_t x = 1, sum = 0;
+	for (size_t b = 0; b < bursts; b++) {
+		const uint8_t *bucket[BURST], *entry[BURST];
+		uint32_t at[BURST];
+		for (int i = 0; i < BURST; i++) {
+			const uint64_t *key = (const uint64_t *)(keys + (b * BURST + i) * KEY);
+			x = x * 6364136223846793005ull + 1 + (key[0] ^ key[5]);
+			at[i] = (uint32_t)(x >> 32);
+			bucket[i] = buckets + ((uint64_t)at[i] * (size / 8) >> 32) * LINE;
+			__builtin_prefetch(bucket[i]);
+		}
+		for (int i = 0; i < BURST; i++) {
+			uint32_t other = at[i] * 2654435761u ^ *(const volatile uint32_t *)bucket[i];
+			entry[i] = entries + ((uint64_t)other * size >> 32) * LINE;
+			__builtin_prefetch(entry[i]);
+		}
+		for (int i = 0; i < BURST; i++) sum += *(const uint64_t *)entry[i];
+	}
+	return sum;
 }
 
 int main(void)
@@ -38,6 +66,8 @@ int main(void)
 	}
 	uint8_t *ring = memory[SIZES - 1];                    /* its words stay what they are */
 	size_t slots = (mb[SIZES - 1] << 20) / 2048;
+	static const size_t mentries[] = { 1, 8 };
+	uint8_t *keys = region((size_t)OPS * 48), *buckets = region(64u << 20), *entries = region(512u << 20);
 	same_sum = 0;                                         /* reads go on where the last pass stopped */
 	turn_over();
 	while (turn()) {
@@ -57,6 +87,11 @@ int main(void)
 			MEASURE("baseline", w, 16, n, OPS, for (uint32_t i = 0; i < OPS; i++) { uint8_t *d = packets + (i & 7) * 2048; memcpy(d, packets + 32768 + (i & 7) * 2048, n); __asm__ volatile("" : : "r"(d) : "memory"); });
 			snprintf(w, sizeof w, "copy of %zu bytes, from a cold ring", n);
 			MEASURE("baseline", w, slots, n, slots, for (size_t i = 0; i < slots; i++) { uint8_t *d = packets + (i & 7) * 2048; memcpy(d, ring + ((i * 40503) % slots) * 2048, n); __asm__ volatile("" : : "r"(d) : "memory"); });
+		}
+		for (int m = 0; m < 2; m++) {
+			size_t n = mentries[m] << 20;
+			snprintf(w, sizeof w, "reads of a hit, %zuM, bursts of 32", mentries[m]);
+			MEASURE("baseline", w, n, n * 72, OPS, acc += hits(keys, buckets, entries, n, OPS / 32));
 		}
 		turn_over();
 	}

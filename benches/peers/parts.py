@@ -65,6 +65,8 @@ def hash_groups(quick):
             Group([["hash", *table]],
                   [["hash", *table, "--entry", "192"], ["hash", *table, "--no-prefetch"]],
                   ["fill", "look-up"]))
+    # What the reads of a hit take by themselves.
+    groups.append(Group([["baseline"]], [], ["limits"]))
     return groups
 
 

@@ -4,7 +4,7 @@
 //! each later frame only has it applied. The changes happen in the order of the bits of [`Flags`],
 //! so that a rewrite is plain data: it can be compared, stored and installed from outside.
 //!
-//! * **Memory**: one field of the flow, 96 bytes; nothing else is kept. The headers that it puts on
+//! * **Memory**: one field of the flow, 72 bytes; nothing else is kept. The headers that it puts on
 //!   are compiled once, see [`Encapsulation`].
 //! * **Cost**: the decisions are made on the frame's [`Edges`] alone, then at most one move of its
 //!   front edge and straight-line writes: 50 bytes for VXLAN over IPv4, 70 over IPv6, 58 for Geneve. No byte of

@@ -9,7 +9,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | memory | a slot for each entry (key, 4 bytes, value, rounded up to whole cache lines), and 64 bytes of bucket for 8 entries plus 1/16 and one bucket: about 8.5 bytes an entry |
+//! | memory | a slot for each entry (key, 4 bytes, value, rounded up to whole cache lines), and 64 bytes of bucket for 8 entries plus 1/24 and one bucket: about 8.3 bytes an entry |
 //! | hit | primary bucket line, or both, then the slot; at full load about 5 of 6 entries live in their primary bucket |
 //! | miss | primary bucket line; the alternate only if some entry of the primary lives elsewhere; a slot only on a false tag match (at most 1 in 4,000) |
 //! | insert | both buckets, and a path when both are full (below) |
@@ -24,7 +24,7 @@
 //! The stash is one bucket at the end of the storage, looked at only if it holds something and the
 //! primary bucket misses an entry. Tables of at most [`SMALL`] entries have a stash of their whole
 //! capacity: they take every entry, even if all keys hash to one value. Bigger tables have about
-//! 6 % more places than slots, so that with a hash that spreads they too fill to capacity: under each
+//! 4 % more places than slots, so that with a hash that spreads they too fill to capacity: under each
 //! of 1,000 seeds at 2¹⁰, 2¹⁶ and 2²⁰ entries the first `Full` came at 100 % (an ignored test).
 #![allow(
     clippy::inline_always,
@@ -181,7 +181,7 @@ impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
     /// Buckets that a table of `capacity` entries takes, so that it is full at `capacity` entries or ≥ 95 % of it.
     #[must_use]
     pub const fn buckets_for(capacity: usize) -> usize {
-        capacity.div_ceil(PLACES) + capacity.div_ceil(PLACES * 16) + stash_for(capacity)
+        capacity.div_ceil(PLACES) + capacity.div_ceil(PLACES * 24) + stash_for(capacity)
     }
 
     /// An empty table over storage whose content is overwritten. Its capacity is `slots.len()`;

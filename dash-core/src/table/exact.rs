@@ -383,7 +383,7 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     /// The value of `key`. Keys are equal when their bytes are.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        self.index.get(self.index.wanted(key)).map(|found| read(found.value))
+        self.index.entry_at(key).map(|found| read(found.value))
     }
 
     /// Where the entry of `key` lies for as long as it is there, whatever its value: for entries of
@@ -391,7 +391,7 @@ impl<'a, K: Words + Eq + 'a, V: Words + 'a> Exact<'a, K, V> {
     #[must_use]
     pub fn index_of(&self, key: &K) -> Option<u32> {
         const { assert!(size_of::<V>() == 4, "a longer value is replaced with its entry") };
-        self.index.get(self.index.wanted(key)).map(|found| found.index)
+        self.index.entry_at(key).map(|found| found.index)
     }
 
     /// The key of the entry at `index`. Who found `index` in another table's entry gets the key
@@ -452,6 +452,12 @@ impl<'a> Index<'a> {
         let low = hash & u64::from(u32::MAX);
         let tag = (hash as u32) << self.node_bits;
         Some(Choices { buckets: [bucket(hash >> 32)?, bucket(low)?], tag })
+    }
+
+    /// The entry of `key`. One function for all tables with such keys.
+    #[inline(never)]
+    fn entry_at<K: Words>(&self, key: &K) -> Option<Found<'a>> {
+        self.get(self.wanted(key))
     }
 
     #[inline(always)]
