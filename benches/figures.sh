@@ -4,12 +4,10 @@
 #   benches/figures.sh            about five minutes after the build
 #   benches/figures.sh quick      fewer samples: one to two minutes after the build
 #
-# PEERS_DIR: folder with the peers' baseline.c (default: ../shared/peers beside the repository);
-# without it their rows are 'skipped'. RUSTFLAGS and CARGO_TARGET_DIR mean what they always do.
-# Needs cargo, python3; cc and taskset are used when there.
+# RUSTFLAGS and CARGO_TARGET_DIR mean what they always do. Needs cargo, python3; cc and taskset are
+# used when there: without cc the machine's own limits are 'skipped'.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
-peers=${PEERS_DIR:-$repository/../shared/peers}
 quick=()
 case ${1:-} in
 '') ;;
@@ -25,20 +23,21 @@ if command -v taskset >/dev/null; then pinned=(taskset -c "$(($(nproc) - 1))"); 
 cd "$repository"
 cargo bench --quiet -p dash-benches --no-run >&2
 
-baseline() {
-    "${pinned[@]}" "$scratch/baseline" 4k >>"$scratch/baseline.jsonl"
+limits() {
+    if [ -x "$scratch/baseline" ]; then
+        "${pinned[@]}" "$scratch/baseline" <<<limits | sed '/^$/d' >>"$scratch/limits.jsonl"
+    fi
 }
-: >"$scratch/baseline.jsonl"
-if [ -r "$peers/baseline.c" ] && command -v cc >/dev/null; then
-    cc -O3 -march=native -DPEER_CFLAGS='"-O3 -march=native"' -I "$peers" -o "$scratch/baseline" \
-        "$peers/baseline.c"
-    # Before and after: the two show how steady the machine was.
-    PEER_REPS=3 baseline
+: >"$scratch/limits.jsonl"
+if command -v cc >/dev/null; then
+    cc -O3 -march=native -o "$scratch/baseline" benches/peers/baseline.c
 fi
+# Before and after: the two show how steady the machine was.
+limits
 for bench in whole_packet miss new_flows service_chains reactive_router; do
     "${pinned[@]}" cargo bench --quiet -p dash-benches --bench "$bench" -- "${quick[@]}" >&2
 done
-if [ -x "$scratch/baseline" ]; then PEER_REPS=3 baseline; fi
+limits
 
 python3 - "$scratch" <<'PYTHON'
 import json, pathlib, re, statistics, sys
@@ -67,12 +66,11 @@ for file in files:
     ])
 
 rows = {}
-for line in (scratch / "baseline.jsonl").read_text().splitlines():
+for line in (scratch / "limits.jsonl").read_text().splitlines():
     line = json.loads(line)
-    if line["peer"] in ("random_read", "memcpy", "pointer_chase"):
-        rows.setdefault(f"baseline: {line['peer']}, {line['work']}", []).append(line["ns_per_op"])
+    rows.setdefault(f"machine: {line['work']}", []).append(line["ns_per_op"])
 for name, times in rows.items():
     row(name, times)
 if not rows:
-    print("| baseline | skipped | | |")
+    print("| machine | skipped | | |")
 PYTHON
