@@ -1,11 +1,12 @@
 //! A port in software, over plain arrays: for tests, and as a model for a port's author.
 //!
-//! Nothing is allocated; a frame lives inside its [`ArrayBuffer`], so that moving one copies it.
+//! Nothing is allocated; a frame lives inside its [`ArrayBuffer`], so that moving one copies it, or in
+//! what else a [`SoftwareBuffer`] is given, a vector for one.
 //! A real port moves a pointer.
 
 mod offload;
 
-use core::cell::Cell;
+use core::{cell::Cell, iter::repeat_n};
 
 use crate::{
     Burst, Clock, Entropy, EventSink, EventsLost, HEADROOM, Hints, NoRoom, PacketBuffer, Platform,
@@ -19,16 +20,20 @@ const ETHERNET: usize = 14;
 /// Bytes of the two tags that an Ethernet header may have.
 const TAGS: usize = 8;
 
-/// A frame in an array of `N` bytes.
+/// A frame in memory of the kind `S`.
 #[derive(Clone, Debug)]
-pub struct ArrayBuffer<const N: usize> {
-    bytes: [u8; N],
+pub struct SoftwareBuffer<S> {
+    memory: S,
     start: usize,
     end: usize,
-    metadata: ReceiveMetadata,
+    /// What the NIC says of the frame.
+    pub metadata: ReceiveMetadata,
 }
 
-impl<const N: usize> ArrayBuffer<N> {
+/// A frame in an array of `N` bytes.
+pub type ArrayBuffer<const N: usize> = SoftwareBuffer<[u8; N]>;
+
+impl<const N: usize> SoftwareBuffer<[u8; N]> {
     /// A buffer that holds `frame` behind [`HEADROOM`] bytes of headroom.
     ///
     /// # Errors
@@ -46,20 +51,33 @@ impl<const N: usize> ArrayBuffer<N> {
         metadata: ReceiveMetadata,
         headroom: usize,
     ) -> Result<Self, NoRoom> {
-        let mut bytes = [0; N];
+        let mut memory = [0; N];
         let end = headroom.checked_add(frame.len()).ok_or(NoRoom)?;
-        bytes.get_mut(headroom..end).ok_or(NoRoom)?.copy_from_slice(frame);
-        Ok(Self { bytes, start: headroom, end, metadata })
+        memory.get_mut(headroom..end).ok_or(NoRoom)?.copy_from_slice(frame);
+        Ok(Self { memory, start: headroom, end, metadata })
     }
 }
 
-impl<const N: usize> PacketBuffer for ArrayBuffer<N> {
+impl<S: Default + for<'b> Extend<&'b u8>> SoftwareBuffer<S> {
+    /// A buffer whose memory grows to what it needs: `frame` behind [`HEADROOM`] bytes of headroom,
+    /// and `tailroom` bytes behind it.
+    #[must_use]
+    pub fn grown(frame: &[u8], tailroom: usize, metadata: ReceiveMetadata) -> Self {
+        let mut memory = S::default();
+        memory.extend(&[0; HEADROOM]);
+        memory.extend(frame);
+        memory.extend(repeat_n(&0, tailroom));
+        Self { memory, start: HEADROOM, end: HEADROOM + frame.len(), metadata }
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> PacketBuffer for SoftwareBuffer<S> {
     fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
+        self.memory.as_ref().get(self.start..self.end).unwrap_or_default()
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
+        self.memory.as_mut().get_mut(self.start..self.end).unwrap_or_default()
     }
 
     fn headroom(&self) -> usize {
@@ -67,7 +85,7 @@ impl<const N: usize> PacketBuffer for ArrayBuffer<N> {
     }
 
     fn tailroom(&self) -> usize {
-        N - self.end
+        self.memory.as_ref().len().saturating_sub(self.end)
     }
 
     fn push_front(&mut self, count: usize) -> Result<(), NoRoom> {

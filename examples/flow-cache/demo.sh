@@ -7,55 +7,19 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dash=${1:-$here/../../target/release/dash}
 python=${PYTHON:-python3}
-logs=$(mktemp -d)
-spaces="datacenter servers otr sswitch"
-name() { echo "fc$$-$1"; }
-pids=
+prefix=fc spaces="datacenter servers otr sswitch"
+. "$here/../namespaces.sh"
 
-clean_up() {
-    [ $? -eq 0 ] || tail -n +1 "$logs"/server "$logs"/otr "$logs"/dash || true
-    for pid in $pids; do kill -TERM "$pid" 2>/dev/null || true; done
-    for pid in $pids; do wait "$pid" 2>/dev/null || true; done
-    for space in $spaces; do ip netns del "$(name "$space")" 2>/dev/null || true; done
-    rm -rf "$logs"
-}
-trap clean_up EXIT
-
-# Starts a program in a namespace, and waits until it says that it is ready.
-start() {
-    space=$1 log=$logs/$2 ready=$3
-    shift 3
-    : >"$log"
-    ip netns exec "$(name "$space")" "$@" >"$log" 2>&1 &
-    pids="$! $pids"
-    tries=0
-    until grep -q "$ready" "$log"; do
-        tries=$((tries + 1))
-        if [ $tries -gt 300 ]; then cat "$log"; exit 1; fi
-        sleep 0.1
-    done
-}
-
-for space in $spaces; do
-    ip netns add "$(name "$space")"
-    # No frames but those of the demonstration.
-    ip netns exec "$(name "$space")" sh -c 'quiet=/proc/sys/net/ipv6/conf/all/disable_ipv6
-        [ ! -e $quiet ] || echo 1 >$quiet'
-done
-for link in datacenter:dc servers:servers otr:otr; do
-    space=${link%%:*} end=${link##*:}
-    ip link add "${end}_sswitch" netns "$(name "$space")" type veth \
-        peer name "sswitch_$end" netns "$(name sswitch)"
-    ip -n "$(name "$space")" link set "${end}_sswitch" up
-    ip -n "$(name sswitch)" link set "sswitch_$end" up
-done
+link datacenter dc_sswitch sswitch sswitch_dc
+link servers servers_sswitch sswitch sswitch_servers
+link otr otr_sswitch sswitch sswitch_otr
 
 start sswitch dash "is up" "$dash" up --config "$here/flow-cache.json" --socket "$logs/control" \
     --port DC=sswitch_dc OTR=sswitch_otr SRV=sswitch_servers
 dash_pid=${pids%% *}
 start servers server ready "$python" "$here/end_points.py" server servers_sswitch
 start otr otr ready "$python" "$here/end_points.py" otr otr_sswitch
-ip netns exec "$(name datacenter)" "$python" "$here/end_points.py" tenants dc_sswitch
+inside datacenter "$python" "$here/end_points.py" tenants dc_sswitch
 cat "$logs/server" "$logs/otr"
 kill -INT "$dash_pid"
 wait "$dash_pid"

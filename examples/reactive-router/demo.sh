@@ -9,47 +9,14 @@ dash=${1:-$here/../../target/release/dash}
 controller=${2:-}
 config=$here/one-host.json
 [ -z "$controller" ] || config=$here/remote.json
-logs=$(mktemp -d)
-spaces="vm1 vm2 hypervisor"
-name() { echo "rr$$-$1"; }
-inside() { space=$1; shift; ip netns exec "$(name "$space")" "$@"; }
-pids=
+prefix=rr spaces="vm1 vm2 hypervisor"
+. "$here/../namespaces.sh"
 
-clean_up() {
-    for pid in $pids; do kill -TERM "$pid" 2>/dev/null || true; done
-    for pid in $pids; do wait "$pid" 2>/dev/null || true; done
-    for space in $spaces; do ip netns del "$(name "$space")" 2>/dev/null || true; done
-    rm -rf "$logs"
-}
-trap clean_up EXIT
-
-# Starts a program in a namespace, and waits until it says that it is ready.
-start() {
-    space=$1 log=$logs/$2 ready=$3
-    shift 3
-    : >"$log"
-    ip netns exec "$(name "$space")" "$@" >"$log" 2>&1 &
-    pids="$! $pids"
-    tries=0
-    until grep -q "$ready" "$log"; do
-        tries=$((tries + 1))
-        if [ $tries -gt 300 ]; then cat "$log"; exit 1; fi
-        sleep 0.1
-    done
-}
-
-for space in $spaces; do
-    ip netns add "$(name "$space")"
-    inside "$space" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
-    ip -n "$(name "$space")" link set lo up
-done
 for machine in vm1,fa:16:3e:00:17:e6,10.1.0.3/24,10.1.0.1 vm2,fa:16:3e:cf:4b:ed,10.2.0.3/24,10.2.0.1; do
     space=${machine%%,*} rest=${machine#*,}
     mac=${rest%%,*} rest=${rest#*,}
-    ip link add eth0 netns "$(name "$space")" address "$mac" type veth \
-        peer name "tap_$space" netns "$(name hypervisor)"
-    ip -n "$(name hypervisor)" link set "tap_$space" up
-    ip -n "$(name "$space")" link set eth0 up
+    link "$space" eth0 hypervisor "tap_$space"
+    ip -n "$(name "$space")" link set eth0 address "$mac"
     ip -n "$(name "$space")" addr add "${rest%%,*}" dev eth0
     ip -n "$(name "$space")" route add default via "${rest#*,}"
     inside "$space" python3 "$here/end_points.py" plain eth0
@@ -71,7 +38,7 @@ grep "1000000 bytes from 10.2.0.3" "$logs/served"
 # Nobody is there.
 if pings vm2 10.1.0.99 1; then exit 1; fi
 kill -INT "$dash_pid"
-wait "$dash_pid" || true
+wait "$dash_pid"
 cat "$logs/dash"
 grep -q '"no_host"' "$logs/dash"
 [ "$(grep -c '"cookie"' "$logs/dash")" -eq 2 ]

@@ -7,7 +7,7 @@
 #![no_main]
 
 use dash_host::{
-    device::config::Overrides,
+    cli::Overrides,
     port::PortNames,
     report::PortTraffic,
     router::{

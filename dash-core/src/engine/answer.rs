@@ -3,8 +3,9 @@
 use dash_hal::{EventSink, FlowOffload, PacketBuffer, Platform, PortId};
 
 use super::{
+    lane::Lane,
     punts::Punt,
-    shard::{Lane, Shard, change},
+    shard::{Shard, change},
 };
 use crate::{
     flow::{Egress, Flow, FlowRemoved},
@@ -82,7 +83,7 @@ where
         D: Platform<Buffer = B>,
     {
         let mut lane = Lane::EMPTY;
-        lane.arrived(buffer.bytes().len());
+        lane.received = buffer.bytes().len();
         self.drop(buffer, &lane, reason, platform, trace);
     }
 
@@ -108,7 +109,7 @@ where
         let Some(context) = lane.context().copied() else {
             return self.end(buffer, Refusal::NoHeadroom.into(), platform, trace);
         };
-        if full && let Some(Lookup::Flow { .. }) = lane.lookup() {
+        if full && let Some(Lookup::Flow { .. }) = lane.name.lookup {
             self.pipeline.count_uncached(&context, Uncached::TableFull);
         }
         let mut packet = Packet { buffer: &mut buffer, ingress, entry };
@@ -137,7 +138,7 @@ where
     {
         let mut lane = Lane::EMPTY;
         self.enter(&buffer, &mut lane, (ingress, 0), now, trace);
-        let left = match lane.lookup() {
+        let left = match &lane.name.lookup {
             Some(Lookup::Drop { reason, .. }) => Err(*reason),
             _ => Self::leave(&mut buffer, &lane, out, platform),
         };
@@ -157,8 +158,8 @@ where
     where
         D: Platform<Buffer = B>,
     {
-        let port = egress.port(lane.ingress());
-        let changed = change(rewrite, lane.edges(), buffer, platform.mtu(port));
+        let port = egress.port(lane.ingress);
+        let changed = change(rewrite, &lane.name.edges, buffer, platform.mtu(port));
         changed.map(|bytes| (port, bytes)).map_err(Into::into)
     }
 }

@@ -20,8 +20,10 @@
 
 mod answer;
 mod copies;
+mod lane;
 mod punts;
 mod shard;
+mod slow;
 mod surroundings;
 mod transmit;
 
@@ -34,10 +36,7 @@ use dash_hal::{
 };
 
 use self::{
-    punts::Punts,
-    shard::{Lane, Shard},
-    surroundings::Surroundings,
-    transmit::TransmitQueue,
+    lane::Lane, punts::Punts, shard::Shard, surroundings::Surroundings, transmit::TransmitQueue,
 };
 use crate::{
     flow::{

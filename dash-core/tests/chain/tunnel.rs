@@ -6,7 +6,7 @@ use dash_hal::{PortId, ReceiveFlags};
 use crate::{
     cases::{case1, case2},
     frames::{checksum, ip_checksum, ipv4, p, r, vector},
-    platform::Buffer,
+    platform::arrived,
     steering::crc32c,
     world::{UNDERLAY, World, left},
 };
@@ -289,7 +289,7 @@ fn what_the_nic_says_counts() {
         // With a flow already there, and none.
         for flags in [Flags::empty(), flags] {
             let before = DropReason::ALL.map(|reason| node.counters().drops(reason));
-            let mut buffer = Buffer::new(&frame, port);
+            let mut buffer = arrived(&frame, port);
             buffer.metadata.flags = flags;
             let out = node.receive(buffer, 0);
             let mut after = before;

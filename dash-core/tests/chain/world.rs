@@ -23,7 +23,7 @@ use dash_core::{
 use dash_hal::{Burst, PortId, SoftwareHints};
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
-use crate::platform::{Buffer, Device};
+use crate::platform::{Buffer, Device, arrived};
 
 pub(crate) const UNDERLAY: PortId = PortId(1000);
 pub(crate) const LONGEST: usize = 8;
@@ -253,7 +253,7 @@ impl Node {
         frame: &[u8],
         now: u64,
     ) -> Vec<(PortId, Vec<u8>)> {
-        self.receive(Buffer::new(frame, port), now)
+        self.receive(arrived(frame, port), now)
     }
 
     /// What leaves when a frame comes in.

@@ -11,7 +11,7 @@ use dash_core::{
 };
 use dash_hal::{Burst, PacketBuffer, PortId};
 
-use crate::platform::{Buffer, Device};
+use crate::platform::{Buffer, Device, arrived};
 
 pub(crate) const A: PortId = PortId(0);
 pub(crate) const B: PortId = PortId(1);
@@ -56,7 +56,7 @@ impl<'a> Bench<'a> {
 
     /// Where a frame leaves, as it came; or why it does not.
     pub(crate) fn send(&mut self, port: PortId, frame: &[u8]) -> Result<PortId, DropReason> {
-        self.receive(Buffer::new(frame, port))
+        self.receive(arrived(frame, port))
     }
 
     /// The same of a frame of which the NIC says something.

@@ -9,7 +9,7 @@ use dash_hal::{PortId, ReceiveFlags, SoftwareHints};
 use crate::{
     bench::{A, B, Bench, US},
     frames::{ipv4, ipv6, other},
-    platform::Buffer,
+    platform::arrived,
 };
 
 const R0: Register = Register::Flow(0);
@@ -282,7 +282,7 @@ fn extension_headers_that_are_wrong() {
 #[test]
 fn frames_that_are_cut_or_too_long_end() {
     let mut bench = Bench::new(PROGRAM, 64);
-    let mut cut = Buffer::new(&udp(1), A);
+    let mut cut = arrived(&udp(1), A);
     cut.metadata.flags = ReceiveFlags::TRUNCATED;
     assert_eq!(bench.receive(cut), Err(DropReason::Truncated));
     let long = [udp(1), vec![0; 65_536 - 42]].concat();

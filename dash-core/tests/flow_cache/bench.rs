@@ -17,7 +17,7 @@ use dash_core::{
 use dash_hal::{Burst, EventSink, EventsLost, PortId, SoftwareHints};
 use smoltcp::wire::EthernetAddress;
 
-use crate::platform::{Buffer, Device};
+use crate::platform::{Buffer, Device, arrived};
 
 pub(crate) const DC: PortId = PortId(0);
 pub(crate) const OTR: PortId = PortId(1);
@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn send_all(&mut self, frames: &[(PortId, Vec<u8>)]) -> Vec<(PortId, Vec<u8>)> {
         let mut burst = Burst::new();
         for (port, frame) in frames {
-            burst.push(Buffer::new(frame, *port)).unwrap();
+            burst.push(arrived(frame, *port)).unwrap();
         }
         self.engine.process(&mut burst, self.now, &mut self.device, &mut ());
         self.engine.flush(&mut self.device);

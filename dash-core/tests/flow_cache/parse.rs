@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::{
     bench::{Bench, DC, OTR, SETTINGS, SRV, vtep, vteps},
     frames::{checksum, fc, from_server, sum_ip},
-    platform::Buffer,
+    platform::arrived,
     reading::outer,
 };
 
@@ -247,7 +247,7 @@ fn what_the_nic_says_counts() {
         (Flags::L4_BAD, SRV, None),
     ] {
         let mut bench = Bench::new();
-        let mut buffer = Buffer::new(&fc([1, 4, 3][usize::from(port.0)]), port);
+        let mut buffer = arrived(&fc([1, 4, 3][usize::from(port.0)]), port);
         buffer.metadata.flags = flags;
         let mut burst = Burst::new();
         burst.push(buffer).unwrap();

@@ -3,66 +3,15 @@
 use std::collections::VecDeque;
 
 use dash_hal::{
-    Burst, HEADROOM, NoRoom, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
-    SoftwareHints,
-    software::{FixedEntropy, ManualClock},
+    Burst, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata, SoftwareHints,
+    software::{FixedEntropy, ManualClock, SoftwareBuffer},
 };
 
-#[derive(Clone, Debug)]
-pub(crate) struct Buffer {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// What the NIC says of the frame.
-    pub(crate) metadata: ReceiveMetadata,
-}
+pub(crate) type Buffer = SoftwareBuffer<Vec<u8>>;
 
-impl Buffer {
-    pub(crate) fn new(frame: &[u8], port: PortId) -> Self {
-        let bytes = [&[0; HEADROOM], frame].concat();
-        let end = bytes.len();
-        let metadata = ReceiveMetadata { port, ..Default::default() };
-        Self { bytes, start: HEADROOM, end, metadata }
-    }
-}
-
-impl PacketBuffer for Buffer {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
-    }
-    fn headroom(&self) -> usize {
-        self.start
-    }
-    fn tailroom(&self) -> usize {
-        self.bytes.len() - self.end
-    }
-    fn push_front(&mut self, count: usize) -> Result<(), NoRoom> {
-        self.start = self.start.checked_sub(count).ok_or(NoRoom)?;
-        Ok(())
-    }
-    fn pull_front(&mut self, count: usize) -> Result<(), NoRoom> {
-        if count > self.end - self.start {
-            return Err(NoRoom);
-        }
-        self.start += count;
-        Ok(())
-    }
-    fn push_back(&mut self, count: usize) -> Result<(), NoRoom> {
-        if count > self.tailroom() {
-            return Err(NoRoom);
-        }
-        self.end += count;
-        Ok(())
-    }
-    fn truncate(&mut self, length: usize) {
-        self.end = self.end.min(self.start + length);
-    }
-    fn metadata(&self) -> &ReceiveMetadata {
-        &self.metadata
-    }
+/// A frame that came in at `port`.
+pub(crate) fn arrived(frame: &[u8], port: PortId) -> Buffer {
+    Buffer::grown(frame, 0, ReceiveMetadata { port, ..ReceiveMetadata::NONE })
 }
 
 /// Collects what leaves. `underlay` has its own MTU; all other ports take everything.

@@ -92,7 +92,7 @@ fn a_controller_sends_frames() {
     let net = seed();
     let mut world = World::new(&net);
     let node = world.node();
-    let buffer = || crate::platform::Buffer::new(&vector("e1"), PortId(12));
+    let buffer = || crate::platform::arrived(&vector("e1"), PortId(12));
     let actions = flow_a(&net).actions;
     let at = |actions| (net.place(12), actions);
     let done = node.engine.packet_out(buffer(), at(&actions), 0, &mut node.device, &mut ());
@@ -101,7 +101,7 @@ fn a_controller_sends_frames() {
     node.engine.packet_out(buffer(), at(&plain), 0, &mut node.device, &mut ()).unwrap();
     assert_eq!(node.sent(), [(PortId(11), vector("e1"))]);
     assert!(node.engine.flows().is_empty());
-    let short = crate::platform::Buffer::new(&[0; 13], PortId(12));
+    let short = crate::platform::arrived(&[0; 13], PortId(12));
     node.engine.packet_out(short, at(&actions), 0, &mut node.device, &mut ()).unwrap();
     assert_eq!(node.drops(DropReason::Truncated), 1);
     let nowhere = Actions { output: 99, ..actions };
@@ -337,7 +337,7 @@ proptest! {
             for traffic in traffic {
                 let frame = frame(traffic, &net);
                 one.extend(alone.delivers(traffic.port, &frame));
-                let buffer = crate::platform::Buffer::new(&frame, PortId(traffic.port));
+                let buffer = crate::platform::arrived(&frame, PortId(traffic.port));
                 prop_assert!(burst.push(buffer).is_ok());
             }
             let node = together.node();

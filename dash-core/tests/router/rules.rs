@@ -9,7 +9,7 @@ use smoltcp::wire::EthernetAddress;
 
 use crate::{
     frames::{changed, hex, icmpv6, ipv6, sealed, tagged, vector},
-    platform::Buffer,
+    platform::arrived,
     scenarios::{GW1_MAC, GW2_MAC, VM1_MAC, VM2_MAC, flow_a, flow_b, v6},
     world::{COOKIES, H1, H2, Net, SECOND, UNDERLAY, World, left, port, remote, seed, settings},
 };
@@ -33,7 +33,7 @@ fn what_a_nic_says_of_a_frame() {
         (UNDERLAY.0, "n1", ReceiveFlags::L4_BAD, DropReason::ChecksumBad),
     ] {
         let mut world = World::new(&two_hosts());
-        let mut buffer = Buffer::new(&vector(name), PortId(port));
+        let mut buffer = arrived(&vector(name), PortId(port));
         buffer.metadata.flags = flags;
         let mut burst = Burst::new();
         burst.push(buffer).unwrap();

@@ -21,7 +21,7 @@ use dash_core::{
 use dash_hal::{Burst, EventSink, EventsLost, PortId, SoftwareHints};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
-use crate::platform::{Buffer, Device};
+use crate::platform::{Buffer, Device, arrived};
 
 pub(crate) const UNDERLAY: PortId = PortId(1000);
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -262,7 +262,7 @@ impl Node {
     ) -> Vec<(PortId, Vec<u8>)> {
         let mut burst = Burst::new();
         for frame in frames {
-            burst.push(Buffer::new(frame, PortId(port))).unwrap();
+            burst.push(arrived(frame, PortId(port))).unwrap();
         }
         self.engine.process(&mut burst, now, &mut self.device, &mut ());
         self.sent()

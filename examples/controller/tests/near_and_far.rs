@@ -9,7 +9,7 @@ use dash_controller::Controller;
 use dash_core::wire::checksum::Checksum;
 use dash_host::{
     capture::CaptureReader,
-    device::config::Overrides,
+    cli::Overrides,
     port::PortNames,
     report::PortTraffic,
     router::{

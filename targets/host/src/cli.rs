@@ -91,6 +91,17 @@ pub struct InputArgs {
     pub control: Option<PathBuf>,
 }
 
+/// Options that override configurations of services, where they are given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// Most flows.
+    pub flows: Option<u32>,
+    /// Milliseconds without a frame after which a flow ends.
+    pub idle_timeout: Option<u32>,
+    /// Most bytes after the Ethernet header that a port sends.
+    pub mtu: Option<u16>,
+}
+
 /// Bytes after the Ethernet header that a port sends, where nothing else is said.
 const MTU: u16 = 9100;
 /// Most flows, where nothing else is said.
@@ -106,6 +117,12 @@ impl InputArgs {
     pub fn captures(&self) -> Result<Merge, Error> {
         let readers = self.inputs.iter().map(|(_, path)| CaptureReader::open(path));
         Ok(Merge::new(readers.collect::<Result<_, _>>()?)?)
+    }
+
+    /// What is said before the configuration of a service.
+    #[must_use]
+    pub const fn overrides(&self) -> Overrides {
+        Overrides { flows: self.flows, idle_timeout: self.idle_timeout, mtu: self.mtu }
     }
 
     /// Most bytes after the Ethernet header that a port sends.
@@ -188,6 +205,14 @@ pub struct UpArgs {
     /// says.
     #[arg(long, value_name = "BYTES", value_parser = mtu())]
     pub mtu: Option<u16>,
+}
+
+impl UpArgs {
+    /// What is said before the configuration.
+    #[must_use]
+    pub const fn overrides(&self) -> Overrides {
+        Overrides { flows: self.flows, idle_timeout: self.idle_timeout, mtu: self.mtu }
+    }
 }
 
 /// By name.

@@ -17,9 +17,17 @@ use serde_json::{Map, Value};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use crate::{
-    device::{Limits, Service, config::document},
+    device::{Limits, Service},
     port::{PortNames, check_name},
+    service_file::Kind,
 };
+
+/// A whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    efsm: Document,
+}
 
 /// What is under `efsm`.
 #[derive(Clone, Debug, Deserialize)]
@@ -240,12 +248,12 @@ impl Service for Configuration {
     type Pipeline = Efsm<'static>;
     type Key = FlowKey;
     type State = FlowState;
-    const NAME: &'static str = "efsm";
+    type File = File;
+    const NAME: &'static str = Kind::Efsm.name();
     const FULL: &'static str = "efsm_full";
     const TELLS: bool = false;
 
-    fn read(value: Value, ports: &mut PortNames) -> Result<Self, String> {
-        let document: Document = document(value)?;
+    fn new(File { efsm: document }: File, ports: &mut PortNames) -> Result<Self, String> {
         let mut forward: Vec<(PortId, PortId)> = Vec::new();
         for (from, to) in &document.forward {
             check_name(from)?;

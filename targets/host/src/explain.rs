@@ -16,6 +16,7 @@ use crate::{
     plan::Plan,
     router,
     run::warn,
+    service_file::{Kind, ServiceFile},
     session::{Session, Storage},
     trace::{
         FrameTrace, Step,
@@ -33,17 +34,15 @@ pub fn explain(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> Result<(), Error> {
-    if let Some(document) = chain::document::read(&args.input)? {
-        return chain::explain::explain(args, &document, out);
-    }
-    if let Some(document) = router::config::read(&args.input)? {
-        return router::explain::explain(args, &document, out);
-    }
-    if let Some(plan) = device::config::read::<flow_cache::Configuration>(&args.input)? {
-        return device::explain::explain(args, plan, out);
-    }
-    if let Some(plan) = device::config::read::<efsm::Configuration>(&args.input)? {
-        return device::explain::explain(args, plan, out);
+    if let Some(file) = ServiceFile::of(&args.input)? {
+        return match file.kind {
+            Kind::Chain => chain::explain::explain(args, &file, out),
+            Kind::Router => router::explain::explain(args, &file, out),
+            Kind::FlowCache => {
+                device::explain::explain::<flow_cache::Configuration>(args, &file, out)
+            }
+            Kind::Efsm => device::explain::explain::<efsm::Configuration>(args, &file, out),
+        };
     }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = args.input.captures()?;

@@ -11,15 +11,21 @@ use dash_core::{
 use dash_hal::{PortId, SoftwareHints};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use crate::{
-    device::{
-        Limits, Service,
-        config::{MAX_MTU, document},
-    },
+    device::{Limits, Service},
     port::{PortNames, check_name},
+    service_file::Kind,
+    text::{mac, mtu, unique},
 };
+
+/// A whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    flow_cache: Document,
+}
 
 /// What is under `flow_cache`.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,7 +52,7 @@ struct Document {
     relearn: bool,
     #[serde(default)]
     scrub_reserved: bool,
-    #[serde(default = "mtu")]
+    #[serde(default = "default_mtu")]
     mtu: u16,
     #[serde(default = "event_queue")]
     event_queue: usize,
@@ -67,7 +73,7 @@ const fn guard() -> u32 {
 const fn force_after() -> u32 {
     1_000
 }
-const fn mtu() -> u16 {
+const fn default_mtu() -> u16 {
     1500
 }
 const fn event_queue() -> usize {
@@ -133,10 +139,6 @@ pub struct Configuration {
     limits: Limits,
 }
 
-fn mac(field: &str, text: &str) -> Result<EthernetAddress, String> {
-    text.parse().map_err(|()| format!("outer.{field}: \"{text}\" is no MAC address"))
-}
-
 impl Configuration {
     fn vteps(&self, seed: [u64; 2]) -> Result<Vteps<'static>, String> {
         let places = vec![FREE; Vteps::places_for(self.vteps.len())].leak();
@@ -157,20 +159,17 @@ impl Service for Configuration {
     type Pipeline = FlowCache<'static>;
     type Key = FlowKey;
     type State = FlowState;
-    const NAME: &'static str = "flow_cache";
+    type File = File;
+    const NAME: &'static str = Kind::FlowCache.name();
     const FULL: &'static str = "cache_full";
     const TELLS: bool = true;
 
-    fn read(value: Value, ports: &mut PortNames) -> Result<Self, String> {
-        let document: Document = document(value)?;
+    fn new(File { flow_cache: document }: File, ports: &mut PortNames) -> Result<Self, String> {
+        unique(document.ports.iter().map(|port| &port.name), "port")?;
         let mut roles: Vec<(PortId, Role)> = Vec::new();
         for PortEntry { name, role } in &document.ports {
             check_name(name)?;
-            let port = ports.number(name);
-            if roles.iter().any(|(known, _)| *known == port) {
-                return Err(format!("port \"{name}\" is there twice"));
-            }
-            roles.push((port, *role));
+            roles.push((ports.number(name), *role));
         }
         let one = |role: Role, name: &str| {
             let mut of_role = roles.iter().filter(|(_, known)| *known == role);
@@ -200,9 +199,6 @@ impl Service for Configuration {
                 return Err(format!("vtep {} is there twice with one VNI", vtep.destination));
             }
         }
-        if document.mtu > MAX_MTU {
-            return Err(format!("mtu: at most {MAX_MTU}"));
-        }
         if document.max_entries as usize > MAX_CAPACITY {
             return Err(format!("max_entries: at most {MAX_CAPACITY}"));
         }
@@ -212,8 +208,8 @@ impl Service for Configuration {
             dc,
             otr,
             outer: Outer {
-                source_mac: mac("src_mac", src_mac)?,
-                destination_mac: mac("dst_mac", dst_mac)?,
+                source_mac: mac(src_mac).map_err(|m| format!("outer.src_mac: {m}"))?,
+                destination_mac: mac(dst_mac).map_err(|m| format!("outer.dst_mac: {m}"))?,
                 identification: *id,
                 ttl: *ttl,
                 tos: *tos,
@@ -226,7 +222,7 @@ impl Service for Configuration {
         let limits = Limits {
             flows: document.max_entries,
             idle_timeout: document.idle_ms,
-            mtu: document.mtu,
+            mtu: mtu(document.mtu)?,
             when_full: match document.full {
                 Full::Reject => WhenFull::Forward,
                 Full::EvictOldest => WhenFull::EvictOldest,

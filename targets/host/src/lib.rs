@@ -3,12 +3,11 @@
 //! A library with a thin `main`, so that tests call its parts. In the order of a run: [`cli`] and
 //! [`config`] are read into a [`plan`] before the first frame; [`capture`] gives the frames, at
 //! their times, and [`schedule`] the changes in between; a [`session`] takes each through the
-//! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame. A configuration
-//! whose top-level object is `chain` is that of [service chains](chain), `flow_cache` that of the
-//! [flow cache](flow_cache), `router` that of the [reactive router](router), `efsm` that of a [state machine](efsm); these two run on one
-//! [device].
+//! engine; [`run`] writes [`outputs`] and the [`report`], [`explain`] shows one frame. A
+//! [file of a service](service_file) is of [service chains](chain), of the
+//! [reactive router](router), of the [flow cache](flow_cache), or of a [state machine](efsm); the
+//! last two run on one [device].
 
-pub mod buffer;
 pub mod capture;
 pub mod chain;
 pub mod cli;
@@ -29,6 +28,7 @@ pub mod router;
 pub mod run;
 pub mod schedule;
 pub mod script;
+pub mod service_file;
 pub mod session;
 pub mod summary;
 pub mod text;

@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use dash_hal::{
     Burst, Clock, Entropy, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveMetadata,
-    SoftwareHints,
+    SoftwareHints, software::SoftwareBuffer,
 };
 
-use crate::buffer::HostBuffer;
+/// A frame on the heap.
+pub type HostBuffer = SoftwareBuffer<Vec<u8>>;
 
 /// The time of the frame that is processed, ns.
 #[derive(Debug, Default)]
@@ -118,11 +119,11 @@ impl Pool for HostPlatform {
     fn recycle(&mut self, _: HostBuffer) {}
 
     fn copy(&mut self, buffer: &HostBuffer) -> Option<HostBuffer> {
-        Some(HostBuffer::new(buffer.bytes(), *buffer.metadata()))
+        Some(HostBuffer::grown(buffer.bytes(), 0, *buffer.metadata()))
     }
 
     fn empty(&mut self) -> Option<HostBuffer> {
-        Some(HostBuffer::empty(1500, ReceiveMetadata::default()))
+        Some(HostBuffer::grown(&[], 1500, ReceiveMetadata::NONE))
     }
 }
 

@@ -28,6 +28,9 @@ impl PortNames {
     }
 }
 
+/// The capture of what hosts of one run send each other.
+pub const BETWEEN_HOSTS: &str = "underlay";
+
 /// Bytes of a name at most: file systems take 255, of a whole file name.
 const LONGEST: usize = 200;
 
@@ -41,6 +44,17 @@ pub fn check_name(name: &str) -> Result<(), String> {
         || name.starts_with('.')
         || name.contains(|character: char| "/\\=".contains(character) || character.is_control());
     if bad { Err(format!("\"{name}\" is no name of a port")) } else { Ok(()) }
+}
+
+/// Sees that `name` can be that of a host, or of a port of one of several hosts.
+///
+/// # Errors
+/// It is no name, or has another meaning.
+pub fn check_name_of_run(name: &str) -> Result<(), String> {
+    if name == BETWEEN_HOSTS {
+        return Err(format!("\"{name}\" is the capture of what hosts send each other"));
+    }
+    check_name(name)
 }
 
 #[cfg(test)]

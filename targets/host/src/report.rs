@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dash_core::pipeline::vnet::{Drops, EniCounters, FlowKey, Traffic, policy::Direction};
+use dash_core::{
+    flow::Removal,
+    pipeline::vnet::{Drops, EniCounters, FlowKey, Traffic, policy::Direction},
+};
 use dash_hal::PortId;
 use serde::Serialize;
 
@@ -54,6 +57,21 @@ pub struct PortReport {
     pub rx: Count,
     /// Left.
     pub tx: Count,
+}
+
+/// Why a flow of a service ended.
+#[must_use]
+pub const fn removal(why: Removal) -> &'static str {
+    match why {
+        Removal::Idle => "idle",
+        Removal::Hard => "hard",
+        Removal::Evicted => "evict",
+        Removal::Closed
+        | Removal::Denied
+        | Removal::Orphaned
+        | Removal::Superseded
+        | Removal::Deleted => "delete",
+    }
 }
 
 /// Counters of an ENI.

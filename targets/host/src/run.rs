@@ -18,6 +18,7 @@ use crate::{
     plan::Plan,
     report::Report,
     router,
+    service_file::{Kind, ServiceFile},
     session::{Session, Storage},
     summary,
     trace::{FrameTrace, table},
@@ -33,17 +34,13 @@ pub const PROGRESS: u64 = 4096;
 /// Bad input, also a capture that turns out to be damaged on the way; the system. Output files of
 /// earlier runs stay as they were then, and no new ones are left.
 pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> Result<(), Error> {
-    if let Some(document) = chain::document::read(&args.input)? {
-        return chain::run::run(args, &document, out);
-    }
-    if let Some(document) = router::config::read(&args.input)? {
-        return router::run::run(args, &document, out);
-    }
-    if let Some(plan) = device::config::read::<flow_cache::Configuration>(&args.input)? {
-        return device::run::run(args, plan, out);
-    }
-    if let Some(plan) = device::config::read::<efsm::Configuration>(&args.input)? {
-        return device::run::run(args, plan, out);
+    if let Some(file) = ServiceFile::of(&args.input)? {
+        return match file.kind {
+            Kind::Chain => chain::run::run(args, &file, out),
+            Kind::Router => router::run::run(args, &file, out),
+            Kind::FlowCache => device::run::run::<flow_cache::Configuration>(args, &file, out),
+            Kind::Efsm => device::run::run::<efsm::Configuration>(args, &file, out),
+        };
     }
     let mut plan = Plan::read(&args.input)?;
     let mut captures = args.input.captures()?;

@@ -22,13 +22,12 @@ use dash_hal::{
 };
 
 use crate::{
-    buffer::HostBuffer,
     capture::Record,
     cli::InputArgs,
     config::{apply::apply, image::Image},
     error::Error,
     plan::Plan,
-    platform::HostPlatform,
+    platform::{HostBuffer, HostPlatform},
     report::{Count, EniCounts, Statistics, drop_counts},
     schedule::Schedule,
 };
@@ -139,7 +138,7 @@ impl<'a> Session<'a> {
         let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
         let mut burst = Burst::new();
         // An empty burst has a place.
-        let _ = burst.push(HostBuffer::new(&record.bytes, metadata));
+        let _ = burst.push(HostBuffer::grown(&record.bytes, 0, metadata));
         self.engine.process(&mut burst, now, &mut self.platform, trace);
         self.engine.flush(&mut self.platform);
         self.engine.tick(now, SWEEP, &SoftwareHints);

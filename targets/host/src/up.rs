@@ -18,10 +18,10 @@ use dash_hal::PortId;
 use serde_json::json;
 
 use crate::{
-    cli::UpArgs,
+    cli::{Overrides, UpArgs},
     device::{
         Device, Service,
-        config::{self, Control, Overrides},
+        config::{self, Control},
         run::{Report, report},
     },
     efsm,
@@ -36,6 +36,7 @@ use crate::{
     port::PortNames,
     report::PortTraffic,
     router,
+    service_file::{Kind, ServiceFile},
 };
 
 /// A device between interfaces.
@@ -59,31 +60,21 @@ struct Live<S: Service> {
 /// # Errors
 /// Bad input; the system.
 pub fn up(args: &UpArgs, out: &mut impl Write) -> Result<(), Error> {
-    let overrides = Overrides { flows: args.flows, idle_timeout: args.idle_timeout, mtu: args.mtu };
-    if let Some((service, names)) =
-        config::read_service::<flow_cache::Configuration>(&args.config, overrides)?
-    {
-        return live(args, service, names, overrides, out);
-    }
-    if let Some((service, names)) =
-        config::read_service::<efsm::Configuration>(&args.config, overrides)?
-    {
-        return live(args, service, names, overrides, out);
-    }
-    if let Some(network) = router::config::read_network(&args.config, overrides)? {
-        return router::up::up(args, network, overrides, out);
+    if let Some(file) = ServiceFile::read(&args.config) {
+        match file.kind {
+            Kind::FlowCache => return live::<flow_cache::Configuration>(args, &file, out),
+            Kind::Efsm => return live::<efsm::Configuration>(args, &file, out),
+            Kind::Router => return router::up::up(args, &file, out),
+            Kind::Chain => {}
+        }
     }
     let expected = "expected \"flow_cache\", \"efsm\" or \"router\"";
     Err(Error::Input(format!("{}: {expected}", args.config.display())))
 }
 
-fn live<S: Service>(
-    args: &UpArgs,
-    mut service: S,
-    names: PortNames,
-    overrides: Overrides,
-    out: &mut impl Write,
-) -> Result<(), Error> {
+fn live<S: Service>(args: &UpArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let overrides = args.overrides();
+    let (mut service, names) = config::service::<S>(file, overrides)?;
     joined(args, &names)?;
     let mut sockets = Vec::new();
     for (name, interface) in &args.port {
@@ -101,7 +92,8 @@ fn live<S: Service>(
             .map_err(|error| Error::io(Path::new("signal"), error))?;
     }
     let limits = *service.limits();
-    let device = Device::new(&service, limits, HostPlatform::new(limits.mtu))?;
+    let device = Device::new(&service, limits, HostPlatform::new(limits.mtu));
+    let device = device.map_err(|error| error.at(&file.path))?;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let traffic = names.iter().map(|(port, _)| (port, Default::default())).collect();
     let mut live = Live {
@@ -211,15 +203,13 @@ impl<S: Service> Live<S> {
     /// Carries out a control object.
     fn line(&mut self, line: &str) {
         let now = self.now();
-        let object = serde_json::from_str(line).map_err(|error| error.to_string());
-        let done = object.and_then(|object| {
-            match config::control_object::<S>(object, &mut self.names, self.overrides)? {
-                Control::Stats => Ok(json!({ "t_ns": now, "stats": self.report() })),
-                Control::Replace(service) => {
-                    self.device.replace(&mut self.service, *service).map_err(|e| e.to_string())?;
-                    self.device.sweep(now);
-                    Ok(json!({ "t_ns": now, "config": {} }))
-                }
+        let control = config::control_object::<S>(line, &mut self.names, self.overrides);
+        let done = control.and_then(|control| match control {
+            Control::Stats => Ok(json!({ "t_ns": now, "stats": self.report() })),
+            Control::Replace(service) => {
+                self.device.replace(&mut self.service, *service).map_err(|e| e.to_string())?;
+                self.device.sweep(now);
+                Ok(json!({ "t_ns": now, "config": {} }))
             }
         });
         self.tell_removed(now);

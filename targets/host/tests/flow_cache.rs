@@ -222,9 +222,6 @@ fn every_port_has_a_capture_and_a_count() {
     let report: Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report["ports"]["OTR"]["tx"], json!({ "packets": 0, "bytes": 0 }));
     assert!(frames(&folder.path().join("OTR.pcap")).is_empty());
-    let outcome = dash(["run", "--config", &config, &config, "--in", &input, "--out", &out]);
-    assert_eq!(outcome.code, 2);
-    assert!(outcome.stderr.contains("flow_cache is one configuration file"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use dash_host::{
     efsm, flow_cache,
     platform::HostPlatform,
     port::PortNames,
+    service_file::deserialize,
 };
 use serde_json::{Value, json};
 
@@ -37,13 +38,17 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 fn survives<S: Service>(file: &str, frame: &[u8]) {
     let right = example(file)[S::NAME].clone();
+    let read = |object: Value, ports: &mut PortNames| {
+        let file = deserialize(json!({ (S::NAME): object }))?;
+        S::new(file, ports)
+    };
     let mut odd: Vec<_> = ["null", "true", "-1", "0", "7", "1.5", "4095", "70000", "1099511627776"]
         .map(|text| serde_json::from_str(text).unwrap())
         .to_vec();
     odd.extend([json!(""), json!("x"), json!("R9"), json!("eth.src"), json!("DC"), json!("now")]);
     odd.extend([json!([]), json!({}), json!([[]]), json!({ "eth.src": 3 })]);
     let mut ports = PortNames::default();
-    let mut service = S::read(right.clone(), &mut ports).unwrap();
+    let mut service = read(right.clone(), &mut ports).unwrap();
     let limits = *service.limits();
     let platform = || HostPlatform::new(limits.mtu).repeatable();
     let mut device = Device::new(&service, limits, platform()).unwrap();
@@ -57,7 +62,7 @@ fn survives<S: Service>(file: &str, frame: &[u8]) {
             let mut wrong = right.clone();
             *wrong.pointer_mut(place).unwrap() = value.clone();
             let mut names = ports.clone();
-            let other = S::read(wrong, &mut names);
+            let other = read(wrong, &mut names);
             let flows = device.flows(&service, &ports);
             let done = other.map_err(|_| ()).and_then(|mut other| {
                 let limits = *other.limits();
@@ -70,7 +75,7 @@ fn survives<S: Service>(file: &str, frame: &[u8]) {
             if done.is_ok() {
                 taken += 1;
                 run(&mut device);
-                let again = S::read(right.clone(), &mut ports).unwrap();
+                let again = read(right.clone(), &mut ports).unwrap();
                 device.replace(&mut service, again).unwrap();
                 assert!(device.flows(&service, &ports).is_empty());
                 run(&mut device);

@@ -322,6 +322,30 @@ fn wrong_input_is_told() {
     }
 }
 
+/// A host has a key once, whatever the networks, and however the port came there.
+#[test]
+fn a_port_does_not_move_to_where_its_key_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config: Value =
+        serde_json::from_str(&fs::read_to_string(example("two-hosts.json")).unwrap()).unwrap();
+    config["router"]["ports"][1]["key"] = config["router"]["ports"][0]["key"].clone();
+    let path = folder.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    let path = path.display().to_string();
+    run(&path, &[], folder.path());
+    let control = folder.path().join("control.jsonl");
+    let moved = json!({ "at_ns": 1, "port_move": { "port": "p12", "host": "H1" } });
+    fs::write(&control, moved.to_string()).unwrap();
+    let mut args = vec!["run".to_owned()];
+    args.extend(arguments(&path));
+    args.extend(["--control".to_owned(), control.display().to_string()]);
+    args.extend(["--out".to_owned(), folder.path().join("out").display().to_string()]);
+    let outcome = dash(args.iter().map(String::as_str));
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    let said = "at_ns 1: key 11 of port \"p12\" is that of \"p11\" on \"H1\" too";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+}
+
 #[test]
 fn wrong_configurations_are_told() {
     let out = tempfile::tempdir().unwrap();
@@ -340,14 +364,27 @@ fn wrong_configurations_are_told() {
             json!(8002),
             "network \"net2\": its id, key or address is another",
         ),
+        ("/router/mtu", json!(65_522), "mtu: at most 65521"),
+        ("/router/hosts/0/mac", json!("33:33:00:00:00:01"), "host \"H1\": \"33:33:00:00:00:01\""),
         ("/router/ports/0/mac", json!("x"), "port \"p11\": \"x\" is no MAC address"),
+        ("/router/ports/0/mac", json!("00:00:00:00:00:00"), "is no MAC address of one station"),
+        ("/router/routers/0/ports/0/mac", json!("01:00:5e:00:00:01"), "router \"R\": \"01:"),
+        // The same key in one network, and in two.
+        (
+            "/router/ports/1/key",
+            json!(11),
+            "key 11 of port \"p12\" is that of \"p11\" on \"H1\" too",
+        ),
+        ("/router/ports/1/name", json!("p11"), "port or host \"p11\" is there twice"),
+        ("/router/ports/1/name", json!("underlay"), "\"underlay\" is the capture"),
         ("/router/routers/0/ports/0/ip", json!("192.0.2.1"), "router \"R\": an address is in no"),
     ] {
         let mut wrong = right.clone();
         if let Some(place) = wrong.pointer_mut(pointer) {
             *place = value;
         } else {
-            wrong["router"]["max_flows"] = value;
+            let member = pointer.rsplit('/').next().unwrap();
+            wrong["router"][member] = value;
         }
         fs::write(&path, wrong.to_string()).unwrap();
         let mut args = vec!["run".to_owned()];

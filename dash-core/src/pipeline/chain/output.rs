@@ -10,7 +10,7 @@ use dash_hal::{Hints, PortId};
 use super::{
     DropReason, FLOOD, frame,
     in_chain::Taps,
-    policy::{HostRecord, Image, PortFlags, PortRecord},
+    policy::{Image, PortFlags, PortRecord},
 };
 use crate::{
     flow::Egress,
@@ -89,8 +89,7 @@ impl Leaving {
         outport: u16,
         hints: &H,
     ) -> Option<(Rewrite, Egress)> {
-        let (own, other): (HostRecord, HostRecord) =
-            (image.host_record(image.here())?, image.host_record(host)?);
+        let (own, other) = (image.host_record(image.here())?, image.host_record(host)?);
         let tunnel = Tunnel {
             source_mac: own.mac(),
             destination_mac: other.mac(),

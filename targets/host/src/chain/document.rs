@@ -1,10 +1,6 @@
 //! The configuration of service chains as it is written.
 
-use std::fs;
-
 use serde::Deserialize;
-
-use crate::{cli::InputArgs, error::Error};
 
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -174,35 +170,4 @@ pub(super) struct MatchEntry {
     pub(super) dst_addr: Option<String>,
     pub(super) src_port: Option<String>,
     pub(super) dst_port: Option<String>,
-}
-
-/// Reads the configuration, if it is one of service chains.
-///
-/// # Errors
-/// It is one, and wrong.
-pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
-    let chains = input.config.iter().filter_map(|path| {
-        // Objects of DASH are a list, and may be many.
-        let text =
-            fs::read_to_string(path).ok().filter(|text| text.trim_start().starts_with('{'))?;
-        let value = serde_json::from_str::<serde_json::Value>(&text).ok()?;
-        value.get("chain").is_some().then_some((path, text))
-    });
-    let Some((path, text)) = chains.into_iter().next() else { return Ok(None) };
-    if input.config.len() > 1 {
-        let path = path.display();
-        return Err(Error::Input(format!("{path}: service chains are one configuration file")));
-    }
-    if !input.at.is_empty() {
-        return Err(Error::Input("--at: service chains are changed by --control".to_owned()));
-    }
-    if input.flows_per_eni != 0 {
-        return Err(Error::Input("--flows-per-eni: service chains have no ENIs".to_owned()));
-    }
-    if input.tcp_strict {
-        return Err(Error::Input("--tcp-strict: service chains do not follow TCP".to_owned()));
-    }
-    let file: File = serde_json::from_str(&text)
-        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
-    Ok(Some(file.chain))
 }

@@ -12,12 +12,14 @@ use dash_core::{
 };
 
 use super::{
-    document::Document,
     network::{Network, Port},
     run::Script,
     trace::rule_of,
 };
-use crate::{cli::ExplainArgs, error::Error, headers, script::Item, trace::flow_step};
+use crate::{
+    cli::ExplainArgs, error::Error, headers, script::Item, service_file::ServiceFile,
+    trace::flow_step,
+};
 
 /// What the stages said of a frame, on all hosts that it passed.
 #[derive(Debug)]
@@ -112,10 +114,11 @@ fn row(event: Event, network: &Network) -> [String; 3] {
 ///
 /// # Errors
 /// Bad input, or no such frame.
-pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
-    let mut script = Script::new(&args.input, document)?;
+pub fn explain(args: &ExplainArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let mut script = Script::new(&args.input, file)?;
     let mut storage = script.storage(&args.input);
-    let mut world = script.world(&mut storage, &args.input)?;
+    let world = script.world(&mut storage, &args.input);
+    let mut world = world.map_err(|error| error.at(&file.path))?;
     let mut number = 0;
     while let Some((time, item)) = script.timeline.next_item()? {
         world.advance(time);

@@ -20,8 +20,8 @@ use super::document::{
     ModeName, PairEntry, PathName, PortEntry, PortKind, SelectName, SwitchEntry,
 };
 use crate::{
-    port::check_name,
-    text::{find, parse, ports, prefix},
+    port::check_name_of_run,
+    text::{find, mac, mtu, parse, ports, prefix, unique},
 };
 
 /// A logical port.
@@ -110,9 +110,6 @@ impl Condition {
     }
 }
 
-/// The capture of what hosts send each other.
-pub(super) const BETWEEN_HOSTS: &str = "underlay";
-
 /// Bytes after the Ethernet header of a tunnel, where the configuration says nothing.
 const MTU: u16 = 1500;
 
@@ -125,13 +122,10 @@ fn vni(frame: &[u8]) -> Option<u32> {
 
 /// A name that is that of a capture, and of no other one.
 fn check_chain_name(name: &str) -> Result<(), String> {
-    if name == BETWEEN_HOSTS {
-        return Err(format!("\"{name}\" is the capture of what hosts send each other"));
-    }
     if name.contains('@') {
         return Err(format!("\"{name}\": an @ stands before the host of a localnet port"));
     }
-    check_name(name)
+    check_name_of_run(name)
 }
 
 impl Network {
@@ -157,30 +151,24 @@ impl Network {
             check_chain_name(&host.name)?;
             network.addresses.push(Host {
                 ip: parse(&host.ip, "IPv4 address").map_err(at)?,
-                mac: parse(&host.mac, "MAC address").map_err(at)?,
+                mac: mac(&host.mac).map_err(at)?,
             });
             network.hosts.push(host.name.clone());
         }
         for (number, switch) in (0..).zip(&document.switches) {
             network.switches.push(Switch { tunnel_key: switch.tunnel_key });
-            network.mtus.push(switch.mtu.unwrap_or(MTU));
             network
                 .switch(number, switch)
                 .map_err(|message| format!("switch \"{}\": {message}", switch.name))?;
         }
-        let mut names: Vec<_> = network.ports.iter().map(|port| &port.name).collect();
-        names.extend(&network.hosts);
-        names.sort();
-        if let Some(twice) = names.windows(2).find_map(|names| match names {
-            [one, other] if one == other => Some(one),
-            _ => None,
-        }) {
-            return Err(format!("\"{twice}\" names two ports or hosts"));
-        }
+        let ports = network.ports.iter().map(|port| &port.name);
+        unique(ports.chain(&network.hosts), "port or host")?;
+        unique(network.pairs.iter(), "pair")?;
         Ok(network)
     }
 
     fn switch(&mut self, number: u16, switch: &SwitchEntry) -> Result<(), String> {
+        self.mtus.push(mtu(switch.mtu.unwrap_or(MTU))?);
         let mut entries: Vec<_> = switch.ports.iter().collect();
         entries.sort_by_key(|port| port.key);
         for entry in entries {
@@ -193,19 +181,15 @@ impl Network {
             if is_own { Ok(place) } else { Err(format!("port \"{name}\" is another switch's")) }
         };
         for PairEntry { name, input, output, up } in &switch.pairs {
-            if self.pairs.contains(name) {
-                return Err(format!("pair \"{name}\" is there twice"));
-            }
             let (input, output) = (own(&self.ports, input)?, own(&self.ports, output)?);
             self.ends.push(Pair { input, output, up: *up });
             self.pairs.push(name.clone());
         }
         // Groups and chains are named within their switch; pairs within all, for `pair_up`.
         let (first_group, first_chain) = (self.groups.len(), self.chains.len());
+        unique(switch.groups.iter().map(|group| &group.name), "group")?;
+        unique(switch.chains.iter().map(|chain| &chain.name), "chain")?;
         for GroupEntry { name, pairs, select, fallback, mode } in &switch.groups {
-            if self.groups[first_group..].iter().any(|(known, ..)| known == name) {
-                return Err(format!("group \"{name}\" is there twice"));
-            }
             let pairs = pairs.iter().map(|pair| find(self.pairs.iter(), pair, "pair"));
             let pairs = pairs
                 .collect::<Result<_, _>>()
@@ -225,9 +209,6 @@ impl Network {
             self.groups.push((name.clone(), pairs, select, fallback, mode));
         }
         for ChainEntry { name, groups } in &switch.chains {
-            if self.chains[first_chain..].iter().any(|(known, _)| known == name) {
-                return Err(format!("chain \"{name}\" is there twice"));
-            }
             let known = || self.groups[first_group..].iter().map(|(name, ..)| name);
             let groups = groups
                 .iter()
@@ -258,7 +239,7 @@ impl Network {
                 return Err("a localnet port is on every host".to_owned());
             }
         };
-        let macs = entry.macs.iter().map(|mac| parse(mac, "MAC address"));
+        let macs = entry.macs.iter().map(|text| mac(text));
         let ips = entry.ips.iter().map(|ip| parse(ip, "IP address"));
         Ok(Port {
             name: entry.name.clone(),

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::{
     control::{self, Control},
-    document::Document,
-    network::{BETWEEN_HOSTS, Network},
+    document::File,
+    network::Network,
     trace::{self, FrameTrace},
     world::{Arrival, Departure, Storage, UNDERLAY, World},
 };
@@ -20,9 +20,10 @@ use crate::{
     cli::{InputArgs, RunArgs},
     error::Error,
     outputs::{Outputs, spare_inputs},
-    port::PortNames,
+    port::{BETWEEN_HOSTS, PortNames},
     report::{Count, PortReport},
     script::{self, Item, Timeline},
+    service_file::ServiceFile,
 };
 
 /// Answers to control objects, in the output folder.
@@ -54,15 +55,16 @@ struct FlowReport {
 ///
 /// # Errors
 /// Bad input; the system.
-pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
-    let mut script = Script::new(&args.input, document)?;
+pub fn run(args: &RunArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let mut script = Script::new(&args.input, file)?;
     let mut names = PortNames::default();
     let inputs: Vec<_> = args.input.inputs.iter().map(|(name, _)| names.number(name)).collect();
     // Its capture, too, must be none of the inputs.
     names.number(BETWEEN_HOSTS);
     spare_inputs(&args.out, &args.input, &names)?;
     let mut storage = script.storage(&args.input);
-    let mut world = script.world(&mut storage, &args.input)?;
+    let world = script.world(&mut storage, &args.input);
+    let mut world = world.map_err(|error| error.at(&file.path))?;
     let mut outputs = Outputs::create(&args.out, &inputs, &names)?;
     let mut events = Vec::new();
     let mut number = 0;
@@ -124,15 +126,10 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(input: &InputArgs, document: &Document) -> Result<Self, Error> {
-        let network = Network::new(document).map_err(|message| {
-            let path = input.config.first().map(|path| path.display().to_string());
-            Error::Input(format!("{}: {message}", path.unwrap_or_default()))
-        })?;
-        let control = match &input.control {
-            Some(path) => control::read(path)?,
-            None => Vec::new(),
-        };
+    pub(super) fn new(input: &InputArgs, file: &ServiceFile) -> Result<Self, Error> {
+        let File { chain } = file.parse()?;
+        let network = Network::new(&chain).map_err(|message| file.wrong(message))?;
+        let control = control::read(input.control.as_deref())?;
         let mut capacity = network.capacity();
         for (_, control) in &control {
             if let Control::Replace(network) = control {

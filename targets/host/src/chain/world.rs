@@ -23,7 +23,11 @@ use dash_hal::{
 };
 
 use super::network::Network;
-use crate::{buffer::HostBuffer, cli::InputArgs, error::Error, platform::HostPlatform};
+use crate::{
+    cli::InputArgs,
+    error::Error,
+    platform::{HostBuffer, HostPlatform},
+};
 
 /// The port of a device that leads to other hosts; logical ports are numbered from 0.
 pub const UNDERLAY: PortId = PortId(u16::MAX - 1);
@@ -187,7 +191,7 @@ impl<'a> World<'a> {
             let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
             let mut burst = Burst::new();
             // A new burst has room.
-            let _ = burst.push(HostBuffer::new(&frame, metadata));
+            let _ = burst.push(HostBuffer::grown(&frame, 0, metadata));
             node.engine.process(&mut burst, now, &mut node.platform, trace);
             node.engine.flush(&mut node.platform);
             node.engine.tick(now, SWEEP, &SoftwareHints);

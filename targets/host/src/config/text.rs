@@ -42,6 +42,17 @@ impl Json {
             Self::Object(_) => "an object".to_owned(),
         }
     }
+
+    /// The first member name that stands twice in an object, however deep.
+    #[must_use]
+    pub fn duplicate(&self) -> Option<&str> {
+        match self {
+            Self::List(values) => values.iter().find_map(Self::duplicate),
+            Self::Object(members) => duplicate(members)
+                .or_else(|| members.iter().find_map(|(_, value)| value.duplicate())),
+            _ => None,
+        }
+    }
 }
 
 /// Parses a whole file.

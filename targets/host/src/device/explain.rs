@@ -10,14 +10,10 @@ use dash_core::{
 
 use serde_json::Value;
 
-use super::{
-    Service,
-    config::{Control, Plan},
-    reason,
-    run::Script,
-};
+use super::{Service, config::Control, run::Script};
 use crate::{
-    cli::ExplainArgs, error::Error, headers, port::PortNames, script::Item, trace::flow_step,
+    cli::ExplainArgs, error::Error, headers, port::PortNames, report::removal, script::Item,
+    service_file::ServiceFile, trace::flow_step,
 };
 
 /// What the stages said of a frame.
@@ -56,10 +52,10 @@ impl<S: Service> Trace<S::Pipeline> for Steps<'_, S> {
 /// Bad input, or no such frame.
 pub fn explain<S: Service>(
     args: &ExplainArgs,
-    plan: Plan<S>,
+    file: &ServiceFile,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let mut script = Script::new(&args.input, plan)?;
+    let mut script = Script::<S>::new(&args.input, file)?;
     let mut names = script.ports.clone();
     let mut number = 0;
     while let Some((time, item)) = script.timeline.next_item()? {
@@ -80,7 +76,7 @@ pub fn explain<S: Service>(
         let sent = device.process(port, &frame.bytes, frame.truncated, &mut steps);
         for flow in before.iter().chain(&device.take_removed()) {
             let name = Value::Object(service.name(&flow.key, ports).0).to_string();
-            steps.rows.push(["flow ended".to_owned(), name, reason(flow.why).to_owned()]);
+            steps.rows.push(["flow ended".to_owned(), name, removal(flow.why).to_owned()]);
         }
         if number < args.frame {
             for (port, bytes) in &sent {

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowRemoved, FlowSettings, FlowTable, Removal, State, WhenFull},
+    flow::{Flow, FlowRemoved, FlowSettings, FlowTable, State, WhenFull},
     pipeline::{Pipeline, Trace},
     table::{
         cuckoo::{Bucket, Key, Slot},
@@ -22,9 +22,15 @@ use dash_hal::{
     Burst, Clock, Entropy, EventSink, EventsLost, PacketBuffer, Platform, PortId, ReceiveFlags,
     ReceiveMetadata, SoftwareHints,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{buffer::HostBuffer, error::Error, platform::HostPlatform, port::PortNames};
+use crate::{
+    error::Error,
+    platform::{HostBuffer, HostPlatform},
+    port::PortNames,
+    report::removal,
+};
 
 /// What a service's configuration says of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub trait Service: Sized {
     type Key: Key + 'static;
     /// What it keeps in a flow.
     type State: State + 'static;
+    /// Its whole file, whose one member has its [`NAME`](Self::NAME).
+    type File: DeserializeOwned;
     /// Its top-level object.
     const NAME: &'static str;
     /// What is counted of a frame whose flow finds no place.
@@ -56,11 +64,11 @@ pub trait Service: Sized {
     /// Whether the end of a flow is told.
     const TELLS: bool;
 
-    /// Reads what is under [`NAME`](Self::NAME), and gives numbers to its ports.
+    /// What a file says, with numbers for its ports.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn read(value: Value, ports: &mut PortNames) -> Result<Self, String>;
+    fn new(file: Self::File, ports: &mut PortNames) -> Result<Self, String>;
 
     /// What holds for the device.
     fn limits(&mut self) -> &mut Limits;
@@ -108,20 +116,6 @@ impl<S: Service> EventSink<Removed<S>> for Events<S> {
         }
         self.waiting.push_back(event);
         Ok(())
-    }
-}
-
-/// The name of a reason.
-const fn reason(why: Removal) -> &'static str {
-    match why {
-        Removal::Idle => "idle",
-        Removal::Hard => "hard",
-        Removal::Evicted => "evict",
-        Removal::Closed
-        | Removal::Denied
-        | Removal::Orphaned
-        | Removal::Superseded
-        | Removal::Deleted => "delete",
     }
 }
 
@@ -262,7 +256,7 @@ impl<S: Service> Device<S> {
         let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
         let mut burst = Burst::new();
         // A new burst has room.
-        let _ = burst.push(HostBuffer::new(frame, metadata));
+        let _ = burst.push(HostBuffer::grown(frame, 0, metadata));
         self.engine.process(&mut burst, now, &mut self.platform, trace);
         self.engine.flush(&mut self.platform);
         let sent = self.platform.take_sent();
@@ -294,7 +288,7 @@ impl<S: Service> Device<S> {
     pub fn event(service: &S, ports: &PortNames, time: u64, flow: &Removed<S>) -> Value {
         let (mut object, _) = service.name(&flow.key, ports);
         object.insert("cookie".to_owned(), "0x0".into());
-        object.insert("reason".to_owned(), reason(flow.why).into());
+        object.insert("reason".to_owned(), removal(flow.why).into());
         object.insert("duration_ns".to_owned(), flow.duration().into());
         object.insert("packets".to_owned(), flow.packets.into());
         object.insert("bytes".to_owned(), flow.bytes.into());

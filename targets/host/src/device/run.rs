@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Device, Service,
-    config::{Control, Plan},
+    config::{self, Control, Plan},
 };
 use crate::{
     cli::{InputArgs, RunArgs},
@@ -19,6 +19,7 @@ use crate::{
     port::PortNames,
     report::{PortReport, PortTraffic},
     script::{Item, Timeline},
+    service_file::ServiceFile,
 };
 
 /// Events and answers to control objects, in the output folder.
@@ -42,12 +43,13 @@ pub(super) struct Script<S: Service> {
 }
 
 impl<S: Service> Script<S> {
-    pub(super) fn new(input: &InputArgs, plan: Plan<S>) -> Result<Self, Error> {
-        let Plan { mut service, ports, control } = plan;
+    pub(super) fn new(input: &InputArgs, file: &ServiceFile) -> Result<Self, Error> {
+        let Plan { mut service, ports, control } = config::plan::<S>(input, file)?;
         let known = |name: &str| ports.iter().any(|(_, port)| port == name);
         let timeline = Timeline::new(input, control, known, known)?;
         let limits = *service.limits();
-        let device = Device::new(&service, limits, HostPlatform::new(limits.mtu).repeatable())?;
+        let device = Device::new(&service, limits, HostPlatform::new(limits.mtu).repeatable())
+            .map_err(|error| error.at(&file.path))?;
         Ok(Self { service, ports, device, timeline })
     }
 
@@ -98,8 +100,12 @@ impl<S: Service> Trace<S::Pipeline> for FrameTrace<S> {
 ///
 /// # Errors
 /// Bad input; the system.
-pub fn run<S: Service>(args: &RunArgs, plan: Plan<S>, out: &mut impl Write) -> Result<(), Error> {
-    let mut script = Script::new(&args.input, plan)?;
+pub fn run<S: Service>(
+    args: &RunArgs,
+    file: &ServiceFile,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let mut script = Script::<S>::new(&args.input, file)?;
     spare_inputs(&args.out, &args.input, &script.ports)?;
     let mut names = script.ports.clone();
     let all: Vec<_> = script.ports.iter().map(|(port, _)| port).collect();

@@ -1,6 +1,6 @@
 //! Control objects, one in a line of JSON: what a controller elsewhere asks for.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use dash_core::{
     flow::Timeouts,
@@ -12,7 +12,12 @@ use dash_core::{
 use serde::Deserialize;
 
 use super::config::{File, Network, number};
-use crate::{device::config::Overrides, error::Error, text::parse};
+use crate::{
+    cli::Overrides,
+    error::Error,
+    service_file::{self, Stats, deserialize},
+    text::parse,
+};
 
 /// What a control object asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -129,11 +134,6 @@ pub struct DropPunt {
     reason: String,
 }
 
-/// Nothing.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stats {}
-
 /// Which flows end.
 #[derive(Clone, Copy, Debug)]
 pub enum Gone {
@@ -147,22 +147,8 @@ pub enum Gone {
 ///
 /// # Errors
 /// One is wrong.
-pub fn read(path: &Path, overrides: Overrides) -> Result<Vec<(u64, Control)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    let mut objects = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = |message: String| {
-            Error::Input(format!("{}: line {}: {message}", path.display(), number + 1))
-        };
-        let mut object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-        let time = object.remove("at_ns").and_then(|time| time.as_u64());
-        let time = time.ok_or_else(|| wrong("at_ns: expected nanoseconds".to_owned()))?;
-        objects.push((time, object_of(object.into(), overrides).map_err(wrong)?));
-    }
-    // Stable: of equal times the one named first goes first.
-    objects.sort_by_key(|(time, _)| *time);
-    Ok(objects)
+pub fn read(path: Option<&Path>, overrides: Overrides) -> Result<Vec<(u64, Control)>, Error> {
+    service_file::control(path, |control| checked(control, overrides))
 }
 
 /// A control object without its time.
@@ -170,10 +156,12 @@ pub fn read(path: &Path, overrides: Overrides) -> Result<Vec<(u64, Control)>, Er
 /// # Errors
 /// It is wrong.
 pub fn object_of(object: serde_json::Value, overrides: Overrides) -> Result<Control, String> {
-    let control = serde_json::from_value(object).map_err(|error| error.to_string())?;
+    deserialize(object).and_then(|control| checked(control, overrides))
+}
+
+fn checked(control: Control, overrides: Overrides) -> Result<Control, String> {
     if let Control::Config(file) = &control {
-        let File { router } = &**file;
-        Network::new(router, overrides)?;
+        Network::new(&file.router, overrides)?;
     }
     Ok(control)
 }

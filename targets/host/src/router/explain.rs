@@ -12,8 +12,8 @@ use dash_core::{
 };
 
 use super::{
-    config::{Document, UNDERLAY},
-    run::{Plan, apply, event, overrides},
+    config::UNDERLAY,
+    run::{Plan, apply, event},
     world::{Arrival, Happening, World},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     error::Error,
     headers,
     script::{Frame, Item},
+    service_file::ServiceFile,
 };
 
 /// Rows of 2015 that no frame comes to.
@@ -113,11 +114,11 @@ fn row(event: &Event) -> [String; 3] {
 ///
 /// # Errors
 /// Bad input, or no such frame.
-pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
-    let mut plan = Plan::new(&args.input, document)?;
+pub fn explain(args: &ExplainArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let mut plan = Plan::new(&args.input, file)?;
     let mut storage = plan.storage();
     let mut world = World::new(&mut storage, &plan.capacity, &plan.network)
-        .map_err(|error| error.at(&plan.file))?;
+        .map_err(|error| error.at(&file.path))?;
     let Plan { network, script, control_file, .. } = &mut plan;
     let mut number = 0;
     while let Some((time, item)) = script.next_item()? {
@@ -135,7 +136,7 @@ pub fn explain(args: &ExplainArgs, document: &Document, out: &mut impl Write) ->
                 apply(
                     &control,
                     (&mut world, network),
-                    overrides(&args.input),
+                    args.input.overrides(),
                     time,
                     &mut (),
                     &mut wires,

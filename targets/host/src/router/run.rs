@@ -1,36 +1,28 @@
 //! `dash run` with the reactive router.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
-use dash_core::{
-    flow::Removal,
-    pipeline::{
-        Trace,
-        router::{DropReason, Note, Router, policy::Capacity},
-    },
+use dash_core::pipeline::{
+    Trace,
+    router::{DropReason, Note, Router, policy::Capacity},
 };
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    config::{self, BETWEEN_HOSTS, Document, Network, UNDERLAY},
+    config::{self, Network, UNDERLAY},
     control::{self, Control, to_hex},
     trace::{self, FrameTrace},
     world::{Arrival, Happening, Storage, World},
 };
 use crate::{
-    cli::{InputArgs, RunArgs},
-    device::config::Overrides,
+    cli::{InputArgs, Overrides, RunArgs},
     error::Error,
     outputs::{Outputs, spare_inputs},
-    port::PortNames,
-    report::{PortReport, PortTraffic},
+    port::{BETWEEN_HOSTS, PortNames},
+    report::{PortReport, PortTraffic, removal},
     script::{Frame, Item, Timeline},
+    service_file::ServiceFile,
 };
 
 /// What a controller is told, in the output folder.
@@ -64,25 +56,17 @@ pub(super) struct Plan {
     pub(super) network: Network,
     pub(super) script: Timeline<Control>,
     pub(super) capacity: Capacity,
-    /// The configuration's.
-    pub(super) file: String,
     /// That of control objects.
     pub(super) control_file: String,
     flows: u32,
 }
 
 impl Plan {
-    pub(super) fn new(input: &InputArgs, document: &Document) -> Result<Self, Error> {
-        let overrides = overrides(input);
-        let name = |path: Option<&PathBuf>| path.map(|path| path.display().to_string());
-        let file = name(input.config.first()).unwrap_or_default();
-        let control_file = name(input.control.as_ref()).unwrap_or_default();
-        let network =
-            Network::new(document, overrides).map_err(|message| Error::Input(message).at(&file))?;
-        let control = match &input.control {
-            Some(path) => control::read(path, overrides)?,
-            None => Vec::new(),
-        };
+    pub(super) fn new(input: &InputArgs, file: &ServiceFile) -> Result<Self, Error> {
+        let overrides = input.overrides();
+        let control_file = input.control.as_ref().map(|path| path.display().to_string());
+        let network = config::network(file, overrides)?;
+        let control = control::read(input.control.as_deref(), overrides)?;
         let (mut capacity, mut flows) = (network.capacity(), network.flows);
         for (_, control) in &control {
             if let Control::Config(file) = control {
@@ -97,18 +81,14 @@ impl Plan {
             |name| network.place(name).is_some(),
             |name| network.port(name).is_ok(),
         )?;
-        Ok(Self { network, script, capacity, file, control_file, flows })
+        let control_file = control_file.unwrap_or_default();
+        Ok(Self { network, script, capacity, control_file, flows })
     }
 
     /// Memory for each host.
     pub(super) fn storage(&self) -> Vec<Storage> {
         self.network.hosts.iter().map(|_| Storage::new(&self.capacity, self.flows)).collect()
     }
-}
-
-/// What the command line says before the document.
-pub(super) const fn overrides(input: &InputArgs) -> Overrides {
-    Overrides { flows: input.flows, idle_timeout: input.idle_timeout, mtu: input.mtu }
 }
 
 /// Carries out what a control object asks for, but `Stats`.
@@ -136,9 +116,7 @@ pub fn apply<'a, T: Trace<Router<'a>>>(
         }
         Control::PortMove(entry) => {
             let mut next = network.clone();
-            let port = next.port(&entry.port).map_err(Error::Input)?;
-            let host = next.host(&entry.host).map_err(Error::Input)?;
-            next.move_port(port, host);
+            next.move_port(&entry.port, &entry.host).map_err(Error::Input)?;
             world.replace(&next)?;
             *network = next;
             Ok(())
@@ -171,20 +149,6 @@ pub fn apply<'a, T: Trace<Router<'a>>>(
     }
 }
 
-/// Why a flow ended, as a controller calls it.
-const fn reason(why: Removal) -> &'static str {
-    match why {
-        Removal::Idle => "idle",
-        Removal::Hard => "hard",
-        Removal::Evicted => "evict",
-        Removal::Closed
-        | Removal::Denied
-        | Removal::Orphaned
-        | Removal::Superseded
-        | Removal::Deleted => "delete",
-    }
-}
-
 /// An event of a controller's, in JSON.
 #[must_use]
 pub fn event(time: u64, happening: &Happening, network: &Network) -> Option<serde_json::Value> {
@@ -199,7 +163,7 @@ pub fn event(time: u64, happening: &Happening, network: &Network) -> Option<serd
         }})),
         Happening::Ended(flow) => Some(json!({ "t_ns": time, "removed": {
             "cookie": format!("{:#x}", flow.state.cookie),
-            "reason": reason(flow.why),
+            "reason": removal(flow.why),
             "duration_ns": flow.removed.saturating_sub(flow.state.born),
             "packets": flow.packets,
             "bytes": flow.bytes,
@@ -251,8 +215,8 @@ impl Writer {
 ///
 /// # Errors
 /// Bad input; the system.
-pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<(), Error> {
-    let mut plan = Plan::new(&args.input, document)?;
+pub fn run(args: &RunArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let mut plan = Plan::new(&args.input, file)?;
     let mut names = PortNames::default();
     // Every port has its capture, the inputs' first.
     let Network { hosts, ports, .. } = &plan.network;
@@ -266,7 +230,7 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
     spare_inputs(&args.out, &args.input, &names)?;
     let mut storage = plan.storage();
     let mut world = World::new(&mut storage, &plan.capacity, &plan.network)
-        .map_err(|error| error.at(&plan.file))?;
+        .map_err(|error| error.at(&file.path))?;
     let outputs = Outputs::create(&args.out, &all, &names)?;
     let mut writer = Writer { outputs, names, events: Vec::new(), departures: Vec::new() };
     let mut number = 0;
@@ -292,7 +256,7 @@ pub fn run(args: &RunArgs, document: &Document, out: &mut impl Write) -> Result<
                 apply(
                     &control,
                     (&mut world, network),
-                    overrides(&args.input),
+                    args.input.overrides(),
                     time,
                     &mut (),
                     &mut |happening| writer.hear(time, happening, &before, script),

@@ -18,14 +18,13 @@ use dash_hal::PortId;
 use serde_json::json;
 
 use super::{
-    config::Network,
+    config::{self, Network},
     control::{self, Control},
     run::{apply, event, report},
     world::{Arrival, Happening, Storage, World},
 };
 use crate::{
-    cli::UpArgs,
-    device::config::Overrides,
+    cli::{Overrides, UpArgs},
     error::Error,
     live::{
         PAUSE, TURN,
@@ -34,6 +33,7 @@ use crate::{
     },
     port::PortNames,
     report::PortTraffic,
+    service_file::{ServiceFile, json as parse},
 };
 
 /// An interface: port, name, socket.
@@ -86,12 +86,9 @@ fn interfaces(args: &UpArgs, network: &Network) -> Result<(u16, Vec<Interface>),
 ///
 /// # Errors
 /// Bad input; the system.
-pub fn up(
-    args: &UpArgs,
-    mut network: Network,
-    overrides: Overrides,
-    out: &mut impl Write,
-) -> Result<(), Error> {
+pub fn up(args: &UpArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(), Error> {
+    let overrides = args.overrides();
+    let mut network = config::network(file, overrides)?;
     let (host, interfaces) = interfaces(args, &network)?;
     let clients = Clients::new(args.socket.as_deref())
         .map_err(|error| Error::io(args.socket.as_deref().unwrap_or(Path::new("socket")), error))?;
@@ -104,7 +101,8 @@ pub fn up(
     let flows = network.flows;
     let mut storage: Vec<_> =
         network.hosts.iter().map(|_| Storage::new(&capacity, flows)).collect();
-    let mut world = World::new(&mut storage, &capacity, &network)?;
+    let world = World::new(&mut storage, &capacity, &network);
+    let mut world = world.map_err(|error| error.at(&file.path))?;
     world.part();
     let (names, traffic) = (PortNames::default(), PortTraffic::new());
     let mut ends = Ends { interfaces, clients, names, traffic };
@@ -162,8 +160,7 @@ fn line_of(
     overrides: Overrides,
     now: u64,
 ) {
-    let object = serde_json::from_str(line).map_err(|error| error.to_string());
-    let done = object.and_then(|object| {
+    let done = parse(line).and_then(|object| {
         let control = control::object_of(object, overrides)?;
         if let Control::Stats(_) = control {
             let report = report(world, network, &ends.traffic, &ends.names);

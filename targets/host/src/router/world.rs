@@ -28,7 +28,10 @@ use super::{
     config::{Network, PUNTS, UNDERLAY},
     control::Gone,
 };
-use crate::{buffer::HostBuffer, error::Error, platform::HostPlatform};
+use crate::{
+    error::Error,
+    platform::{HostBuffer, HostPlatform},
+};
 
 /// Addresses that a host learns at most.
 const LEARNED: usize = 4096;
@@ -263,7 +266,7 @@ impl<'a> World<'a> {
             let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
             let mut burst = Burst::new();
             // A new burst has room.
-            let _ = burst.push(HostBuffer::new(&frame, metadata));
+            let _ = burst.push(HostBuffer::grown(&frame, 0, metadata));
             let before = *node.engine.flows().counters();
             node.engine.process(&mut burst, now, &mut node.platform, trace);
             let flows = node.engine.flows().counters();
@@ -432,7 +435,7 @@ impl<'a> World<'a> {
     ) -> Result<(), Error> {
         let (host, node) = self.node_of_port(port, network)?;
         // The library says which port of the device it seems to come from.
-        let buffer = HostBuffer::new(frame, ReceiveMetadata::NONE);
+        let buffer = HostBuffer::grown(frame, 0, ReceiveMetadata::NONE);
         let Node { engine, platform, .. } = node;
         engine
             .packet_out(buffer, (port, actions), now, platform, trace)

@@ -13,7 +13,7 @@ use super::{
     FrameTrace,
     describe::{inbound_action, prefix, route},
 };
-use crate::{buffer::HostBuffer, config::numbers::Names, headers};
+use crate::{config::numbers::Names, headers, platform::HostBuffer};
 
 /// Stands above the lines.
 #[must_use]

@@ -31,10 +31,9 @@ use dash_hal::{
     Burst, PacketBuffer, Platform, PortId, ReceiveFlags, ReceiveMetadata, SoftwareHints,
 };
 use dash_host::{
-    buffer::HostBuffer,
     config::{difference::Difference, image::Image},
     plan::Plan,
-    platform::HostPlatform,
+    platform::{HostBuffer, HostPlatform},
 };
 use dash_protocol::{
     Answer, Changes, DATA_PORTS, EniStatistics, FLOWS_PER_ANSWER, FlowEntry, Hello, MESSAGE,
@@ -259,7 +258,7 @@ impl<'a> Session<'a> {
         flags.set(ReceiveFlags::TRUNCATED, stamp.truncated);
         let metadata = ReceiveMetadata { port, flags, ..ReceiveMetadata::NONE };
         let mut burst = Burst::new();
-        assert!(burst.push(HostBuffer::new(frame, metadata)).is_ok());
+        assert!(burst.push(HostBuffer::grown(frame, 0, metadata)).is_ok());
         self.engine.process(&mut burst, now, &mut self.platform, &mut ());
         self.engine.flush(&mut self.platform);
         self.engine.tick(now, 4, &SoftwareHints);

@@ -8,12 +8,15 @@ use super::{
     Capacity, Configuration, Fault, Kind, Mode, Path, Place, PolicyError, Port,
     image::Draft,
     object::{
-        AddressKey, ClassifierRecord, EVERYWHERE, GroupRecord, Hop, HostRecord, MacKey,
-        NO_CLASSIFIER, PairRecord, PortFlags, PortRecord, SwitchRecord, joined,
+        AddressKey, ClassifierRecord, EVERYWHERE, GroupRecord, Hop, MacKey, NO_CLASSIFIER,
+        PairRecord, PortFlags, PortRecord, SwitchRecord, joined,
     },
 };
 use crate::{
-    pipeline::{chain::FLOOD, image::octets},
+    pipeline::{
+        chain::FLOOD,
+        image::{HostRecord, octets},
+    },
     table::{
         exact::{ExactWriter, Words},
         quiescence::Readers,
@@ -153,7 +156,7 @@ impl Draft<'_> {
             if earlier.clone().any(|other| other.ip == host.ip) {
                 return Err(PolicyError::new(Kind::Host, index as usize, Fault::Duplicate));
             }
-            let set = self.image.hosts.set(index, &HostRecord::new(host));
+            let set = self.image.hosts.set(index, &HostRecord::new(host.ip, host.mac));
             set.ok_or(PolicyError::new(Kind::Host, index as usize, Fault::TooMany))?;
         }
         Ok(())

@@ -13,12 +13,12 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpVersion};
 use super::{
     Capacity,
     object::{
-        AddressKey, ClassifierRecord, GroupRecord, Hop, HostRecord, MacKey, PairRecord, PortRecord,
+        AddressKey, ClassifierRecord, GroupRecord, Hop, MacKey, PairRecord, PortRecord,
         SwitchRecord, joined,
     },
 };
 use crate::{
-    pipeline::image::{Records, Region, octets},
+    pipeline::image::{HostRecord, Records, Region, octets},
     table::{
         TableError,
         acl::{self, Acl, AclWriter, Headers},

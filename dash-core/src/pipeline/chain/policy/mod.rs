@@ -98,12 +98,10 @@ pub use self::{
 use self::image::Draft;
 pub(super) use self::{
     image::Image,
-    object::{
-        ClassifierRecord, GroupRecord, HostRecord, NO_CLASSIFIER, PairRecord, PortFlags, PortRecord,
-    },
+    object::{ClassifierRecord, GroupRecord, NO_CLASSIFIER, PairRecord, PortFlags, PortRecord},
 };
 use crate::{
-    pipeline::image::{Epoch, Publication, Side},
+    pipeline::image::{Epoch, Publication, Region, Side},
     table::{TableError, quiescence::Readers},
 };
 
@@ -214,11 +212,11 @@ impl<'a> PolicyWriter<'a> {
             return Err(TableError::CapacityTooLarge);
         }
         let size = capacity.image_words();
-        let (epoch, rest) = words.split_first().ok_or(TableError::StorageTooSmall)?;
-        let (first, rest) = rest.split_at_checked(size).ok_or(TableError::StorageTooSmall)?;
-        let second = rest.get(..size).ok_or(TableError::StorageTooSmall)?;
         let hash = HashKey::new(seed);
-        let mut drafts = [Draft::new(first, capacity, hash)?, Draft::new(second, capacity, hash)?];
+        let mut region = Region(words);
+        let epoch = region.word()?;
+        let mut draft = || Draft::new(region.take(size)?, capacity, hash);
+        let mut drafts = [draft()?, draft()?];
         for draft in &mut drafts {
             draft.clear(capacity)?;
         }

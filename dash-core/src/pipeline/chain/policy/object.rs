@@ -1,6 +1,5 @@
 //! Objects of a configuration as an image holds them: plain data of whole words.
 
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `PortRecord::host` of a localnet port.
@@ -70,28 +69,6 @@ pub(in super::super) struct Hop {
 impl Hop {
     pub(super) fn word(self) -> u32 {
         u32::from(self.position) | u32::from(self.input) << 16 | u32::from(self.output) << 17
-    }
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct HostRecord {
-    ip: [u8; 4],
-    mac: [u8; 6],
-    zero: [u8; 2],
-}
-
-impl HostRecord {
-    pub(super) fn new(host: &super::Host) -> Self {
-        Self { ip: host.ip.octets(), mac: host.mac.0, zero: [0; 2] }
-    }
-
-    pub(in super::super) fn ip(&self) -> Ipv4Address {
-        self.ip.into()
-    }
-
-    pub(in super::super) const fn mac(&self) -> EthernetAddress {
-        EthernetAddress(self.mac)
     }
 }
 

@@ -8,12 +8,12 @@ use super::{
     Capacity, Configuration, Fault, Interface, Kind, PolicyError, Port,
     image::{Draft, SHARED, STATIC},
     object::{
-        AddressKey, HostRecord, InterfaceRecord, NO_ROUTER, NetworkRecord, PortFlags, PortRecord,
-        Role, RouteRecord,
+        AddressKey, InterfaceRecord, NO_ROUTER, NetworkRecord, PortFlags, PortRecord, Role,
+        RouteRecord,
     },
 };
 use crate::{
-    pipeline::image::share_prefix,
+    pipeline::image::{HostRecord, share_prefix},
     table::{
         exact::{ExactWriter, Words},
         poptrie::PoptrieWriter,
@@ -239,7 +239,7 @@ impl Draft<'_> {
             if earlier.any(|other| other.ip == host.ip) {
                 return Err(PolicyError::new(Kind::Host, index, Fault::Duplicate));
             }
-            let set = self.image.hosts.set(index as u32, &HostRecord::new(host));
+            let set = self.image.hosts.set(index as u32, &HostRecord::new(host.ip, host.mac));
             set.ok_or(PolicyError::new(Kind::Host, index, Fault::TooMany))?;
         }
         Ok(())

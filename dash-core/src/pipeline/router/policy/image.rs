@@ -11,12 +11,10 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::{
     Capacity,
-    object::{
-        AddressKey, HostRecord, InterfaceRecord, NetworkRecord, PortRecord, Role, RouteRecord,
-    },
+    object::{AddressKey, InterfaceRecord, NetworkRecord, PortRecord, Role, RouteRecord},
 };
 use crate::{
-    pipeline::image::{Records, Region},
+    pipeline::image::{HostRecord, Records, Region},
     table::{
         TableError,
         exact::{Exact, ExactWriter},

@@ -30,7 +30,7 @@ pub(super) use self::{
     object::{InterfaceRecord, NetworkRecord, PortFlags, PortRecord},
 };
 use crate::{
-    pipeline::image::{Epoch, Publication, Side},
+    pipeline::image::{Epoch, Publication, Region, Side},
     table::{TableError, quiescence::Readers},
 };
 
@@ -122,11 +122,11 @@ impl<'a> PolicyWriter<'a> {
             return Err(TableError::CapacityTooLarge);
         }
         let size = capacity.image_words();
-        let (epoch, rest) = words.split_first().ok_or(TableError::StorageTooSmall)?;
-        let (first, rest) = rest.split_at_checked(size).ok_or(TableError::StorageTooSmall)?;
-        let second = rest.get(..size).ok_or(TableError::StorageTooSmall)?;
         let hash = HashKey::new(seed);
-        let drafts = [Draft::new(first, capacity, hash)?, Draft::new(second, capacity, hash)?];
+        let mut region = Region(words);
+        let epoch = region.word()?;
+        let mut draft = || Draft::new(region.take(size)?, capacity, hash);
+        let drafts = [draft()?, draft()?];
         let publication = Publication::new(epoch, readers);
         Ok(Self { drafts, publication, capacity: *capacity })
     }

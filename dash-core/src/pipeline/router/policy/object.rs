@@ -1,6 +1,6 @@
 //! The objects of an image as words, and the keys that find them.
 
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpAddress};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::pipeline::image::{octets, share_bits};
@@ -68,28 +68,6 @@ impl NetworkRecord {
 
     pub(in super::super) fn vlan(&self) -> Option<u16> {
         (self.vlan != 0).then_some(self.vlan)
-    }
-}
-
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(in super::super) struct HostRecord {
-    ip: [u8; 4],
-    mac: [u8; 6],
-    zero: [u8; 2],
-}
-
-impl HostRecord {
-    pub(super) fn new(host: &super::Host) -> Self {
-        Self { ip: host.ip.octets(), mac: host.mac.0, zero: [0; 2] }
-    }
-
-    pub(in super::super) fn ip(&self) -> Ipv4Address {
-        self.ip.into()
-    }
-
-    pub(in super::super) const fn mac(&self) -> EthernetAddress {
-        EthernetAddress(self.mac)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod document;
 
-use std::{fs, path::Path};
+use std::collections::BTreeMap;
 
 use dash_core::{
     flow::WhenFull,
@@ -21,11 +21,11 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 use self::document::{ControllerName, FullName, NetworkEntry, PortEntry, PortKind, RouterEntry};
 pub use self::document::{Document, File};
 use crate::{
-    cli::InputArgs,
-    device::config::Overrides,
+    cli::Overrides,
     error::Error,
-    port::check_name,
-    text::{find, parse},
+    port::check_name_of_run,
+    service_file::ServiceFile,
+    text::{find, mac, mtu, parse, unique},
 };
 
 /// The port of a device that leads to other hosts; other ports are numbered from 0.
@@ -86,52 +86,18 @@ pub struct Network {
     pub events: usize,
 }
 
-/// The capture of what hosts send each other.
-pub(super) const BETWEEN_HOSTS: &str = "underlay";
 /// Where the configuration says nothing.
 const MAX_FLOWS: u32 = 65_536;
 const PUNT_QUEUE: u16 = 256;
 const EVENT_QUEUE: u32 = 256;
 
-/// Reads the configuration, if it is one of a router.
+/// The network of a file.
 ///
 /// # Errors
-/// It is one, and wrong.
-pub fn read(input: &InputArgs) -> Result<Option<Document>, Error> {
-    let [path] = &input.config[..] else { return Ok(None) };
-    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
-    let value = serde_json::from_str::<serde_json::Value>(&text);
-    if !value.is_ok_and(|value| value.get("router").is_some()) {
-        return Ok(None);
-    }
-    for (given, what) in [
-        (!input.at.is_empty(), "--at: routers are changed by --control"),
-        (input.flows_per_eni != 0, "--flows-per-eni: routers have no ENIs"),
-        (input.tcp_strict, "--tcp-strict: routers do not follow TCP"),
-    ] {
-        if given {
-            return Err(Error::Input(what.to_owned()));
-        }
-    }
-    let file: File = serde_json::from_str(&text)
-        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
-    Ok(Some(file.router))
-}
-
-/// Reads the configuration of a live router, if it is one.
-///
-/// # Errors
-/// It is one, and wrong.
-pub fn read_network(path: &Path, overrides: Overrides) -> Result<Option<Network>, Error> {
-    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
-    let value = serde_json::from_str::<serde_json::Value>(&text);
-    if !value.is_ok_and(|value| value.get("router").is_some()) {
-        return Ok(None);
-    }
-    let network = serde_json::from_str(&text)
-        .map_err(|error| error.to_string())
-        .and_then(|File { router }| Network::new(&router, overrides));
-    network.map(Some).map_err(|message| Error::Input(format!("{}: {message}", path.display())))
+/// What is wrong with it.
+pub fn network(file: &ServiceFile, overrides: Overrides) -> Result<Network, Error> {
+    let File { router } = file.parse()?;
+    Network::new(&router, overrides).map_err(|message| file.wrong(message))
 }
 
 /// A number that is written as text, with or without `0x`.
@@ -153,10 +119,10 @@ impl Network {
         let mut addresses = Vec::new();
         for host in &document.hosts {
             let at = |message| format!("host \"{}\": {message}", host.name);
-            check_name(&host.name)?;
+            check_name_of_run(&host.name)?;
             addresses.push(Host {
                 ip: parse(&host.ip, "IPv4 address").map_err(at)?,
-                mac: parse(&host.mac, "MAC address").map_err(at)?,
+                mac: mac(&host.mac).map_err(at)?,
             });
             hosts.push(host.name.clone());
         }
@@ -170,7 +136,7 @@ impl Network {
         let settings = Settings {
             idle_timeout: overrides.idle_timeout.or(document.idle_ms).unwrap_or(300_000),
             hard_timeout: document.hard_ms.unwrap_or(0),
-            mtu: overrides.mtu.or(document.mtu).unwrap_or(1500),
+            mtu: mtu(overrides.mtu.or(document.mtu).unwrap_or(1500))?,
             cookie_base: document.cookie_base.as_deref().map_or(Ok(0), number)?,
             send_removed: document.send_removed,
             controller: match document.controller {
@@ -217,7 +183,11 @@ impl Network {
                 router.map_err(|message| format!("router \"{}\": {message}", entry.name))?;
             network.routers.push(router);
         }
-        network.check_names()?;
+        let ports = network.ports.iter().map(|port| &port.name);
+        unique(ports.chain(&network.hosts), "port or host")?;
+        unique(network.networks.iter().map(|(name, ..)| name), "network")?;
+        unique(network.routers.iter().map(|router| &router.name), "router")?;
+        network.check_keys()?;
         Ok(network)
     }
 
@@ -246,21 +216,15 @@ impl Network {
         Ok(())
     }
 
-    fn check_names(&self) -> Result<(), String> {
-        let ports = self.ports.iter().map(|port| &port.name);
-        let networks: Vec<_> = self.networks.iter().map(|(name, ..)| name).collect();
-        let routers: Vec<_> = self.routers.iter().map(|router| &router.name).collect();
-        for mut names in [ports.chain(&self.hosts).collect(), networks, routers] {
-            names.sort();
-            if names.iter().any(|name| *name == BETWEEN_HOSTS) {
-                return Err(format!("\"{BETWEEN_HOSTS}\" is the capture between hosts"));
-            }
-            let twice = names.windows(2).find_map(|names| match names {
-                [one, other] if one == other => Some(one),
-                _ => None,
-            });
-            if let Some(twice) = twice {
-                return Err(format!("\"{twice}\" is there twice"));
+    /// A key is the port of a host's switch, whichever network it is in.
+    fn check_keys(&self) -> Result<(), String> {
+        let mut known = BTreeMap::new();
+        for Port { name, key, host, .. } in &self.ports {
+            if let Some(other) = known.insert((host, key), name) {
+                let host = &self.hosts[usize::from(*host)];
+                return Err(format!(
+                    "key {key} of port \"{name}\" is that of \"{other}\" on \"{host}\" too"
+                ));
             }
         }
         Ok(())
@@ -271,9 +235,9 @@ impl Network {
     }
 
     fn new_port(&self, entry: &PortEntry) -> Result<Port, String> {
-        check_name(&entry.name)?;
-        let mac = match (&entry.mac, entry.kind) {
-            (Some(mac), _) => parse(mac, "MAC address")?,
+        check_name_of_run(&entry.name)?;
+        let mac_of_port = match (&entry.mac, entry.kind) {
+            (Some(text), _) => mac(text)?,
             (None, PortKind::Vm) => return Err("it has no mac".to_owned()),
             (None, PortKind::Provider) if !entry.ips.is_empty() => {
                 return Err("it has ips, and no mac".to_owned());
@@ -285,16 +249,17 @@ impl Network {
             }
         };
         let ips = entry.ips.iter().map(|ip| parse(ip, "IP address"));
-        let allowed = entry.allowed.iter().map(|pair| {
-            Ok::<_, String>((parse(&pair.mac, "MAC address")?, parse(&pair.ip, "IP address")?))
-        });
+        let allowed = entry
+            .allowed
+            .iter()
+            .map(|pair| Ok::<_, String>((mac(&pair.mac)?, parse(&pair.ip, "IP address")?)));
         Ok(Port {
             name: entry.name.clone(),
             id: PortId(0),
             network: entry.network.as_deref().map(|name| self.network(name)).transpose()?,
             key: entry.key,
             host: find(self.hosts.iter(), &entry.host, "host")?,
-            mac,
+            mac: mac_of_port,
             ips: ips.collect::<Result<_, _>>()?,
             provider: entry.kind == PortKind::Provider,
             secured: entry.port_security,
@@ -307,7 +272,7 @@ impl Network {
             Ok::<_, String>(Interface {
                 network: self.network(&port.network)?,
                 ip: parse(&port.ip, "IP address")?,
-                mac: parse(&port.mac, "MAC address")?,
+                mac: mac(&port.mac)?,
             })
         });
         let routes = entry.routes.iter().map(|route| {
@@ -376,10 +341,13 @@ impl Network {
     }
 
     /// Puts a port on another host.
-    pub fn move_port(&mut self, port: u16, host: u16) {
-        if let Some(port) = self.ports.get_mut(usize::from(port)) {
-            port.host = host;
-        }
+    ///
+    /// # Errors
+    /// There is no such port or host, or the host has another port of this key.
+    pub fn move_port(&mut self, port: &str, host: &str) -> Result<(), String> {
+        let (port, host) = (self.port(port)?, self.host(host)?);
+        self.ports[usize::from(port)].host = host;
+        self.check_keys()
     }
 
     /// Takes a router out of a network; answers the network's number.
