@@ -25,8 +25,9 @@ impl Hints for VectorLoads {
 }
 
 const GROUPS: usize = 2;
-const TAGS: usize = 3;
-const TAG_PREFIXES: usize = 12;
+/// More than a chunk has, and enough in one for a filter.
+const TAGS: usize = 36;
+const TAG_PREFIXES: usize = 48;
 
 #[derive(Arbitrary, Debug)]
 struct Prefix {
@@ -182,7 +183,7 @@ fuzz_target!(|input: Input| {
     let acl = writer.table();
     let version = if v6 { IpVersion::Ipv6 } else { IpVersion::Ipv4 };
     let mut groups: [Option<Vec<Owned>>; GROUPS] = [None, None];
-    let mut tags: [Vec<IpCidr>; TAGS] = Default::default();
+    let mut tags: [Vec<IpCidr>; TAGS] = core::array::from_fn(|_| Vec::new());
     for operation in &operations {
         match operation {
             Operation::Set(group, rules) => {

@@ -13,8 +13,10 @@
 //! those of the tags' [poptrie](super::poptrie).
 //!
 //! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
-//! or one load for each level of the diagram; for each rule with tags that is verified one
-//! longest-prefix look-up a tag. Compilation is done in steps of bounded work.
+//! or one load for each level of the diagram. Where rules name tags, a walk down the prefixes of all
+//! tags for each side that they name, and then a record for each tag of the address whose rules may
+//! let the destination port through, until a rule before all others is found. Compilation is done in
+//! steps of bounded work.
 
 #[expect(
     clippy::needless_bitwise_bool,
@@ -160,7 +162,7 @@ impl<'a> AclWriter<'a> {
     }
 
     /// Words of [`Capacity`] that suffice to compile these rules: 84 a rule, 50 an element of its
-    /// lists, one for each 5 tags up to the highest number, and 4,096. Most images take a fraction,
+    /// lists, one for each 3 tags up to the highest number, and 4,096. Most images take a fraction,
     /// and [`Self::compile`] tells which.
     #[must_use]
     pub fn words_bound(rules: &[Rule<'_>]) -> usize {
@@ -178,7 +180,7 @@ impl<'a> AclWriter<'a> {
             .sum();
         let tags =
             rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
-        let tags = tags.max().map_or(0, |highest| *highest as usize / 5 + 10);
+        let tags = tags.max().map_or(0, |highest| *highest as usize / 3 + 16);
         84 * rules.len() + 50 * elements + tags + 4096
     }
 

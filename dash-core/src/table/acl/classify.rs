@@ -49,6 +49,17 @@ struct Ports<'a> {
     pages: Option<&'a [AtomicU32; PAGES]>,
 }
 
+/// Some tags of an address as the rules see them.
+struct Tagged {
+    /// Those tags that may lead to a rule.
+    there: u32,
+    /// All tags that the rules name, in the order of their lists.
+    tags: u32,
+    lists: usize,
+    /// Whether no chunk of a higher number leads to a rule.
+    is_last: bool,
+}
+
 impl<H: Hints> Classifier<'_, H> {
     /// The classes of one of the two ports.
     #[inline(never)]
@@ -66,18 +77,34 @@ impl<H: Hints> Classifier<'_, H> {
         self.word(page as usize + usize::from(port & ((1 << PAGE_BITS) - 1)))
     }
 
-    /// Those tags of a chunk that the rules name, all that they name of it, and the lists of these;
-    /// none if no rule of theirs is before `best`.
-    fn tagged(&self, map: usize, chunk: Chunk, best: u32) -> (u32, u32, usize) {
-        let place = chunk.number.wrapping_sub(self.word(map + tag_map::FIRST));
+    /// What the map at `map` has for a chunk, and is before rule `best`.
+    fn tagged(&self, map: usize, chunk: Chunk, port: u16, best: u32) -> Tagged {
+        let none = Tagged { there: 0, tags: 0, lists: 0, is_last: false };
+        let first = self.word(map + tag_map::FIRST);
+        let place = chunk.number.wrapping_sub(first);
         if place >= self.word(map + tag_map::COUNT) {
-            return (0, 0, 0);
+            return Tagged { is_last: chunk.number > first, ..none };
         }
         let place = map + tag_map::CHUNKS + tag_map::WORDS * place as usize;
-        let tags = self.word(place);
         // Records are in the order of their rules, so a rule's number is no lower than its record's.
-        let there = if self.word(place + 2) > best { 0 } else { chunk.tags & tags };
-        (there, tags, self.word(place + 1) as usize)
+        if self.word(place + tag_map::LOWEST) >= best {
+            return Tagged { is_last: self.word(place + tag_map::LOWEST_BEHIND) >= best, ..none };
+        }
+        let tags = self.word(place + tag_map::TAGS);
+        let filter = self.word(place + tag_map::FILTER) as usize;
+        let there = chunk.tags & tags;
+        let there =
+            if filter == 0 { there } else { there & self.word(filter + tag_map::port_range(port)) };
+        Tagged { there, tags, lists: self.word(place + tag_map::LISTS) as usize, is_last: false }
+    }
+
+    /// The list of the next tag, which is taken out.
+    fn next_list(&self, tagged: &mut Tagged) -> Option<u32> {
+        let Tagged { there, tags, lists, .. } = tagged;
+        let before = there.wrapping_sub(1) & !*there & *tags;
+        let list = (*there != 0).then(|| self.word(*lists + before.count_ones() as usize));
+        *there &= there.wrapping_sub(1);
+        list
     }
 
     /// Whether all checks that start at `at` pass.
@@ -122,7 +149,7 @@ impl<H: Hints> Classifier<'_, H> {
 
     /// Whether an address is in one of the tags of the `count` ranges at `at`.
     fn is_tagged(&self, at: usize, count: usize, address: IpAddress) -> bool {
-        let mut walk = self.tags.of_addresses::<1>();
+        let mut walk = self.tags.of_addresses::<_, 1>(self.hints);
         walk.push(address);
         walk.any(|(_, chunk)| {
             let tags = (0..Chunk::TAGS).filter(|bit| chunk.tags >> bit & 1 != 0);

@@ -1,7 +1,7 @@
 //! The compiled form of a group: one run of 32-bit words, written once, read by all cores.
 //!
 //! ```text
-//! header · rules · protocol classes · keys and lists of both sides · runs · lists of tags · records · checks
+//! header · rules · protocol classes · keys and lists of both sides · runs · lists and filters of tags · records · checks
 //!        · port classes · diagram
 //! ```
 //! Offsets are in words from the start of the run. Half words are packed two a word, the lower one
@@ -101,6 +101,9 @@ pub(super) const BUCKET_KEYS: usize = 3;
 pub(super) const FEW_INTERVALS: usize = 4096;
 /// Logarithm of how many times as many.
 pub(super) const MORE_BUCKET_BITS: u32 = 2;
+/// On a side of at most so many intervals buckets have about one key: memory is no matter, and the
+/// intervals of small groups are often close together.
+pub(super) const FEWEST_INTERVALS: usize = 1024;
 /// Logarithm of the most buckets of a first byte: what a step of the compilation may cost.
 pub(super) const BUCKET_BITS: u32 = 12;
 /// Bits of the shift in the word of a first byte.
@@ -122,13 +125,11 @@ pub(super) fn bucket(first_bytes: &[AtomicU32; FIRST_BYTES], first: u32) -> usiz
     (shifted.wrapping_add(entry >> SHIFT_BITS)) as usize & (MAX_BUCKETS - 1)
 }
 
-/// Keys that a search looks at: one of these, or a power of two above the last.
+/// Fewest keys that a search looks at; else a greater power of two.
 pub(super) const NARROW_WINDOW: usize = 8;
-pub(super) const WINDOW: usize = 16;
-pub(super) const WIDE_WINDOW: usize = 64;
 
 /// The map from the tags of a side to lists of records: two words, then a few words for each chunk
-/// of tags, then one list for each tag that is there, in the form of [`side::LISTS`].
+/// of tags, then one list for each tag that is there, in the form of [`side::LISTS`]; then filters.
 pub(super) mod tag_map {
     /// Number of the first chunk.
     pub(crate) const FIRST: usize = 0;
@@ -136,9 +137,30 @@ pub(super) mod tag_map {
     pub(crate) const COUNT: usize = 1;
     /// The chunks.
     pub(crate) const CHUNKS: usize = 2;
-    /// Words of a chunk: one bit for each tag; where the list of the first of them is; the lowest
-    /// number of their records.
-    pub(crate) const WORDS: usize = 3;
+    /// Words of a chunk.
+    pub(crate) const WORDS: usize = 5;
+    /// Of a chunk: one bit for each tag.
+    pub(crate) const TAGS: usize = 0;
+    /// Of a chunk: where the list of the first of them is.
+    pub(crate) const LISTS: usize = 1;
+    /// Of a chunk: the lowest number of their records.
+    pub(crate) const LOWEST: usize = 2;
+    /// Of a chunk: the lowest number of its records and those of all chunks behind it.
+    pub(crate) const LOWEST_BEHIND: usize = 3;
+    /// Of a chunk of [`MANY`] tags or more: where its filter is, a word for each
+    /// [`port_range`], which has those tags one of whose records may let such a destination port
+    /// through. Else 0.
+    pub(crate) const FILTER: usize = 4;
+    /// So many tags are worth a filter.
+    pub(crate) const MANY: u32 = 8;
+    /// Words of a filter.
+    pub(crate) const PORT_RANGES: usize = 64;
+
+    /// Which range a port is in: the well-known ones, of which most rules are, have half of them.
+    #[inline]
+    pub(crate) const fn port_range(port: u16) -> usize {
+        if port < 1024 { port as usize >> 5 } else { 32 + (port as usize >> 11) }
+    }
 }
 
 /// Most levels of a diagram: four for a side of 2¹⁶ classes, five for the ports.

@@ -1,14 +1,16 @@
 //! The prefixes of all tags, shared by all groups.
 //!
 //! One [`Poptrie`] holds the prefixes of all tags of both families. The value of a prefix leads to
-//! the tags that it is in: one tag, or a list of chunks of 32 tags. An address is in the tags of all
-//! prefixes that cover it, which one walk down the poptrie finds. (A table that names all tags of an
-//! address at its longest prefix would be read faster; but then a change of a prefix is one of all
-//! longer prefixes under it, without a bound.) Nearly every change is one store.
+//! the tags that it is in: one tag, or a list of chunks of 32 tags in the order of their numbers. An
+//! address is in the tags of all prefixes that cover it, which one walk down the poptrie finds. (A
+//! table that names all tags of an address at its longest prefix would be read faster; but then a
+//! change of a prefix is one of all longer prefixes under it, without a bound.) Nearly every change
+//! is one store.
 //!
 //! Memory: the poptrie, and 4 words for each prefix of a tag, [`TagsWriter::words_for`]. Cost: a
 //! walk looks at one node and its prefixes for each 6 bits of the address, then at one entry for
-//! each chunk. A change walks the chunks of its prefix.
+//! each chunk, up to that behind which the group has no lower rule. A change walks the chunks of
+//! its prefix.
 
 use super::super::{
     Demand, TableError,
@@ -20,6 +22,7 @@ use super::super::{
     poptrie::{Covering, Poptrie, PoptrieWriter},
     quiescence::Readers,
 };
+use dash_hal::Hints;
 use smoltcp::wire::{IpAddress, IpCidr};
 
 /// The only table of the poptrie.
@@ -73,8 +76,14 @@ pub(super) struct TagsWriter<'a> {
 
 impl<'a> Tags<'a> {
     /// The tags of addresses that are still to be [pushed](TagWalk::push).
-    pub(super) fn of_addresses<const N: usize>(&self) -> TagWalk<'a, N> {
-        let prefixes = Covering::new(self.prefixes, TABLE);
+    pub(super) fn of_addresses<'h, H: Hints, const N: usize>(
+        &self,
+        hints: &'h H,
+    ) -> TagWalk<'h, H, N>
+    where
+        'a: 'h,
+    {
+        let prefixes = Covering::new(hints, self.prefixes, TABLE);
         TagWalk { entries: self.entries, prefixes, address: 0, link: END, left: 0 }
     }
 }
@@ -82,23 +91,28 @@ impl<'a> Tags<'a> {
 /// The tags of each of at most `N` addresses, with the number of the address; some perhaps twice. A
 /// tag that it is in all the time comes, whatever changes.
 #[derive(Debug)]
-pub(super) struct TagWalk<'a, const N: usize> {
+pub(super) struct TagWalk<'a, H, const N: usize> {
     entries: Nodes<'a>,
-    prefixes: Covering<'a, N>,
+    prefixes: Covering<'a, H, N>,
     address: usize,
     link: u32,
     /// Entries that can still come: no list is longer than the pool.
     left: usize,
 }
 
-impl<const N: usize> TagWalk<'_, N> {
+impl<H: Hints, const N: usize> TagWalk<'_, H, N> {
     /// Adds an address, before the first tag is taken.
     pub(super) fn push(&mut self, address: IpAddress) {
         self.prefixes.push(address);
     }
+
+    /// Leaves out the chunks of higher numbers of the prefix whose chunk came last.
+    pub(super) fn pass_over(&mut self) {
+        self.link = END;
+    }
 }
 
-impl<const N: usize> Iterator for TagWalk<'_, N> {
+impl<H: Hints, const N: usize> Iterator for TagWalk<'_, H, N> {
     type Item = (usize, Chunk);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -193,11 +207,19 @@ impl<'a> TagsWriter<'a> {
         } else {
             self.pool.reserve(1)?;
             let new = LISTED | self.pool.take()?;
+            // The last tag may go from its link into the entry.
+            let last = self.chunk(link);
+            let (chunk, behind) = if there != 0 {
+                (Chunk { tags: there | chunk.tags, ..chunk }, END)
+            } else if link & LISTED == 0 && last.number < chunk.number {
+                (last, tag)
+            } else {
+                (chunk, link)
+            };
             if let Some([number, tags, next]) = self.entry(new) {
                 number.store(chunk.number, Relaxed);
-                tags.store(there | chunk.tags, Relaxed);
-                // The last tag may go from its link into the entry.
-                next.store(if there == 0 { link } else { END }, Relaxed);
+                tags.store(chunk.tags, Relaxed);
+                next.store(behind, Relaxed);
             }
             self.link(prefix, head, before, new)?;
         }
@@ -315,24 +337,17 @@ impl<'a> TagsWriter<'a> {
         if chunk.number == number { chunk.tags } else { 0 }
     }
 
-    /// Where chunk `number` is, or would be: lower numbers, which often are of the rules that are
-    /// looked at first, come first, but for a last tag.
+    /// Where chunk `number` is, or would be: lower numbers come first.
     fn find(&self, head: u32, number: u32) -> Place {
         let mut place = Place { before: END, link: head };
-        let mut free = None;
-        // Bounded: no list is longer than the pool, and a last tag.
-        for _ in 0..=self.tags.entries.count() {
-            let chunk = self.chunk(place.link);
-            if chunk.number == number {
-                return place;
+        // Bounded: no list is longer than the pool.
+        for _ in 0..self.tags.entries.count() {
+            let Some([found, _, next]) = self.entry(place.link) else { break };
+            if found.load(Relaxed) >= number {
+                break;
             }
-            let next = self.entry(place.link);
-            if chunk.number > number || next.is_none() {
-                free = free.or(Some(place));
-            }
-            let Some([_, _, next]) = next else { break };
             place = Place { before: place.link, link: next.load(Relaxed) };
         }
-        free.unwrap_or(place)
+        place
     }
 }

@@ -32,7 +32,7 @@ use super::{
     },
     bucket::Bucket,
     edge::{self, NONE, is_bucket, is_node, is_pointer},
-    slots::{LEVELS, SLOTS, bits, covering, of_number, wide_bits},
+    slots::{LEVELS, SLOTS, STRIDE, bits, covering, number, of_number, wide_bits},
 };
 use dash_hal::Hints;
 
@@ -330,6 +330,25 @@ impl<'a> Prefixes<'a> {
         let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
         let (half, before) = if number < 64 { (low, 0) } else { (high, low.count_ones()) };
         (before + (half & ((1 << (number % 64)) - 1)).count_ones()) as usize
+    }
+
+    /// Tells the values of the prefixes that cover a slot.
+    #[inline]
+    pub(super) fn covering(self, slot: u32, mut tell: impl FnMut(u32)) {
+        let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
+        let mut tell = |before: u64, behind: u64| {
+            let number = (before.count_ones() + behind.count_ones()) as usize;
+            tell(self.values.get(number).map_or(NONE, |value| value.load(Acquire)));
+        };
+        let leaf = number(slot, STRIDE);
+        let mut shorter = low & (1..STRIDE).fold(0, |numbers, up| numbers | 1 << (leaf >> up));
+        while shorter != 0 {
+            tell(low & !shorter & shorter.wrapping_sub(1), 0);
+            shorter &= shorter - 1;
+        }
+        if high >> (slot % u64::BITS) & 1 != 0 {
+            tell(low, high & ((1 << (slot % u64::BITS)) - 1));
+        }
     }
 
     /// Numbers and values, in the order of the numbers.

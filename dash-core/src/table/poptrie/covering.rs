@@ -1,16 +1,19 @@
 //! All prefixes that cover an address, for a burst of addresses: all of them one block at a time,
-//! so that their loads overlap, and without branches on what has just been loaded.
+//! so that their loads overlap; each word is prefetched for all addresses before it is read.
 use super::{
     ATTEMPTS, Poptrie, Root, Table,
     address::{Bits, aligned},
-    atomic::Ordering::Acquire,
+    atomic::{AtomicU32, Ordering::Acquire},
     block::Target,
     edge::{NONE, is_pointer},
-    slots::{LEVELS, STRIDE, bits, covering},
+    slots::{LEVELS, STRIDE},
     trie::Trie,
 };
+use dash_hal::Hints;
 use smoltcp::wire::{IpAddress, IpVersion};
 
+/// Words of a block of prefixes that are prefetched, so that the first values are.
+const AHEAD: usize = 24;
 /// Most prefixes that a block has for one address.
 const MOST: usize = STRIDE as usize;
 
@@ -18,10 +21,11 @@ const MOST: usize = STRIDE as usize;
 /// address, in any order. When the table changes meanwhile, some may come again; a prefix that is
 /// there all the time comes.
 #[derive(Debug)]
-pub struct Covering<'a, const N: usize> {
+pub struct Covering<'a, H, const N: usize> {
+    hints: &'a H,
     poptrie: Poptrie<'a>,
     table: Option<Table<'a>>,
-    lanes: [Lane; N],
+    lanes: [Lane<'a>; N],
     /// Addresses.
     count: usize,
     /// The first of them that may have a value.
@@ -37,29 +41,27 @@ pub struct Covering<'a, const N: usize> {
 
 /// One address on its way.
 #[derive(Clone, Copy, Debug)]
-struct Lane {
+struct Lane<'a> {
     address: u128,
     version: IpVersion,
-    edge: u32,
+    /// The word of the next edge.
+    edge: Option<&'a AtomicU32>,
     depth: u32,
     /// The slot and the prefixes of a node.
     slot: u32,
     prefixes: u32,
-    /// Those of its numbers that cover the address.
-    numbers: [u64; 2],
     values: [u32; MOST],
     len: usize,
 }
 
-impl Lane {
+impl<'a> Lane<'a> {
     const NONE: Self = Self {
         address: 0,
         version: IpVersion::Ipv4,
-        edge: NONE,
+        edge: None,
         depth: 0,
         slot: 0,
         prefixes: NONE,
-        numbers: [0; 2],
         values: [NONE; MOST],
         len: 0,
     };
@@ -72,23 +74,24 @@ impl Lane {
         }
     }
 
-    fn enter(&mut self, root: &Root<'_>, short: bool) {
+    fn enter(&mut self, root: &Root<'a>, short: bool) {
         let long = || Trie::long(root, self.address, NONE);
         let trie = if short { Some(Trie::short(root)) } else { long() };
-        self.edge = trie.map_or(NONE, |trie| trie.edge.load(Acquire));
+        self.edge = trie.map(|trie| trie.edge);
         self.depth = trie.map_or(0, |trie| trie.depth);
         self.add(root.default.load(Acquire), short);
     }
 }
 
-impl<'a, const N: usize> Covering<'a, N> {
+impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
     /// No address yet, of `table`.
     #[must_use]
     #[inline(never)]
-    pub fn new(poptrie: Poptrie<'a>, table: u32) -> Self {
+    pub fn new(hints: &'a H, poptrie: Poptrie<'a>, table: u32) -> Self {
         let table = Table::new(poptrie.tables, table);
         let (lanes, attempts) = ([Lane::NONE; N], ATTEMPTS);
         Self {
+            hints,
             poptrie,
             table,
             lanes,
@@ -128,6 +131,9 @@ impl<'a, const N: usize> Covering<'a, N> {
         for lane in self.lanes.iter_mut().take(self.count) {
             if let Some(root) = self.poptrie.root(&table, lane.version) {
                 lane.enter(&root, self.short);
+                if let Some(edge) = lane.edge {
+                    self.hints.prefetch(edge);
+                }
             }
         }
         true
@@ -135,18 +141,27 @@ impl<'a, const N: usize> Covering<'a, N> {
 
     /// Follows each edge by one block; whether there was one.
     fn step(&mut self) -> bool {
-        if self.levels == 0 || !self.lanes.iter().any(|lane| is_pointer(lane.edge)) {
+        let Some(levels) = self.levels.checked_sub(1) else { return false };
+        self.levels = levels;
+        let (blocks, hints) = (self.poptrie.blocks, self.hints);
+        let lanes = self.lanes.get_mut(..self.count).unwrap_or_default();
+        let mut edges = [NONE; N];
+        let mut more = false;
+        for (lane, edge) in lanes.iter().zip(&mut edges) {
+            *edge = lane.edge.map_or(NONE, |edge| edge.load(Acquire));
+            if is_pointer(*edge) {
+                blocks.prefetch(hints, *edge);
+                more = true;
+            }
+        }
+        if !more {
             return false;
         }
-        self.levels -= 1;
-        let blocks = self.poptrie.blocks;
-        let lanes = self.lanes.get_mut(..self.count).unwrap_or_default();
-        for lane in &mut *lanes {
-            lane.prefixes = NONE;
-            match blocks.target(lane.edge) {
+        for (lane, edge) in lanes.iter_mut().zip(edges) {
+            (lane.edge, lane.prefixes) = (None, NONE);
+            match blocks.target(edge) {
                 Target::Leaf => {}
                 Target::Bucket(bucket) => {
-                    lane.edge = NONE;
                     let bits = lane.address.behind(lane.depth);
                     bucket.covering(bits, |value, covers| lane.add(value, covers));
                 }
@@ -154,26 +169,27 @@ impl<'a, const N: usize> Covering<'a, N> {
                     lane.slot = lane.address.slot_at(lane.depth);
                     lane.depth += STRIDE;
                     lane.prefixes = node.prefix_block();
-                    lane.edge = node.follow(lane.slot);
+                    lane.edge = node.edge(lane.slot);
+                    if let Some(edge) = lane.edge {
+                        hints.prefetch(edge);
+                    }
+                    if let Some(prefixes) = blocks.at(lane.prefixes).get(..AHEAD) {
+                        hints.prefetch(prefixes);
+                    }
                 }
             }
         }
-        for lane in &mut *lanes {
-            let numbers = blocks.prefixes(lane.prefixes).numbers & covering(lane.slot, STRIDE);
-            lane.numbers = [numbers as u64, (numbers >> 64) as u64];
-        }
         for lane in lanes {
-            let [low, high] = lane.numbers;
-            for number in bits(low).chain(bits(high).map(|number| number + 64)) {
-                let value = blocks.prefixes(lane.prefixes).value(number);
-                lane.add(value.map_or(NONE, |value| value.load(Acquire)), true);
+            if lane.prefixes != NONE {
+                let slot = lane.slot;
+                blocks.prefixes(lane.prefixes).covering(slot, |value| lane.add(value, true));
             }
         }
         true
     }
 }
 
-impl<const N: usize> Iterator for Covering<'_, N> {
+impl<H: Hints, const N: usize> Iterator for Covering<'_, H, N> {
     type Item = (usize, u32);
 
     fn next(&mut self) -> Option<Self::Item> {

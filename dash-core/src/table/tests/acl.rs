@@ -28,9 +28,11 @@ const ANY: Rule<'static> = Rule {
     destination_ports: &[],
 };
 
-/// The numbers of the tags: 0, 21, 42 and 63, so that some share a word of a map and some do not.
-const APART: u32 = 21;
-const TAGS: u32 = 4;
+/// The numbers of the tags: so many in one word of a map that it has a filter, two in another, and
+/// one alone behind a word that has none.
+const TAGS: [u32; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 33, 63, 100];
+/// Ports at the ends of the ranges that filters tell apart.
+const PORTS: [u16; 8] = [0, 31, 32, 1023, 1024, 2047, 2048, u16::MAX];
 
 /// A rule that owns its lists.
 #[derive(Clone, Debug)]
@@ -67,13 +69,12 @@ impl Owned {
             && sides.iter().enumerate().all(|(side, (address, port))| {
                 let mut prefixes = self.prefixes[side].clone();
                 for tag in &self.tags[side] {
-                    prefixes.extend(&tags[(*tag / APART) as usize]);
+                    prefixes.extend(&tags[*tag as usize]);
                 }
                 let any = self.prefixes[side].is_empty() && self.tags[side].is_empty();
                 let ports = &self.ports[side];
                 (any || prefixes.iter().any(|prefix| covers(*prefix, *address)))
-                    && (ports.is_empty()
-                        || ports.iter().any(|range| range.clone().any(|one| one == *port)))
+                    && (ports.is_empty() || ports.iter().any(|range| range.contains(port)))
             })
     }
 }
@@ -90,6 +91,11 @@ fn classify(group: Option<&(IpVersion, Vec<Owned>)>, tags: &[Vec<IpCidr>], at: &
         .map_or(Match::NoRule, |rule| Match::Rule { priority: rule.priority, value: rule.value })
 }
 
+/// Whether two prefixes differ in host bits at most.
+fn is_same(one: IpCidr, other: IpCidr) -> bool {
+    one.prefix_len() == other.prefix_len() && covers(one, other.address())
+}
+
 #[derive(Clone, Debug)]
 enum Operation {
     Set(u32, bool, Vec<Owned>),
@@ -104,13 +110,13 @@ fn any_prefix() -> impl Strategy<Value = IpCidr> {
 }
 
 fn tag() -> impl Strategy<Value = u32> {
-    (0..TAGS).prop_map(|number| number * APART)
+    prop::sample::select(&TAGS[..])
 }
 
 fn rule() -> impl Strategy<Value = Owned> {
     let prefixes = || prop::collection::vec(any_prefix(), 0..4);
-    let tags = || prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(tag(), 0..3)];
-    let range = (0..8_u16, 0..8_u16).prop_map(|(first, last)| first..=last);
+    let tags = || prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(tag(), 0..5)];
+    let range = (0..8_usize, 0..8_usize).prop_map(|(first, last)| PORTS[first]..=PORTS[last]);
     let ports = || prop::collection::vec(range.clone(), 0..3);
     let protocols = prop::collection::vec(0..4_u8, 0..3);
     ((0..6_u32, any::<u32>(), protocols), prefixes(), prefixes(), tags(), tags(), ports(), ports())
@@ -147,8 +153,8 @@ fn check(
             source: address(v6, bytes[1]),
             destination: address(v6, bytes[2]),
             protocol: bytes[3] & 3,
-            source_port: u16::from(bytes[0] >> 1 & 7),
-            destination_port: u16::from(bytes[0] >> 4 & 7),
+            source_port: PORTS[usize::from(bytes[0] >> 1 & 7)],
+            destination_port: PORTS[usize::from(bytes[0] >> 4 & 7)],
         };
         all.push(headers);
     }
@@ -194,14 +200,14 @@ fn equals_a_linear_search() {
         |(words, reader_count, mut random, operations)| {
             let counters = [AtomicU32::new(u32::MAX - 2)];
             let readers = Readers::new(&counters[..reader_count]);
-            let tag_count = (TAGS * APART) as usize;
+            let tag_count = 1 + TAGS[TAGS.len() - 1] as usize;
             let capacity =
                 Capacity { groups: 3, words, tags: tag_count, tag_prefixes: TAG_PREFIXES };
             let storage = storage(AclWriter::words_for(&capacity));
             let mut writer = AclWriter::new(&storage, &capacity, readers).unwrap();
             let table = writer.table();
             let mut groups: Vec<Option<(IpVersion, Vec<Owned>)>> = vec![None, None, None];
-            let mut tags: Vec<Vec<IpCidr>> = vec![Vec::new(); TAGS as usize];
+            let mut tags: Vec<Vec<IpCidr>> = vec![Vec::new(); tag_count];
             let mut count = 0;
             for operation in operations {
                 match operation {
@@ -223,11 +229,8 @@ fn equals_a_linear_search() {
                     }
                     Operation::AddTag(tag, prefix) => {
                         let all: usize = tags.iter().map(Vec::len).sum();
-                        let tag_prefixes = &mut tags[(tag / APART) as usize];
-                        let there = tag_prefixes.iter().any(|one| {
-                            one.prefix_len() == prefix.prefix_len()
-                                && covers(*one, prefix.address())
-                        });
+                        let tag_prefixes = &mut tags[tag as usize];
+                        let there = tag_prefixes.iter().any(|one| is_same(*one, prefix));
                         match writer.add_to_tag(tag, prefix) {
                             Ok(new) => {
                                 prop_assert_eq!(new, !there);
@@ -240,12 +243,9 @@ fn equals_a_linear_search() {
                         }
                     }
                     Operation::RemoveTag(tag, prefix) => {
-                        let tag_prefixes = &mut tags[(tag / APART) as usize];
+                        let tag_prefixes = &mut tags[tag as usize];
                         let count = tag_prefixes.len();
-                        tag_prefixes.retain(|one| {
-                            one.prefix_len() != prefix.prefix_len()
-                                || !covers(*one, prefix.address())
-                        });
+                        tag_prefixes.retain(|one| !is_same(*one, prefix));
                         let there = tag_prefixes.len() < count;
                         prop_assert_eq!(writer.remove_from_tag(tag, prefix), Ok(there));
                     }
@@ -259,6 +259,64 @@ fn equals_a_linear_search() {
         },
     );
     assert!(cfg!(miri) || compared >= 1_000_000);
+}
+
+/// Addresses in many tags, whose rules differ by their destination ports alone.
+#[test]
+fn many_tags_equal_a_linear_search() {
+    const MOST: u32 = 160;
+    let tag = || prop_oneof![0..32_u32, 0..MOST];
+    let range = (0..8_usize, 0..8_usize).prop_map(|(first, last)| PORTS[first]..=PORTS[last]);
+    let rules = prop::collection::vec((tag(), prop::collection::vec(range, 0..3)), 1..100);
+    // Few prefixes, each in many tags; some are taken out again.
+    let change = (tag(), any::<bool>(), 0..2_u8, 0..3_u8, prop::bool::weighted(0.8));
+    let changes = prop::collection::vec(change, 0..300);
+    let run = (rules, changes, any::<bool>(), any::<u64>());
+    compare("acl, many tags", 400, run, |(rules, changes, v6, mut random)| {
+        let owned: Vec<_> = (0..)
+            .zip(rules)
+            .map(|(priority, (tag, ports))| Owned {
+                priority,
+                value: 3 * priority,
+                protocols: vec![],
+                prefixes: [vec![], vec![]],
+                tags: [vec![tag], vec![]],
+                ports: [vec![], ports],
+            })
+            .collect();
+        let rules: Vec<_> = owned.iter().map(Owned::rule).collect();
+        let words = AclWriter::words_bound(&rules);
+        let tag_prefixes = changes.len();
+        let capacity = Capacity { groups: 1, words, tags: MOST as usize, tag_prefixes };
+        let storage = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&storage, &capacity, Readers::new(&[])).unwrap();
+        let version = if v6 { IpVersion::Ipv6 } else { IpVersion::Ipv4 };
+        writer.set_group(0, version, &rules).unwrap();
+        let table = writer.table();
+        let groups = [Some((version, owned))];
+        let mut tags = vec![Vec::new(); MOST as usize];
+        let mut count = 0;
+        for changes in changes.chunks(100) {
+            for (tag, v6, at, length, add) in changes {
+                let prefix = prefix(*v6, *at, *length);
+                let list: &mut Vec<IpCidr> = &mut tags[*tag as usize];
+                let place = list.iter().position(|one| is_same(*one, prefix));
+                if *add {
+                    prop_assert_eq!(writer.add_to_tag(*tag, prefix), Ok(place.is_none()));
+                    if place.is_none() {
+                        list.push(prefix);
+                    }
+                } else {
+                    prop_assert_eq!(writer.remove_from_tag(*tag, prefix), Ok(place.is_some()));
+                    if let Some(place) = place {
+                        list.remove(place);
+                    }
+                }
+            }
+            count += check(&table, &groups, &tags, &mut random)?;
+        }
+        Ok(count)
+    });
 }
 
 /// Every second bit is one that all prefixes share.

@@ -171,7 +171,7 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
     let v4 = v4.into_iter().map(IpAddress::Ipv4);
     let both: Vec<_> = v4.chain(v6.into_iter().map(IpAddress::Ipv6)).collect();
     for addresses in both.chunks(3) {
-        let mut walk = Covering::<3>::new(*poptrie, table);
+        let mut walk = Covering::<_, 3>::new(&SoftwareHints, *poptrie, table);
         let mut wanted = vec![];
         for (number, address) in addresses.iter().enumerate() {
             walk.push(*address);

@@ -6,9 +6,9 @@ use super::{
         super::atomic::{AtomicU32, Ordering::Relaxed},
         Headers,
         image::{
-            DESTINATION, FIRST_BYTES, LEVEL_WORDS, MAX_LEVELS, NARROW_WINDOW, PORT_RANGES,
-            PROTOCOL_BITS, PROTOCOL_WORDS, SERVICE_LEVEL, SOURCE, WIDE_WINDOW, WINDOW, bucket,
-            half, header, protocols_at, record, run, side, word,
+            DESTINATION, FIRST_BYTES, LEVEL_WORDS, MAX_LEVELS, PORT_RANGES, PROTOCOL_BITS,
+            PROTOCOL_WORDS, SERVICE_LEVEL, SOURCE, bucket, half, header, protocols_at, record, run,
+            side, word,
         },
         key::{BurstKey, Window, last_start},
         vector,
@@ -56,9 +56,9 @@ struct Pending {
     count: usize,
 }
 
-/// Records that wait when one of a tag comes. An address in many tags has many, and one of the
+/// Records of the tags of one address that wait. An address in many tags has many, and one of the
 /// first often matches.
-const TAGGED: usize = 8;
+const TAGGED: usize = 2;
 /// Room for a record of each address, and for as many of runs.
 const PENDING: usize = 2 * PLACES;
 const CANDIDATE_BITS: u32 = 8;
@@ -236,28 +236,36 @@ impl<H: Hints> Classifier<'_, H> {
             if map == 0 {
                 continue;
             }
-            let mut walk = self.tags.of_addresses::<BURST>();
+            let mut walk = self.tags.of_addresses::<_, BURST>(self.hints);
             for headers in headers {
                 walk.push(headers.address(side));
             }
-            for (packet, chunk) in walk {
+            // The packet whose tags come, and the records that waited before.
+            let mut newest = (BURST, 0);
+            while let Some((packet, chunk)) = walk.next() {
+                if packet != newest.0 {
+                    newest = (packet, pending.count);
+                }
                 let other = place(1 - side, packet);
-                let best = lanes.best[packet % BURST];
-                let (mut there, tags, lists) = self.tagged(map, chunk, best);
-                while there != 0 {
-                    let before = tags & ((there & there.wrapping_neg()) - 1);
-                    let found = self.word(lists + before.count_ones() as usize);
-                    there &= there - 1;
+                let [_, ports] = &lanes.ports;
+                let (port, best) = (ports[packet % BURST], lanes.best[packet % BURST]);
+                let mut tagged = self.tagged(map, chunk, port, best);
+                if tagged.is_last {
+                    walk.pass_over();
+                }
+                while let Some(found) = self.next_list(&mut tagged) {
                     if found & run::LINK != 0 {
                         self.collect(found & run::REST, other, &mut pending, headers, lanes);
-                    } else if found & run::REST <= lanes.best[packet % BURST] {
-                        // Soon, as a rule that matches spares the records behind it.
-                        if pending.count >= TAGGED {
-                            self.verify(&pending, headers, lanes);
-                            pending.count = 0;
-                        }
-                        pending.push(found, other, true);
+                        continue;
                     }
+                    // Soon, as a rule that matches spares the records behind it.
+                    if pending.count >= newest.1 + TAGGED || pending.count == PENDING {
+                        self.verify(&pending, headers, lanes);
+                        pending.count = 0;
+                        newest.1 = 0;
+                    }
+                    let may_be_first = found & run::REST < lanes.best[packet % BURST];
+                    pending.push(found, other, may_be_first);
                 }
             }
         }
@@ -450,15 +458,17 @@ impl<H: Hints> Search<'_, H> {
         first: impl Fn(u32, u64) -> u32,
     ) {
         match self.window {
-            NARROW_WINDOW => self.search::<K, NARROW_WINDOW>(numbers, intervals, digests, first),
-            WINDOW => self.search::<K, WINDOW>(numbers, intervals, digests, first),
-            _ => self.search::<K, WIDE_WINDOW>(numbers, intervals, digests, first),
+            8 => self.search::<K, 8, false>(numbers, intervals, digests, first),
+            16 => self.search::<K, 16, false>(numbers, intervals, digests, first),
+            32 => self.search::<K, 32, false>(numbers, intervals, digests, first),
+            64 => self.search::<K, 64, false>(numbers, intervals, digests, first),
+            _ => self.search::<K, 64, true>(numbers, intervals, digests, first),
         }
     }
 
-    /// The last `W` keys that are looked at without leaving them.
+    /// The last `W` keys that are looked at without leaving them; before them others if `MORE`.
     #[inline]
-    fn search<K: BurstKey, const W: usize>(
+    fn search<K: BurstKey, const W: usize, const MORE: bool>(
         &self,
         numbers: &[K],
         intervals: &mut [u32],
@@ -471,8 +481,8 @@ impl<H: Hints> Search<'_, H> {
             let number = *number;
             let bucket = bucket(first_bytes, first(*digest, number.top()));
             let mut at = word(buckets, bucket) as usize;
-            let mut step = if W < WIDE_WINDOW { 0 } else { window / 2 };
-            while step >= W {
+            let mut step = window / 2;
+            while MORE && step >= W {
                 let below = K::load(keys, width, 0, at + step) < number;
                 at += usize::from(below) * step;
                 step /= 2;

@@ -150,14 +150,14 @@ impl Classifier<'_, SoftwareHints> {
     /// Looks at the records of the tags of an address.
     #[inline(never)]
     fn follow_tags(&self, map: usize, side: usize, probe: &mut Probe<'_>) {
-        let mut walk = self.tags.of_addresses::<1>();
+        let mut walk = self.tags.of_addresses::<_, 1>(self.hints);
         walk.push(probe.headers.address(side));
-        for (_, chunk) in walk {
-            let (mut there, tags, lists) = self.tagged(map, chunk, probe.best);
-            while there != 0 {
-                let before = tags & ((there & there.wrapping_neg()) - 1);
-                let found = self.word(lists + before.count_ones() as usize);
-                there &= there - 1;
+        while let Some((_, chunk)) = walk.next() {
+            let mut tagged = self.tagged(map, chunk, probe.headers.destination_port, probe.best);
+            if tagged.is_last {
+                walk.pass_over();
+            }
+            while let Some(found) = self.next_list(&mut tagged) {
                 self.follow(found, side, probe);
             }
         }

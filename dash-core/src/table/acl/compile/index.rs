@@ -4,15 +4,16 @@
 //! where there are more intervals, and the bits after it to one of them. A search looks at as many
 //! keys as the fullest bucket has.
 //!
-//! Memory: 256 words, and a word for each one to three intervals. Cost: two passes over the intervals.
+//! Memory: 256 words, and a word for each one to three intervals, up to four for each where they are
+//! few. Cost: two passes over the intervals.
 
 use super::{space::Space, sweep::Sweep};
 use crate::table::{
     TableError,
     acl::{
         image::{
-            BUCKET_BITS, BUCKET_KEYS, FEW_INTERVALS, FIRST_BYTES, MAX_BUCKETS, MORE_BUCKET_BITS,
-            NARROW_WINDOW, WIDE_WINDOW, WINDOW, bucket, first_byte, header, side,
+            BUCKET_BITS, BUCKET_KEYS, FEW_INTERVALS, FEWEST_INTERVALS, FIRST_BYTES, MAX_BUCKETS,
+            MORE_BUCKET_BITS, NARROW_WINDOW, bucket, first_byte, header, side,
         },
         key::Digest,
     },
@@ -105,11 +106,17 @@ impl Index {
 
     /// Gives each first byte its buckets.
     fn divide(&mut self, space: &mut Space<'_>, count: usize) -> Result<(), TableError> {
-        let more = if count <= FEW_INTERVALS { MORE_BUCKET_BITS } else { 0 };
+        let (each, more) = if count <= FEWEST_INTERVALS {
+            (1, MORE_BUCKET_BITS - 1)
+        } else if count <= FEW_INTERVALS {
+            (BUCKET_KEYS, MORE_BUCKET_BITS)
+        } else {
+            (BUCKET_KEYS, 0)
+        };
         for byte in 0..FIRST_BYTES {
             let place = self.first_bytes + byte;
             let (keys, apart) = (space.get(place) & MAX_KEYS, space.get(place) >> KEY_BITS);
-            let buckets = (keys as usize).div_ceil(BUCKET_KEYS).max(1).next_power_of_two();
+            let buckets = (keys as usize).div_ceil(each).max(1).next_power_of_two();
             let bits = buckets.trailing_zeros();
             let bits = if apart <= bits + more { bits.max(apart) } else { bits };
             let bits = bits.min(BUCKET_BITS);
@@ -141,14 +148,7 @@ impl Index {
     /// Notes the index in the header; keys that a search looks at.
     pub(super) fn finish(&self, space: &Space<'_>, of: usize) -> usize {
         // The interval before the bucket, and those that begin in it.
-        let keys = (self.fullest + 1).next_power_of_two();
-        let window = if keys > WINDOW {
-            keys.max(WIDE_WINDOW)
-        } else if keys > NARROW_WINDOW {
-            WINDOW
-        } else {
-            NARROW_WINDOW
-        };
+        let window = (self.fullest + 1).next_power_of_two().max(NARROW_WINDOW);
         let at = header::side(of);
         space.set(at + side::FIRST_BYTES, self.first_bytes as u32);
         space.set(at + side::BUCKETS, self.buckets.unwrap_or_default() as u32);

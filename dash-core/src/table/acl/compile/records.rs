@@ -5,6 +5,7 @@ use super::{
     rules::{Extent, addresses as addresses_of, port_ranges, ports, prefix, prefixes, tags},
     sort::Sort,
     space::Space,
+    tags::filter,
 };
 use crate::table::{
     TableError,
@@ -95,6 +96,9 @@ impl Records {
             let (first, last) = destination.get(space, place);
             space.set(at + record::PORTS + place, first as u32 | ((last - first) as u32) << 16);
         }
+        let ranges = (0..PORT_RANGES).map(|place| destination.get(space, place));
+        let ranges = ranges.map(|(first, last)| (first as u16, last as u16));
+        filter(space, side, tags(rule, side, self.version), ranges);
 
         let words = self.windows[SOURCE].words;
         let number = words as usize;

@@ -47,6 +47,10 @@ enum Stage {
         next: usize,
         list: usize,
     },
+    /// What is left of each chunk, the last one first.
+    Finish {
+        left: usize,
+    },
 }
 
 impl TagMap {
@@ -102,7 +106,10 @@ impl TagMap {
             Stage::Write { pairs, next, list } => {
                 if *next == self.count {
                     space.release(self.mark);
-                    return Ok(true);
+                    let map = space.get(header::tags(self.side)) as usize;
+                    let left = space.get(map + tag_map::COUNT) as usize;
+                    self.stage = Stage::Finish { left };
+                    return Ok(false);
                 }
                 let start = *pairs + 2 * *next;
                 let tag = space.get(start);
@@ -125,16 +132,33 @@ impl TagMap {
                     space.set(last, space.get(last) | run::LAST);
                 }
                 space.set(at, found);
-                let map = space.get(header::tags(self.side)) as usize;
-                let chunk = Chunk::of(tag);
-                let place = (chunk.number - space.get(map + tag_map::FIRST)) as usize;
-                let place = map + tag_map::CHUNKS + tag_map::WORDS * place;
-                if space.get(place) == 0 {
-                    space.set(place + 1, at as u32);
-                    space.set(place + 2, lowest);
+                let Some((place, tag)) = place_of(space, self.side, tag) else { return Ok(false) };
+                let tags = space.get(place + tag_map::TAGS);
+                if tags == 0 {
+                    space.set(place + tag_map::LISTS, at as u32);
+                    space.set(place + tag_map::LOWEST, lowest);
                 }
-                space.set(place, space.get(place) | chunk.tags);
-                space.set(place + 2, lowest.min(space.get(place + 2)));
+                space.set(place + tag_map::TAGS, tags | tag);
+                let lowest = lowest.min(space.get(place + tag_map::LOWEST));
+                space.set(place + tag_map::LOWEST, lowest);
+            }
+            Stage::Finish { left } => {
+                let Some(chunk) = left.checked_sub(1) else { return Ok(true) };
+                *left = chunk;
+                let map = space.get(header::tags(self.side)) as usize;
+                let place = map + tag_map::CHUNKS + tag_map::WORDS * chunk;
+                let is_last = chunk + 1 == space.get(map + tag_map::COUNT) as usize;
+                let behind = place + tag_map::WORDS + tag_map::LOWEST_BEHIND;
+                let behind = if is_last { u32::MAX } else { space.get(behind) };
+                let tags = space.get(place + tag_map::TAGS);
+                let lowest = if tags == 0 { u32::MAX } else { space.get(place + tag_map::LOWEST) };
+                space.set(place + tag_map::LOWEST, lowest);
+                space.set(place + tag_map::LOWEST_BEHIND, lowest.min(behind));
+                if tags.count_ones() >= tag_map::MANY {
+                    let filter = space.grow(tag_map::PORT_RANGES)?;
+                    space.fill(filter, tag_map::PORT_RANGES, 0);
+                    space.set(place + tag_map::FILTER, filter as u32);
+                }
             }
         }
         Ok(false)
@@ -177,5 +201,34 @@ impl TagMap {
         space.set(header::tags(self.side), map as u32);
         self.stage = Stage::Write { pairs, next: 0, list };
         Ok(())
+    }
+}
+
+/// The words of the chunk of a tag in the map of a side, and the tag's bit.
+fn place_of(space: &Space<'_>, side: usize, tag: u32) -> Option<(usize, u32)> {
+    let map = space.get(header::tags(side)) as usize;
+    let Chunk { number, tags } = Chunk::of(tag);
+    let chunk = number.checked_sub(space.get(map + tag_map::FIRST))?;
+    Some((map + tag_map::CHUNKS + tag_map::WORDS * chunk as usize, tags))
+}
+
+/// Adds the destination ports of a record to the filters of the tags that lead to it.
+pub(super) fn filter(
+    space: &Space<'_>,
+    side: usize,
+    tags: &[u32],
+    ports: impl Iterator<Item = (u16, u16)>,
+) {
+    let ranges = ports.fold(0_u64, |ranges, (first, last)| {
+        let [first, last] = [first, last].map(tag_map::port_range);
+        ranges | u64::MAX >> (63 - last) & u64::MAX << first
+    });
+    for (place, tag) in tags.iter().filter_map(|tag| place_of(space, side, *tag)) {
+        let filter = space.get(place + tag_map::FILTER) as usize;
+        if filter != 0 {
+            for range in (0..tag_map::PORT_RANGES).filter(|range| ranges >> range & 1 != 0) {
+                space.set(filter + range, space.get(filter + range) | tag);
+            }
+        }
     }
 }
