@@ -40,6 +40,9 @@ impl Value {
 /// Addresses that go together. A power of two: an index is cut to it instead of being checked.
 const TOGETHER: usize = 32;
 
+/// Addresses whose steps are written out one after the other. [`TOGETHER`] is a multiple.
+const ROW: usize = 8;
+
 /// So few ways that go on are followed one after the other.
 const FEW: usize = 3;
 
@@ -247,7 +250,7 @@ impl Poptrie<'_> {
         let edges = root.edges_by_head();
         match root.direct {
             Direct::Bits0 => {
-                chunk.finish(0, [root.short.load(Acquire); TOGETHER], answers);
+                chunk.finish(0, &mut [root.short.load(Acquire); TOGETHER], answers);
             }
             Direct::Bits8 => chunk.lookup::<{ 1 << 8 }>(hints, edges, answers),
             Direct::Bits12 => chunk.lookup::<{ 1 << 12 }>(hints, edges, answers),
@@ -273,7 +276,9 @@ struct Chunk<'a, A> {
 }
 
 impl<A: Address> Chunk<'_, A> {
-    /// Behind direct pointing comes a node, never a bucket, and most ways end with it.
+    /// Behind direct pointing comes a node, never a bucket, and most ways end with it. A burst that is
+    /// not of whole rows goes address by address: rows and what is left over, one after the other,
+    /// take longer.
     #[inline(never)]
     fn lookup<const EDGES: usize>(
         &self,
@@ -282,33 +287,59 @@ impl<A: Address> Chunk<'_, A> {
         answers: &mut [Option<Value>],
     ) {
         let Some(heads) = heads.as_array::<EDGES>() else { return answers.fill(None) };
-        let width = EDGES.ilog2();
-        let Self { blocks, addresses, .. } = *self;
-        let Some(none) = blocks.slots(NONE) else { return answers.fill(None) };
         let mut edges = [NONE; TOGETHER];
-        let mut nodes = [none; TOGETHER];
-        for ((edge, node), address) in edges.iter_mut().zip(&mut nodes).zip(addresses) {
-            *edge = heads[address.bits().head(width) % EDGES].load(Acquire);
-            *node = blocks.slots(*edge).unwrap_or(none);
-            node.prefetch(hints);
+        let (rows, rest) = self.addresses.as_chunks::<ROW>();
+        if rest.is_empty() {
+            self.begin(hints, heads, rows, edges.as_chunks_mut().0);
+        } else {
+            let rows = self.addresses.as_chunks::<1>().0;
+            self.begin(hints, heads, rows, edges.as_chunks_mut().0);
         }
-        let mut runs = [0; TOGETHER];
-        for ((runs, node), address) in runs.iter_mut().zip(&nodes).zip(addresses) {
-            *runs = node.runs_to(address.bits().slot_at(width));
+        self.finish(EDGES.ilog2() + STRIDE, &mut edges, answers);
+    }
+
+    /// The edges behind direct pointing and the node that follows it, in rows of `N` addresses.
+    #[inline(never)]
+    fn begin<const EDGES: usize, const N: usize>(
+        &self,
+        hints: &impl Hints,
+        heads: &[AtomicU32; EDGES],
+        addresses: &[[A; N]],
+        edges: &mut [[u32; N]],
+    ) {
+        let width = EDGES.ilog2();
+        let blocks = self.blocks;
+        let Some(none) = blocks.slots(NONE) else { return };
+        let (mut nodes, mut runs) = ([none; TOGETHER], [0; TOGETHER]);
+        let (nodes, _) = nodes.as_chunks_mut::<N>();
+        for ((edges, nodes), addresses) in edges.iter_mut().zip(&mut *nodes).zip(addresses) {
+            for at in 0..N {
+                edges[at] = heads[addresses[at].bits().head(width) % EDGES].load(Acquire);
+                nodes[at] = blocks.slots(edges[at]).unwrap_or(none);
+                nodes[at].prefetch(hints);
+            }
         }
-        count(&mut runs, addresses.len().min(TOGETHER));
-        for ((edge, node), runs) in edges.iter_mut().zip(&nodes).zip(&runs) {
-            // Without a branch: who has a route as short as direct pointing cannot be foreseen.
-            let next = node.edge(*runs);
-            *edge = select_unpredictable(is_pointer(*edge), next, *edge);
+        let (rows, _) = runs.as_chunks_mut::<N>();
+        for ((runs, nodes), addresses) in rows.iter_mut().zip(&*nodes).zip(addresses) {
+            for at in 0..N {
+                runs[at] = nodes[at].runs_to(addresses[at].bits().slot_at(width));
+            }
         }
-        self.finish(width + STRIDE, edges, answers);
+        count(&mut runs, addresses.as_flattened().len());
+        let (runs, _) = runs.as_chunks::<N>();
+        for ((edges, nodes), runs) in edges.iter_mut().zip(nodes).zip(runs).take(addresses.len()) {
+            for at in 0..N {
+                // Without a branch: who has a route as short as direct pointing cannot be foreseen.
+                let next = nodes[at].edge(runs[at]);
+                edges[at] = select_unpredictable(is_pointer(edges[at]), next, edges[at]);
+            }
+        }
     }
 
     /// Follows the edges to their ends and writes the answers.
     #[inline]
-    fn finish(&self, depth: u32, edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
-        if self.answer(&edges, answers) {
+    fn finish(&self, depth: u32, edges: &mut [u32; TOGETHER], answers: &mut [Option<Value>]) {
+        if self.answer(edges, answers) {
             self.follow(depth, edges, answers);
         }
     }
@@ -326,16 +357,17 @@ impl<A: Address> Chunk<'_, A> {
     }
 
     #[inline(never)]
-    fn follow(&self, depth: u32, mut edges: [u32; TOGETHER], answers: &mut [Option<Value>]) {
+    fn follow(&self, depth: u32, edges: &mut [u32; TOGETHER], answers: &mut [Option<Value>]) {
         let mut pointers = List::new();
         for (number, edge) in edges.iter().enumerate().take(self.addresses.len()) {
             pointers.add(number, is_pointer(*edge));
         }
         if pointers.len > FEW {
             let depths = [depth as u8; TOGETHER];
-            let mut rest = Rest { blocks: self.blocks, addresses: self.addresses, edges, depths };
+            let mut rest =
+                Rest { blocks: self.blocks, addresses: self.addresses, edges: *edges, depths };
             rest.follow::<false>(&SoftwareHints);
-            edges = rest.edges;
+            *edges = rest.edges;
         } else {
             for at in 0..pointers.len {
                 let number = pointers.get(at);
@@ -343,6 +375,6 @@ impl<A: Address> Chunk<'_, A> {
                 edges[number] = bits.map_or(NONE, |bits| self.blocks.follow(edges[number], bits));
             }
         }
-        self.answer(&edges, answers);
+        self.answer(edges, answers);
     }
 }

@@ -145,7 +145,7 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
     let cut = 32 + 1 + (all.len() + v4.len()) % 31;
     let burst4: Vec<Ipv4Address> = v4.iter().copied().cycle().take(100).collect();
     let burst6: Vec<Ipv6Address> = v6.iter().copied().cycle().take(100).collect();
-    for size in [0, 1, 2, 3, 8, 31, 32, 33, 100, cut] {
+    for size in [0, 1, 2, 3, 8, 16, 31, 32, 33, 100, cut] {
         let mut answers = vec![None; size];
         let addresses = &burst4[..size];
         poptrie.lookup_burst(&SoftwareHints, table, addresses, &mut answers);
