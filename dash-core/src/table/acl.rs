@@ -7,16 +7,17 @@
 //! never multiplied out. A rule names a tag by number; the prefixes of the tags are the tables of
 //! one [`Poptrie`](super::poptrie), shared by all groups, so a prefix comes and goes without a group being touched.
 //!
-//! Memory: an image takes 0.1 to 0.6 kB a rule and 8 to 30 bytes for each prefix of a list,
-//! [`AclWriter::words_bound`] at most. Replacing a group needs the words of the old and of the new
+//! Memory: an image takes 0.1 to 0.6 kB a rule and 8 to 30 bytes for each prefix of a list, up to 125
+//! where IPv6 prefixes share their first 64 bits, [`AclWriter::words_bound`] at most. Replacing a group needs the words of the old and of the new
 //! image, and those of the compilation, at the same time. Beside the images 1 word a group, and
 //! those of the tags' [poptrie](super::poptrie).
 //!
 //! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
 //! or one load for each level of the diagram. Where rules name tags, a walk down the prefixes of all
 //! tags for each side that they name, and then a record for each tag of the address whose rules may
-//! let the destination port through, until a rule before all others is found. Compilation is done in
-//! steps of bounded work.
+//! let the destination port through, until a rule before all others is found; a record of a rule
+//! that names tags of both sides takes a walk of its own for the other address. Compilation is done
+//! in steps of bounded work.
 
 #[expect(
     clippy::needless_bitwise_bool,
@@ -162,7 +163,7 @@ impl<'a> AclWriter<'a> {
     }
 
     /// Words of [`Capacity`] that suffice to compile these rules: 84 a rule, 50 an element of its
-    /// lists, one for each 3 tags up to the highest number, and 4,096. Most images take a fraction,
+    /// lists and 66 a prefix of IPv6, one for each 3 tags up to the highest number, and 4,096. Most images take a fraction,
     /// and [`Self::compile`] tells which.
     #[must_use]
     pub fn words_bound(rules: &[Rule<'_>]) -> usize {
@@ -178,10 +179,12 @@ impl<'a> AclWriter<'a> {
                     + rule.destination_ports.len()
             })
             .sum();
+        let prefixes = rules.iter().flat_map(|rule| rule.sources.iter().chain(rule.destinations));
+        let long = prefixes.filter(|prefix| matches!(prefix, IpCidr::Ipv6(_))).count();
         let tags =
             rules.iter().flat_map(|rule| rule.source_tags.iter().chain(rule.destination_tags));
         let tags = tags.max().map_or(0, |highest| *highest as usize / 3 + 16);
-        84 * rules.len() + 50 * elements + tags + 4096
+        84 * rules.len() + 50 * elements + 16 * long + tags + 4096
     }
 
     /// No groups, no tags, over `words`.

@@ -67,8 +67,8 @@ pub struct dash_capacity_t {
     /// ACL groups, numbered from 0.
     pub acl_groups: u32,
     /// 32-bit words for the compiled rules of all ACL groups and inbound rules, and for compiling.
-    /// 4,096, 84 a rule and 50 an element of its lists suffice for a group; a group that is replaced
-    /// takes the words of its old and of its new rules.
+    /// 4,096, 84 a rule, 50 an element of its lists and 66 an IPv6 prefix suffice for a group; a
+    /// group that is replaced takes the words of its old and of its new rules.
     pub acl_words: u32,
     /// Tags, numbered from 0.
     pub tags: u32,

@@ -1,8 +1,8 @@
 //! The compiled form of a group: one run of 32-bit words, written once, read by all cores.
 //!
 //! ```text
-//! header · rules · protocol classes · keys and lists of both sides · runs · lists and filters of tags · records · checks
-//!        · port classes · diagram
+//! header · rules · protocol classes · keys and lists of both sides · runs
+//!        · lists and filters of tags · records · checks · port classes · diagram
 //! ```
 //! Offsets are in words from the start of the run. Half words are packed two a word, the lower one
 //! first.

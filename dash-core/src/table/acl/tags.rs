@@ -276,16 +276,28 @@ impl<'a> TagsWriter<'a> {
         Ok(())
     }
 
-    /// Counts a prefix that is added to a tag in `demand`.
+    /// Counts a prefix that is added to a tag in `demand`. What a removal before it gives up waits for
+    /// readers, so who comes back takes an entry more; but for one who was alone, while nobody is
+    /// new, since the prefix itself leads to who is alone.
     pub(super) fn admit(
-        &self,
+        &mut self,
         tag: u32,
         prefix: IpCidr,
         demand: &mut Demand,
     ) -> Result<(), TableError> {
         self.check(tag)?;
-        demand.insert(self.is_there(tag, prefix));
-        if demand.new > self.capacity - self.len { Err(TableError::Full) } else { Ok(()) }
+        let there = self.is_there(tag, prefix);
+        if there && demand.new == 0 && self.head(prefix) & LISTED == 0 {
+            return Ok(());
+        }
+        demand.insert(there);
+        if demand.new > self.capacity - self.len {
+            return Err(TableError::Full);
+        }
+        if self.pool.recycles_at_once() {
+            return Ok(());
+        }
+        self.pool.reserve(demand.new.saturating_add(demand.brought_back()))
     }
 
     /// Makes a place for a prefix of a tag: for the prefix, and for an entry more.

@@ -174,7 +174,7 @@ impl Poptrie<'_> {
     ) {
         if addresses.len() < A::FEW {
             for (answer, address) in answers.iter_mut().zip(addresses) {
-                *answer = Value::new(self.value(table, A::VERSION, address.bits()));
+                *answer = Value::new(self.value_inline(table, A::VERSION, address.bits()));
             }
             return;
         }

@@ -1,5 +1,6 @@
 //! All prefixes that cover an address, for a burst of addresses: all of them one block at a time,
-//! so that their loads overlap; each word is prefetched for all addresses before it is read.
+//! so that their loads overlap; the first words of a block are prefetched for all addresses before
+//! they are read.
 use super::{
     ATTEMPTS, Poptrie, Root, Table,
     address::{Bits, aligned},
@@ -173,7 +174,9 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
                     if let Some(edge) = lane.edge {
                         hints.prefetch(edge);
                     }
-                    if let Some(prefixes) = blocks.at(lane.prefixes).get(..AHEAD) {
+                    if lane.prefixes != NONE
+                        && let Some(prefixes) = blocks.at(lane.prefixes).get(..AHEAD)
+                    {
                         hints.prefetch(prefixes);
                     }
                 }

@@ -1,5 +1,5 @@
 use super::super::{
-    TableError,
+    Demand, TableError,
     acl::{Acl, AclWriter, Capacity, Headers, Match, Rule},
     quiescence::Readers,
 };
@@ -477,6 +477,61 @@ fn room_is_the_same_wherever_the_region_begins() {
     });
     let rooms: Vec<usize> = rooms.collect();
     assert_eq!(rooms, vec![rooms[0]; 16]);
+}
+
+/// Entries that are given up wait for readers: what a transaction takes out and brings back asks for
+/// new ones, before anything is changed.
+#[test]
+fn what_comes_back_to_a_tag_needs_an_entry_more() {
+    let (ten, tags) = (IpCidr::new(v4([10, 0, 0, 0]), 8), [0, 32, 64]);
+    for (capacity, admitted) in [(3, false), (4, true)] {
+        let counters = [AtomicU32::new(0)];
+        let readers = Readers::new(&counters);
+        let capacity = Capacity { groups: 1, words: 8192, tags: 65, tag_prefixes: capacity };
+        let words = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&words, &capacity, readers).unwrap();
+        for tag in tags {
+            assert_eq!(writer.add_to_tag(tag, ten), Ok(true));
+        }
+        readers.quiescent(0);
+        let mut demand = Demand::new();
+        demand.remove(2);
+        let both = tags[..2].iter().try_for_each(|tag| {
+            writer.admit_to_tag(*tag, ten, &mut demand)?;
+            writer.hold_in_tag(*tag, ten)
+        });
+        assert_eq!(both.is_ok(), admitted, "{both:?}");
+        if admitted {
+            for tag in &tags[..2] {
+                assert_eq!(writer.remove_from_tag(*tag, ten), Ok(true));
+            }
+            for tag in &tags[..2] {
+                assert_eq!(writer.add_to_tag(*tag, ten), Ok(true));
+            }
+        }
+        writer.release_in_tag(ten);
+    }
+}
+
+/// Keys that differ behind the first 64 bits alone share a bucket, which a search's window follows.
+#[test]
+fn hosts_of_one_network_fit_the_bound() {
+    for count in if cfg!(miri) { [17, 33] } else { [257, 1024] } {
+        let mut sources: Vec<IpCidr> = (0..count)
+            .map(|number: u32| {
+                let [.., high, low] = number.wrapping_mul(0x1_0003).to_be_bytes().map(u16::from);
+                let host = smoltcp::wire::Ipv6Address::new(0x2001, 0xdb8, 0, 1, 0, 0, high, low);
+                IpCidr::new(IpAddress::Ipv6(host), 128)
+            })
+            .collect();
+        sources.push("fd00::/8".parse().unwrap());
+        let rules = [Rule { sources: &sources, ..ANY }];
+        let words = AclWriter::words_bound(&rules);
+        let capacity = Capacity { groups: 1, words, tags: 0, tag_prefixes: 0 };
+        let words = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&words, &capacity, Readers::new(&[])).unwrap();
+        assert_eq!(writer.set_group(0, IpVersion::Ipv6, &rules), Ok(()), "{count}");
+    }
 }
 
 #[test]

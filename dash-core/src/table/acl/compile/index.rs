@@ -5,7 +5,7 @@
 //! keys as the fullest bucket has.
 //!
 //! Memory: 256 words, and a word for each one to three intervals, up to four for each where they are
-//! few. Cost: two passes over the intervals.
+//! few; behind the keys as many again as a search looks at. Cost: two passes over the intervals.
 
 use super::{space::Space, sweep::Sweep};
 use crate::table::{

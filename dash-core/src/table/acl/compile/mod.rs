@@ -6,11 +6,12 @@
 //! prefixes cover many others go to the diagram; if the rest still meets too many, all rules go,
 //! first with large nodes.
 //! When the diagram would be too large, rules stay in lists, however long: an image of lists alone
-//! is never larger than about ten words for each rule and each element of its lists.
+//! grows with the rules and the elements of their lists, no faster.
 //!
-//! Work of a step: a rule with its lists, a thousand records of a sort, one prefix of a sweep, one
-//! source interval of the diagram. Memory: the image and the scratch share the words given;
-//! [`Size`] reports both.
+//! Work of a step: a rule with its lists, a thousand records of a sort, one prefix of a sweep, the
+//! records of one tag, 64 words of a filter for each tag of a chunk, one source interval of the
+//! diagram. Memory: the image and the scratch share the words given, and a diagram that is given up
+//! may have taken all of them; [`Size`] reports both.
 
 mod diagram;
 mod examine;
