@@ -188,8 +188,9 @@ fn prefetch_line(address: *const u8) {
     // SAFETY: a prefetch reads nothing that the program sees, and does not fault; SSE is part of
     // every x86-64.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // To the second level: the first has a dozen loads under way at most, a burst has more.
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
     }
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a prefetch reads nothing that the program sees, and does not fault.

@@ -73,7 +73,7 @@ pub const NEIGHBOURS: usize = 2 * PLACES;
 
 /// Keys of a burst that are loaded ahead of the one that is hashed. Loading all at once delays the
 /// first buckets.
-const KEYS_AHEAD: usize = 8;
+const KEYS_AHEAD: usize = 16;
 
 /// A fixed-length key.
 pub trait Key: Copy + Eq {

@@ -32,8 +32,9 @@ fn prefetch_line(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: SSE is part of every x86-64; a prefetch does not fault, whatever the address.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // To the second level: the first has a dozen loads under way at most, a burst has more.
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
     }
     #[cfg(not(all(any(target_arch = "aarch64", target_arch = "x86_64"), not(miri))))]
     let _ = address;

@@ -31,8 +31,9 @@ fn prefetch_line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE is part of every x86-64; a prefetch does not fault, whatever the address.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // To the second level: the first has a dozen loads under way at most, a burst has more.
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
     }
     #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     let _ = address;

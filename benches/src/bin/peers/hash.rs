@@ -37,7 +37,7 @@ const ABSENT: u64 = 1 << 40;
 /// Operations that are prepared at a time, outside the clock.
 const CHUNK: usize = 1024;
 /// Keys that are loaded ahead of the one that is hashed.
-const KEYS_AHEAD: usize = 8;
+const KEYS_AHEAD: usize = 16;
 /// Keys of a call that is asked for many at a time.
 const MANY: usize = 256;
 /// Flows that go and come together: half a burst.
