@@ -37,6 +37,15 @@ impl<'a> Nodes<'a> {
         self.words.get(start..)?.get(..self.stride)
     }
 
+    /// The same, where the words of a node are known.
+    #[inline]
+    pub(super) fn get_chunk<const STRIDE: usize>(
+        &self,
+        index: u32,
+    ) -> Option<&'a [AtomicU32; STRIDE]> {
+        self.words.get((index as usize).checked_mul(STRIDE)?..)?.first_chunk()
+    }
+
     /// Number of nodes: no list is longer.
     pub(super) fn count(&self) -> usize {
         self.count

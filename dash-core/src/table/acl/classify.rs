@@ -21,11 +21,11 @@ mod burst;
 mod single;
 
 use super::{
-    super::atomic::AtomicU32,
+    super::atomic::{AtomicU32, Ordering::Relaxed},
     Headers,
     image::{PAGE_BITS, PAGES, check, header, of, side, tag_map, word},
     key::{Digest, Key},
-    tags::{Chunk, Tags},
+    tags::{Chunk, END, Tags},
 };
 pub(super) use burst::BURST;
 use core::hint::select_unpredictable;
@@ -49,15 +49,28 @@ struct Ports<'a> {
     pages: Option<&'a [AtomicU32; PAGES]>,
 }
 
-/// Some tags of an address as the rules see them.
+/// Tags of an address that are still to be looked at: those of a chunk, and what its link leads to.
+#[derive(Clone, Copy)]
 struct Tagged {
-    /// Those tags that may lead to a rule.
+    /// Those tags of the chunk that may lead to a rule.
     there: u32,
-    /// All tags that the rules name, in the order of their lists.
+    /// All tags of the chunk that the rules name, in the order of their lists.
     tags: u32,
-    lists: usize,
-    /// Whether no chunk of a higher number leads to a rule.
-    is_last: bool,
+    lists: u32,
+    link: u32,
+}
+
+impl Tagged {
+    /// All from a link on.
+    const fn at(link: u32) -> Self {
+        Self { there: 0, tags: 0, lists: 0, link }
+    }
+
+    /// Whether there may be a tag still, in this chunk or in one behind it.
+    #[inline]
+    const fn is_more(&self) -> bool {
+        (self.there != 0) | (self.link != END)
+    }
 }
 
 impl<H: Hints> Classifier<'_, H> {
@@ -77,34 +90,37 @@ impl<H: Hints> Classifier<'_, H> {
         self.word(page as usize + usize::from(port & ((1 << PAGE_BITS) - 1)))
     }
 
-    /// What the map at `map` has for a chunk, and is before rule `best`.
-    fn tagged(&self, map: usize, chunk: Chunk, port: u16, best: u32) -> Tagged {
-        let none = Tagged { there: 0, tags: 0, lists: 0, is_last: false };
+    /// What the map at `map` has for the chunk that a link leads to.
+    #[inline]
+    fn tagged(&self, map: usize, link: u32, port: u16) -> Tagged {
+        let (chunk, link) = self.tags.chunk(link);
         let first = self.word(map + tag_map::FIRST);
         let place = chunk.number.wrapping_sub(first);
         if place >= self.word(map + tag_map::COUNT) {
-            return Tagged { is_last: chunk.number > first, ..none };
+            // The numbers of the chunks behind it are higher.
+            let link = if chunk.number > first { END } else { link };
+            return Tagged::at(link);
         }
         let place = map + tag_map::CHUNKS + tag_map::WORDS * place as usize;
-        // Records are in the order of their rules, so a rule's number is no lower than its record's.
-        if self.word(place + tag_map::LOWEST) >= best {
-            return Tagged { is_last: self.word(place + tag_map::LOWEST_BEHIND) >= best, ..none };
-        }
-        let tags = self.word(place + tag_map::TAGS);
-        let filter = self.word(place + tag_map::FILTER) as usize;
-        let there = chunk.tags & tags;
-        let there =
-            if filter == 0 { there } else { there & self.word(filter + tag_map::port_range(port)) };
-        Tagged { there, tags, lists: self.word(place + tag_map::LISTS) as usize, is_last: false }
+        let [tags, lists, filter] =
+            [tag_map::TAGS, tag_map::LISTS, tag_map::FILTER].map(|field| self.word(place + field));
+        let passed = self.word(filter as usize + tag_map::port_range(port));
+        let passed = select_unpredictable(filter == 0, u32::MAX, passed);
+        Tagged { there: chunk.tags & tags & passed, tags, lists, link }
     }
 
-    /// The list of the next tag, which is taken out.
-    fn next_list(&self, tagged: &mut Tagged) -> Option<u32> {
+    /// The list of the next tag, which is taken out, and the lowest record that it and those behind it
+    /// lead to. Anything if no tag is there.
+    #[inline]
+    fn next_list(&self, tagged: &mut Tagged) -> (u32, u32) {
         let Tagged { there, tags, lists, .. } = tagged;
-        let before = there.wrapping_sub(1) & !*there & *tags;
-        let list = (*there != 0).then(|| self.word(*lists + before.count_ones() as usize));
+        let before = (there.wrapping_sub(1) & !*there & *tags).count_ones() as usize;
+        let list = *lists as usize + tag_map::LIST_WORDS * before;
         *there &= there.wrapping_sub(1);
-        list
+        match self.from(list) {
+            [list, lowest, ..] => (list.load(Relaxed), lowest.load(Relaxed)),
+            _ => (0, NO_RULE),
+        }
     }
 
     /// Whether all checks that start at `at` pass.
@@ -149,9 +165,9 @@ impl<H: Hints> Classifier<'_, H> {
 
     /// Whether an address is in one of the tags of the `count` ranges at `at`.
     fn is_tagged(&self, at: usize, count: usize, address: IpAddress) -> bool {
-        let mut walk = self.tags.of_addresses::<_, 1>(self.hints);
+        let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
         walk.push(address);
-        walk.any(|(_, chunk)| {
+        walk.flat_map(|(_, link)| self.tags.chunks(link)).any(|chunk| {
             let tags = (0..Chunk::TAGS).filter(|bit| chunk.tags >> bit & 1 != 0);
             tags.map(|bit| chunk.number * Chunk::TAGS + bit).any(|tag| self.within(at, count, tag))
         })

@@ -7,10 +7,11 @@
 //! change of a prefix is one of all longer prefixes under it, without a bound.) Nearly every change
 //! is one store.
 //!
-//! Memory: the poptrie, and 4 words for each prefix of a tag, [`TagsWriter::words_for`]. Cost: a
-//! walk looks at one node and its prefixes for each 6 bits of the address, then at one entry for
-//! each chunk, up to that behind which the group has no lower rule. A change walks the chunks of
-//! its prefix.
+//! Memory: the poptrie, its direct pointing of at most two words for each prefix, and 4 words for each
+//! prefix of a tag, [`TagsWriter::words_for`]. Cost: a walk looks at one node and its prefixes for
+//! each 6 bits of the address behind direct pointing, and at the few prefixes that are shorter; then
+//! at one entry for each chunk, up to that behind which the group has no lower rule. A change walks
+//! the chunks of its prefix.
 
 use super::super::{
     Demand, TableError,
@@ -19,11 +20,11 @@ use super::super::{
         Ordering::{Acquire, Relaxed, Release},
     },
     pool::{Nodes, Pool},
-    poptrie::{Covering, Poptrie, PoptrieWriter},
+    poptrie::{Covering, Direct, Poptrie, PoptrieWriter, Shape},
     quiescence::Readers,
 };
 use dash_hal::Hints;
-use smoltcp::wire::{IpAddress, IpCidr};
+use smoltcp::wire::{IpCidr, IpVersion};
 
 /// The only table of the poptrie.
 const TABLE: u32 = 0;
@@ -31,7 +32,7 @@ const TABLE: u32 = 0;
 const LISTED: u32 = 1 << 30;
 const REST: u32 = LISTED - 1;
 /// The link that leads nowhere.
-const END: u32 = LISTED | REST;
+pub(super) const END: u32 = LISTED | REST;
 /// Words of an entry: number of the chunk, one bit for each of its tags, the next link.
 const ENTRY: usize = 3;
 
@@ -75,71 +76,59 @@ pub(super) struct TagsWriter<'a> {
 }
 
 impl<'a> Tags<'a> {
-    /// The tags of addresses that are still to be [pushed](TagWalk::push).
+    /// The links of the prefixes that cover the addresses of one family that are to be pushed. A tag that an
+    /// address is in all the time comes, whatever changes; some perhaps twice.
+    #[inline]
     pub(super) fn of_addresses<'h, H: Hints, const N: usize>(
         &self,
         hints: &'h H,
-    ) -> TagWalk<'h, H, N>
+        version: IpVersion,
+    ) -> Covering<'h, H, N>
     where
         'a: 'h,
     {
-        let prefixes = Covering::new(hints, self.prefixes, TABLE);
-        TagWalk { entries: self.entries, prefixes, address: 0, link: END, left: 0 }
-    }
-}
-
-/// The tags of each of at most `N` addresses, with the number of the address; some perhaps twice. A
-/// tag that it is in all the time comes, whatever changes.
-#[derive(Debug)]
-pub(super) struct TagWalk<'a, H, const N: usize> {
-    entries: Nodes<'a>,
-    prefixes: Covering<'a, H, N>,
-    address: usize,
-    link: u32,
-    /// Entries that can still come: no list is longer than the pool.
-    left: usize,
-}
-
-impl<H: Hints, const N: usize> TagWalk<'_, H, N> {
-    /// Adds an address, before the first tag is taken.
-    pub(super) fn push(&mut self, address: IpAddress) {
-        self.prefixes.push(address);
+        Covering::new(hints, self.prefixes, TABLE, version)
     }
 
-    /// Leaves out the chunks of higher numbers of the prefix whose chunk came last.
-    pub(super) fn pass_over(&mut self) {
-        self.link = END;
-    }
-}
-
-impl<H: Hints, const N: usize> Iterator for TagWalk<'_, H, N> {
-    type Item = (usize, Chunk);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.link == END || self.left == 0 {
-            (self.address, self.link) = self.prefixes.next()?;
-            self.left = self.entries.count();
-        }
-        let chunk = match entry(self.entries, self.link) {
-            None => {
-                let last = Chunk::of(self.link & REST);
-                self.link = END;
-                last
-            }
+    /// The chunk that a link leads to, and the next link: that of a higher number, or [`END`].
+    #[inline]
+    pub(super) fn chunk(&self, link: u32) -> (Chunk, u32) {
+        match entry(self.entries, link) {
+            None => (Chunk::of(link & REST), END),
             Some([number, tags, next]) => {
-                self.left -= 1;
+                let chunk = Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) };
                 // Acquire: pairs with the store that published the entry behind the link.
-                self.link = next.load(Acquire);
-                Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) }
+                (chunk, next.load(Acquire))
             }
-        };
-        Some((self.address, chunk))
+        }
     }
+
+    /// All chunks from a link on.
+    pub(super) fn chunks(self, link: u32) -> impl Iterator<Item = Chunk> + 'a {
+        let mut link = link;
+        // Bounded: no list is longer than the pool.
+        (0..=self.entries.count()).map_while(move |_| {
+            let (chunk, next) = (link != END).then(|| self.chunk(link))?;
+            link = next;
+            Some(chunk)
+        })
+    }
+}
+
+/// Direct pointing for so many prefixes, of at most a word for each in each family.
+const fn shape(prefixes: usize) -> Shape {
+    let direct = match prefixes {
+        0..0x100 => Direct::Bits0,
+        0x100..0x1000 => Direct::Bits8,
+        0x1000..0x10_0000 => Direct::Bits12,
+        _ => Direct::Bits16,
+    };
+    Shape { v4: direct, v6: direct }
 }
 
 #[inline]
 fn entry(entries: Nodes<'_>, link: u32) -> Option<&[AtomicU32; ENTRY]> {
-    if link & LISTED == 0 { None } else { entries.get(link & REST)?.first_chunk() }
+    if link & LISTED == 0 { None } else { entries.get_chunk(link & REST) }
 }
 
 /// Where a chunk is in a list: the links before it and to it.
@@ -152,7 +141,9 @@ struct Place {
 impl<'a> TagsWriter<'a> {
     /// 32-bit words of storage.
     pub(super) const fn words_for(prefixes: usize) -> usize {
-        PoptrieWriter::words_for(prefixes, 1).saturating_add(Pool::words_for(prefixes, ENTRY))
+        PoptrieWriter::words_for(prefixes, 1)
+            .saturating_add(shape(prefixes).words())
+            .saturating_add(Pool::words_for(prefixes, ENTRY))
     }
 
     /// `count` tags without prefixes, over `words`.
@@ -169,7 +160,8 @@ impl<'a> TagsWriter<'a> {
             .split_at_checked(Pool::words_for(capacity, ENTRY))
             .ok_or(TableError::StorageTooSmall)?;
         let (pool, entries) = Pool::new(entries, capacity, ENTRY, readers)?;
-        let prefixes = PoptrieWriter::new(words, capacity, 1, readers)?.without_lookup();
+        let mut prefixes = PoptrieWriter::new(words, capacity, 1, readers)?.without_lookup();
+        prefixes.replace(TABLE, shape(capacity), [])?;
         let tags = Tags { prefixes: prefixes.table(), entries };
         Ok(Self { tags, prefixes, pool, count, capacity, len: 0, held: 0 })
     }

@@ -34,6 +34,7 @@ use super::{
     edge::{self, NONE, is_bucket, is_node, is_pointer},
     slots::{LEVELS, SLOTS, STRIDE, bits, covering, number, of_number, wide_bits},
 };
+use core::hint::select_unpredictable;
 use dash_hal::Hints;
 
 /// Words of the starts of a node's runs.
@@ -115,6 +116,13 @@ impl<'a> Blocks<'a> {
         self.words.get(start..start + PADDING)?.first_chunk().map(|words| Slots { words })
     }
 
+    /// The bucket behind `edge`.
+    #[inline]
+    pub(super) fn bucket(self, edge: u32) -> Bucket<'a> {
+        let start = edge::start(edge);
+        Bucket::new(start, edge::form(edge), self.at(start))
+    }
+
     /// The edge of a slot of the node behind `edge`; of anything for what is no node.
     #[inline]
     pub(super) fn step(self, edge: u32, slot: u32) -> u32 {
@@ -135,12 +143,27 @@ impl<'a> Blocks<'a> {
         }
     }
 
+    /// Starts to load the first word of the block behind `edge`.
+    #[inline]
+    pub(super) fn prefetch_start(self, hints: &impl Hints, edge: u32) {
+        let start = edge::start(edge).wrapping_mul(GRANULE as u32);
+        self.prefetch_word(hints, select_unpredictable(is_pointer(edge), start, 0));
+    }
+
     /// Starts to load what is read first of the block behind `edge`, which may lie on two lines.
     #[inline]
     pub(super) fn prefetch(self, hints: &impl Hints, edge: u32) {
         let start = if is_pointer(edge) { edge::start(edge) * GRANULE as u32 } else { 0 };
         self.prefetch_word(hints, start);
         self.prefetch_word(hints, start + 6);
+    }
+
+    /// Starts to load the numbers of the prefixes at `start` and the first values.
+    #[inline]
+    pub(super) fn prefetch_prefixes(self, hints: &impl Hints, start: u32) {
+        let start = start.wrapping_mul(GRANULE as u32);
+        self.prefetch_word(hints, start);
+        self.prefetch_word(hints, start.wrapping_add(Prefixes::HEADER as u32 + 4));
     }
 
     /// The prefixes at `start`, or none at [`NONE`].
@@ -158,8 +181,7 @@ impl<'a> Blocks<'a> {
     /// The answer of the bucket behind `edge`.
     #[inline]
     pub(super) fn answer<B: Bits>(self, edge: u32, bits: B) -> u32 {
-        let start = edge::start(edge);
-        Bucket::new(start, edge::form(edge), self.at(start)).answer(bits)
+        self.bucket(edge).answer(bits)
     }
 
     /// Follows `edge` to the value, or [`NONE`], of the address whose next bits are `bits`.
@@ -222,6 +244,13 @@ impl Slots<'_> {
     #[inline]
     pub(super) fn prefetch_edge(self, hints: &impl Hints, runs: u64) {
         hints.prefetch(&self.words[Node::HEADER + runs as usize % SLOTS]);
+    }
+
+    /// The start of the block of its prefixes, or [`NONE`].
+    #[inline]
+    pub(super) fn prefix_block(self) -> u32 {
+        // Acquire: pairs with the store in `set_prefixes`.
+        self.words[0].load(Acquire)
     }
 
     /// One bit for each run up to that of a slot, without the first one.
@@ -332,22 +361,26 @@ impl<'a> Prefixes<'a> {
         (before + (half & ((1 << (number % 64)) - 1)).count_ones()) as usize
     }
 
-    /// Tells the values of the prefixes that cover a slot.
+    /// Tells the values of the prefixes that cover a slot, and others that do not: how many there are
+    /// could not be predicted.
     #[inline]
-    pub(super) fn covering(self, slot: u32, mut tell: impl FnMut(u32)) {
+    pub(super) fn covering(self, slot: u32, mut tell: impl FnMut(u32, bool)) {
         let (low, high) = (self.numbers as u64, (self.numbers >> 64) as u64);
-        let mut tell = |before: u64, behind: u64| {
+        let mut tell = |before: u64, behind: u64, covers| {
             let number = (before.count_ones() + behind.count_ones()) as usize;
-            tell(self.values.get(number).map_or(NONE, |value| value.load(Acquire)));
+            tell(self.values.get(number).map_or(NONE, |value| value.load(Acquire)), covers);
         };
+        let slot = slot % u64::BITS;
+        tell(low, high & ((1 << slot) - 1), high >> slot & 1 != 0);
         let leaf = number(slot, STRIDE);
         let mut shorter = low & (1..STRIDE).fold(0, |numbers, up| numbers | 1 << (leaf >> up));
-        while shorter != 0 {
-            tell(low & !shorter & shorter.wrapping_sub(1), 0);
-            shorter &= shorter - 1;
-        }
-        if high >> (slot % u64::BITS) & 1 != 0 {
-            tell(low, high & ((1 << (slot % u64::BITS)) - 1));
+        loop {
+            tell(low & !shorter & shorter.wrapping_sub(1), 0, shorter != 0);
+            shorter &= shorter.wrapping_sub(1);
+            // Few prefixes of a node cover others of it.
+            if shorter == 0 {
+                return;
+            }
         }
     }
 

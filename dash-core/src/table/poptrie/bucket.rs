@@ -35,6 +35,8 @@ const KEY_BITS: u32 = 15;
 const TWO: u32 = 0;
 const FOUR: u32 = 1;
 const WIDE: u32 = 2;
+/// Words of the largest bucket with keys.
+const KEYS_WORDS: usize = 7;
 /// Words of the largest bucket.
 const MOST: usize = 2 + ENTRIES * 5;
 
@@ -129,12 +131,32 @@ impl<'a> Bucket<'a> {
         Some(Found { length, bits: u128::from(key & (key - 1)) << 112, value: word(value)? })
     }
 
-    /// Tells the value of each entry, and whether it covers the address whose next bits are `bits`.
+    /// Tells the value of each entry, and whether it covers the address whose next bits are `window`,
+    /// or all of them `bits`.
     #[inline]
-    pub(super) fn covering(self, bits: u128, mut tell: impl FnMut(u32, bool)) {
-        for entry in self.entries() {
-            let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;
-            tell(entry.value.load(Acquire), covers);
+    pub(super) fn covering(
+        self,
+        window: u64,
+        bits: impl FnOnce() -> u128,
+        mut tell: impl FnMut(u32, bool),
+    ) {
+        if self.form >= WIDE {
+            let bits = bits();
+            for entry in self.entries() {
+                let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;
+                tell(entry.value.load(Acquire), covers);
+            }
+        } else if let Some(words) = self.words.first_chunk() {
+            let bits = (window >> 48) as u32;
+            let [first, second, more @ ..] = self.keys(words);
+            for (key, value) in [first, second] {
+                tell(value.load(Acquire), matches(key, bits));
+            }
+            if self.form == FOUR {
+                for (key, value) in more {
+                    tell(value.load(Acquire), matches(key, bits));
+                }
+            }
         }
     }
 
@@ -153,28 +175,41 @@ impl<'a> Bucket<'a> {
     /// branches, where there are keys: which entry it is cannot be foreseen.
     #[inline]
     pub(super) fn answer<B: Bits>(self, bits: B) -> u32 {
-        let Some(words) = self.words.first_chunk::<7>() else { return NONE };
-        let [inherited, value0, keys, value1, value2, more, value3] = words;
-        let mut answer = inherited.load(Acquire);
+        let Some(words) = self.words.first_chunk() else { return NONE };
+        let mut answer = words[0].load(Acquire);
         if self.form >= WIDE {
             return self.cover(bits.wide()).map_or(answer, |(_, value)| value);
         }
+        let bits = bits.head(16) as u32;
+        for (key, value) in self.keys(words).into_iter().rev() {
+            let value = value.load(Acquire);
+            let covers = u32::from(matches(key, bits)) & u32::from(value != NONE) != 0;
+            answer = select_unpredictable(covers, value, answer);
+        }
+        answer
+    }
+
+    /// The key, or 0, and the value of each place.
+    #[inline]
+    fn keys(self, words: &[AtomicU32; KEYS_WORDS]) -> [(u32, &AtomicU32); ENTRIES] {
+        let [_, value0, keys, value1, value2, more, value3] = words;
         let keys = keys.load(Relaxed);
         let more = select_unpredictable(self.form == FOUR, more.load(Relaxed), 0);
-        let bits = bits.head(16) as u32;
-        let or = |answer, key: u32, value: &AtomicU32| {
-            let value = value.load(Acquire);
-            // The bits above the last 1, which is behind those of the prefix.
-            let mask = !(key ^ key.wrapping_sub(1));
-            let there = u32::from(key != 0) & u32::from(value != NONE);
-            let covers = u32::from((key ^ bits) & mask == 0) & there != 0;
-            select_unpredictable(covers, value, answer)
-        };
-        answer = or(answer, more >> 16, value3);
-        answer = or(answer, more & 0xffff, value2);
-        answer = or(answer, keys >> 16, value1);
-        or(answer, keys & 0xffff, value0)
+        [
+            (keys & 0xffff, value0),
+            (keys >> 16, value1),
+            (more & 0xffff, value2),
+            (more >> 16, value3),
+        ]
     }
+}
+
+/// Whether a key is there and its prefix covers an address with these 16 bits.
+#[inline]
+fn matches(key: u32, bits: u32) -> bool {
+    // The bits above the last 1, which is behind those of the prefix.
+    let mask = !(key ^ key.wrapping_sub(1));
+    u32::from(key != 0) & u32::from((key ^ bits) & mask == 0) != 0
 }
 
 /// Words of the bits of an entry.

@@ -142,3 +142,14 @@ pub struct Shape {
     /// Of its IPv6 prefixes.
     pub v6: Direct,
 }
+
+impl Shape {
+    /// 32-bit words that a table of this shape takes beyond
+    /// [`PoptrieWriter::words_for`](super::PoptrieWriter::words_for).
+    #[must_use]
+    pub const fn words(self) -> usize {
+        let words = Root::words_for(self.v4) + Root::words_for(self.v6);
+        // With the bits that tell blocks apart.
+        words + words.div_ceil(16)
+    }
+}

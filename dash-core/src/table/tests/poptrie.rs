@@ -170,8 +170,10 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
     }
     let v4 = v4.into_iter().map(IpAddress::Ipv4);
     let both: Vec<_> = v4.chain(v6.into_iter().map(IpAddress::Ipv6)).collect();
-    for addresses in both.chunks(3) {
-        let mut walk = Covering::<_, 3>::new(&SoftwareHints, *poptrie, table);
+    for addresses in both.chunk_by(|a, b| a.version() == b.version()).flat_map(|all| all.chunks(3))
+    {
+        let version = addresses[0].version();
+        let mut walk = Covering::<_, 3>::new(&SoftwareHints, *poptrie, table, version);
         let mut wanted = vec![];
         for (number, address) in addresses.iter().enumerate() {
             walk.push(*address);

@@ -11,12 +11,14 @@ use super::{
             side, word,
         },
         key::{BurstKey, Window, last_start},
+        tags::END,
         vector,
     },
-    Classifier, NO_RULE, port_in,
+    Classifier, NO_RULE, Tagged, port_in,
 };
 use core::hint::select_unpredictable;
 use dash_hal::{Hints, VECTOR_WORDS};
+use smoltcp::wire::IpVersion;
 
 /// Packets that are classified together.
 pub(in super::super) const BURST: usize = 32;
@@ -56,9 +58,19 @@ struct Pending {
     count: usize,
 }
 
-/// Records of the tags of one address that wait. An address in many tags has many, and one of the
-/// first often matches.
-const TAGGED: usize = 2;
+/// Prefixes of tags whose records are looked at by turns.
+const TAGGED: usize = BURST;
+
+/// What is still to be looked at of prefixes of tags.
+struct Turn {
+    /// The map of the side.
+    map: usize,
+    side: usize,
+    /// Packets, and the tags of a prefix of each.
+    waiting: [(u32, Tagged); TAGGED],
+    count: usize,
+}
+
 /// Room for a record of each address, and for as many of runs.
 const PENDING: usize = 2 * PLACES;
 const CANDIDATE_BITS: u32 = 8;
@@ -146,20 +158,24 @@ impl<H: Hints> Classifier<'_, H> {
         else {
             return;
         };
-        let (keys, buckets) = (self.of_side(side, side::KEYS), self.of_side(side, side::BUCKETS));
-        let first_bytes = self.of_side(side, side::FIRST_BYTES).first_chunk();
-        let Some(first_bytes) = first_bytes else { return };
-        let window = 1_usize << (self.side(side, side::WINDOW_BITS) & 31);
-        let search = Search { keys, buckets, first_bytes, window, hints: self.hints };
-        match self.digest(side) {
-            Some(digest) if K::WIDE => {
-                let mut digests = [0; BURST];
-                for (place, number) in digests.iter_mut().zip(numbers) {
-                    *place = digest.of(number.top());
+        // One interval is what all addresses are in, and its number is there.
+        if self.side(side, side::COUNT) > 1 {
+            let (keys, buckets) =
+                (self.of_side(side, side::KEYS), self.of_side(side, side::BUCKETS));
+            let first_bytes = self.of_side(side, side::FIRST_BYTES).first_chunk();
+            let Some(first_bytes) = first_bytes else { return };
+            let window = 1_usize << (self.side(side, side::WINDOW_BITS) & 31);
+            let search = Search { keys, buckets, first_bytes, window, hints: self.hints };
+            match self.digest(side) {
+                Some(digest) if K::WIDE => {
+                    let mut digests = [0; BURST];
+                    for (place, number) in digests.iter_mut().zip(numbers) {
+                        *place = digest.of(number.top());
+                    }
+                    search.all(numbers, intervals, &digests, |digest, _| digest);
                 }
-                search.all(numbers, intervals, &digests, |digest, _| digest);
+                _ => search.all(numbers, intervals, &[0; BURST], |_, top| (top >> 32) as u32),
             }
-            _ => search.all(numbers, intervals, &[0; BURST], |_, top| (top >> 32) as u32),
         }
         if !*inside {
             let outside = self.side(side, side::COUNT) as u32;
@@ -218,6 +234,9 @@ impl<H: Hints> Classifier<'_, H> {
         let mut run_count = 0;
         for side in [SOURCE, DESTINATION] {
             let lists = self.of_side(side, side::LISTS);
+            if self.side(side, side::COUNT) == 1 && word(lists, 0) | word(lists, 1) == 0 {
+                continue;
+            }
             let from = place(side, 0);
             let intervals = lanes.intervals.get(from..from + lanes.count).unwrap_or_default();
             for (packet, interval) in intervals.iter().enumerate() {
@@ -233,43 +252,90 @@ impl<H: Hints> Classifier<'_, H> {
         }
         for side in [SOURCE, DESTINATION] {
             let map = self.word(header::tags(side)) as usize;
-            if map == 0 {
-                continue;
-            }
-            let mut walk = self.tags.of_addresses::<_, BURST>(self.hints);
-            for headers in headers {
-                walk.push(headers.address(side));
-            }
-            // The packet whose tags come, and the records that waited before.
-            let mut newest = (BURST, 0);
-            while let Some((packet, chunk)) = walk.next() {
-                if packet != newest.0 {
-                    newest = (packet, pending.count);
-                }
-                let other = place(1 - side, packet);
-                let [_, ports] = &lanes.ports;
-                let (port, best) = (ports[packet % BURST], lanes.best[packet % BURST]);
-                let mut tagged = self.tagged(map, chunk, port, best);
-                if tagged.is_last {
-                    walk.pass_over();
-                }
-                while let Some(found) = self.next_list(&mut tagged) {
-                    if found & run::LINK != 0 {
-                        self.collect(found & run::REST, other, &mut pending, headers, lanes);
-                        continue;
-                    }
-                    // Soon, as a rule that matches spares the records behind it.
-                    if pending.count >= newest.1 + TAGGED || pending.count == PENDING {
-                        self.verify(&pending, headers, lanes);
-                        pending.count = 0;
-                        newest.1 = 0;
-                    }
-                    let may_be_first = found & run::REST < lanes.best[packet % BURST];
-                    pending.push(found, other, may_be_first);
-                }
+            if map != 0 {
+                self.tags(map, side, &mut pending, headers, lanes);
             }
         }
         self.verify(&pending, headers, lanes);
+    }
+
+    /// The records that the tags of the addresses of a side lead to.
+    #[inline(never)]
+    fn tags<K: BurstKey>(
+        &self,
+        map: usize,
+        side: usize,
+        pending: &mut Pending,
+        headers: &[Headers],
+        lanes: &mut Lanes<K>,
+    ) {
+        let version =
+            if self.word(header::VERSION) == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
+        let mut walk = self.tags.of_addresses::<_, BURST>(self.hints, version);
+        for headers in headers {
+            walk.push(headers.address(side));
+        }
+        loop {
+            let links = walk.more();
+            if links.is_empty() {
+                return;
+            }
+            for links in links.chunks(TAGGED) {
+                let mut waiting = [(0, Tagged::at(END)); TAGGED];
+                for (place, (packet, link)) in waiting.iter_mut().zip(links) {
+                    *place = (*packet, Tagged::at(*link));
+                }
+                let mut turn = Turn { map, side, waiting, count: links.len() };
+                self.take_turn::<_, true>(&mut turn, pending, headers, lanes);
+                // Bounded: each turn takes a tag of each.
+                while turn.count > 0 {
+                    self.take_turn::<_, false>(&mut turn, pending, headers, lanes);
+                }
+            }
+        }
+    }
+
+    /// Looks at one list of each that waits, the `FIRST` one or not, or at one chunk that has none: a
+    /// rule that matches spares the records behind it.
+    #[inline]
+    fn take_turn<K: BurstKey, const FIRST: bool>(
+        &self,
+        turn: &mut Turn,
+        pending: &mut Pending,
+        headers: &[Headers],
+        lanes: &mut Lanes<K>,
+    ) {
+        let Turn { map, side, .. } = *turn;
+        for at in 0..core::mem::take(&mut turn.count) {
+            let (packet, mut tagged) = turn.waiting[at % TAGGED];
+            let lane = packet as usize % BURST;
+            let [_, ports] = &lanes.ports;
+            let (port, best) = (ports[lane], lanes.best[lane]);
+            if FIRST || tagged.there == 0 {
+                tagged = self.tagged(map, tagged.link, port);
+            }
+            let is_one = tagged.there != 0;
+            let (found, lowest) = self.next_list(&mut tagged);
+            // Records are in the order of their rules, so a rule's number is no lower than its
+            // record's.
+            if is_one & (lowest >= best) {
+                continue;
+            }
+            let other = place(1 - side, lane);
+            if is_one & (found & run::LINK != 0) {
+                self.collect(found & run::REST, other, pending, headers, lanes);
+            } else {
+                if pending.count == PENDING {
+                    self.verify(pending, headers, lanes);
+                    pending.count = 0;
+                }
+                pending.push(found, other, is_one & (found & run::REST < best));
+            }
+            turn.waiting[turn.count % TAGGED] = (packet, tagged);
+            turn.count += usize::from(tagged.is_more());
+        }
+        self.verify(pending, headers, lanes);
+        pending.count = 0;
     }
 
     /// Adds the records of the run at `at`.

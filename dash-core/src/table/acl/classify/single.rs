@@ -11,7 +11,7 @@ use super::{
         },
         key::{Key, Wide},
     },
-    Classifier, NO_RULE, port_in,
+    Classifier, NO_RULE, Tagged, port_in,
 };
 use dash_hal::SoftwareHints;
 use smoltcp::wire::IpAddress;
@@ -150,14 +150,22 @@ impl Classifier<'_, SoftwareHints> {
     /// Looks at the records of the tags of an address.
     #[inline(never)]
     fn follow_tags(&self, map: usize, side: usize, probe: &mut Probe<'_>) {
-        let mut walk = self.tags.of_addresses::<_, 1>(self.hints);
-        walk.push(probe.headers.address(side));
-        while let Some((_, chunk)) = walk.next() {
-            let mut tagged = self.tagged(map, chunk, probe.headers.destination_port, probe.best);
-            if tagged.is_last {
-                walk.pass_over();
-            }
-            while let Some(found) = self.next_list(&mut tagged) {
+        let address = probe.headers.address(side);
+        let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
+        walk.push(address);
+        let port = probe.headers.destination_port;
+        for (_, link) in walk {
+            let mut tagged = Tagged::at(link);
+            // Bounded: lists of chunks end.
+            while tagged.is_more() {
+                if tagged.there == 0 {
+                    tagged = self.tagged(map, tagged.link, port);
+                    continue;
+                }
+                let (found, lowest) = self.next_list(&mut tagged);
+                if lowest >= probe.best {
+                    break;
+                }
                 self.follow(found, side, probe);
             }
         }

@@ -47,9 +47,15 @@ enum Stage {
         next: usize,
         list: usize,
     },
-    /// What is left of each chunk, the last one first.
-    Finish {
+    /// The lowest record from each tag on, the last one first.
+    Lowest {
         left: usize,
+        lists: usize,
+        lowest: u32,
+    },
+    /// The filter of the next chunk.
+    Filters {
+        next: usize,
     },
 }
 
@@ -107,8 +113,9 @@ impl TagMap {
                 if *next == self.count {
                     space.release(self.mark);
                     let map = space.get(header::tags(self.side)) as usize;
-                    let left = space.get(map + tag_map::COUNT) as usize;
-                    self.stage = Stage::Finish { left };
+                    let lists = space.get(map + tag_map::CHUNKS + tag_map::LISTS) as usize;
+                    let left = (*list - lists) / tag_map::LIST_WORDS;
+                    self.stage = Stage::Lowest { left, lists, lowest: u32::MAX };
                     return Ok(false);
                 }
                 let start = *pairs + 2 * *next;
@@ -121,7 +128,7 @@ impl TagMap {
                 let lowest = records.clone().map(|record| space.get(record)).min().unwrap_or(0);
                 let (at, count) = (*list, end - *next);
                 *next = end;
-                *list += 1;
+                *list += tag_map::LIST_WORDS;
                 let mut found = run::LAST | space.get(start + 1);
                 if count > 1 {
                     found = run::LINK | space.front() as u32;
@@ -132,29 +139,34 @@ impl TagMap {
                     space.set(last, space.get(last) | run::LAST);
                 }
                 space.set(at, found);
+                space.set(at + tag_map::LOWEST_FROM_HERE, lowest);
                 let Some((place, tag)) = place_of(space, self.side, tag) else { return Ok(false) };
                 let tags = space.get(place + tag_map::TAGS);
                 if tags == 0 {
                     space.set(place + tag_map::LISTS, at as u32);
-                    space.set(place + tag_map::LOWEST, lowest);
                 }
                 space.set(place + tag_map::TAGS, tags | tag);
-                let lowest = lowest.min(space.get(place + tag_map::LOWEST));
-                space.set(place + tag_map::LOWEST, lowest);
             }
-            Stage::Finish { left } => {
-                let Some(chunk) = left.checked_sub(1) else { return Ok(true) };
-                *left = chunk;
+            Stage::Lowest { left, lists, lowest } => {
+                if *left == 0 {
+                    self.stage = Stage::Filters { next: 0 };
+                    return Ok(false);
+                }
+                for _ in 0..STEP.min(*left) {
+                    *left -= 1;
+                    let place = *lists + tag_map::LIST_WORDS * *left + tag_map::LOWEST_FROM_HERE;
+                    *lowest = space.get(place).min(*lowest);
+                    space.set(place, *lowest);
+                }
+            }
+            Stage::Filters { next } => {
                 let map = space.get(header::tags(self.side)) as usize;
-                let place = map + tag_map::CHUNKS + tag_map::WORDS * chunk;
-                let is_last = chunk + 1 == space.get(map + tag_map::COUNT) as usize;
-                let behind = place + tag_map::WORDS + tag_map::LOWEST_BEHIND;
-                let behind = if is_last { u32::MAX } else { space.get(behind) };
-                let tags = space.get(place + tag_map::TAGS);
-                let lowest = if tags == 0 { u32::MAX } else { space.get(place + tag_map::LOWEST) };
-                space.set(place + tag_map::LOWEST, lowest);
-                space.set(place + tag_map::LOWEST_BEHIND, lowest.min(behind));
-                if tags.count_ones() >= tag_map::MANY {
+                let place = map + tag_map::CHUNKS + tag_map::WORDS * *next;
+                if *next == space.get(map + tag_map::COUNT) as usize {
+                    return Ok(true);
+                }
+                *next += 1;
+                if space.get(place + tag_map::TAGS).count_ones() >= tag_map::MANY {
                     let filter = space.grow(tag_map::PORT_RANGES)?;
                     space.fill(filter, tag_map::PORT_RANGES, 0);
                     space.set(place + tag_map::FILTER, filter as u32);
@@ -194,7 +206,7 @@ impl TagMap {
         let last = Chunk::of(space.get(pairs + 2 * (self.count - 1))).number;
         let count = (last - first + 1) as usize;
         let map = space.grow(tag_map::CHUNKS + tag_map::WORDS * count)?;
-        let list = space.grow(tags)?;
+        let list = space.grow(tag_map::LIST_WORDS * tags)?;
         space.set(map + tag_map::FIRST, first);
         space.set(map + tag_map::COUNT, count as u32);
         space.fill(map + tag_map::CHUNKS, tag_map::WORDS * count, 0);
