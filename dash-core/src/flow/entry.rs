@@ -1,7 +1,7 @@
 //! One flow: the rewrite of one direction of a conversation, and what is counted on it.
 //!
 //! With a key of 48 bytes, 192 bytes of a table: three cache lines. A look-up reads the first; a hit
-//! writes time and counters, which lie in the second, and reads the rewrite and the rest.
+//! writes counters and time, which lie in the second, and reads the rewrite and the rest.
 //!
 //! Underlay source and MACs lie in each rewrite, not in a next-hop object that flows share by index:
 //! without these 16 to 28 bytes an entry has three lines all the same, and a hit would make its outer
@@ -13,11 +13,11 @@
 //! | 48 | key | |
 //! | 4 | handle, or next free place | the table's |
 //! | 4 | next flow of its slot | the wheel's |
-//! | 8 + 8 | installed, last hit | |
+//! | 72 | rewrite | |
 //! | 8 + 8 | frames, bytes | |
+//! | 8 + 8 | installed, last hit | |
 //! | 8 | idle and hard time-out | |
 //! | 8 | state | the pipeline's |
-//! | 72 | rewrite | |
 //! | 4 | epoch | |
 //! | 4 | other half, or of fragments their parent | |
 //! | 4 | previous flow of its slot | the wheel's |
@@ -115,38 +115,36 @@ bitflags::bitflags! {
     }
 }
 
-/// One direction of a conversation. In this order in memory: behind a key of 48 bytes and the
-/// table's 8, what a hit writes shares one line.
+/// One direction of a conversation.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct Flow<S> {
+    /// The header change of each frame.
+    pub rewrite: Rewrite,
+    /// Where each frame leaves.
+    pub egress: Egress,
+    /// The pipeline's own.
+    pub state: S,
     /// When it was installed, ns; of a flow that lives alone and has a hard time-out when it was
     /// modified last.
     pub created: u64,
-    /// Its last hit or its installation, ns.
-    pub used: u64,
     /// Frames, the one that created the flow included.
     pub packets: u64,
     /// Bytes of these frames as received, without FCS.
     pub bytes: u64,
+    /// Its last hit or its installation, ns.
+    pub used: u64,
     /// When it ends by itself.
     pub timeouts: Timeouts,
-    /// The pipeline's own.
-    pub state: S,
-    /// The header change of each frame.
-    pub rewrite: Rewrite,
     /// The policy that it was evaluated under.
     pub epoch: u32,
     /// Its [`peer`](Self::peer), or its [`parent`](Self::parent). Only the flow table sets it.
     pub related: Option<Handle>,
     /// Where it is in the [wheel](super::wheel). Only the flow table sets it.
     pub wheel: wheel::Link,
-    /// Where each frame leaves.
-    pub egress: Egress,
-    /// Facts.
-    pub flags: FlowFlags,
     /// What was seen of a TCP conversation. Only the flow table sets it.
     pub tcp: Tcp,
+    /// Facts.
+    pub flags: FlowFlags,
 }
 
 impl<S> Flow<S> {

@@ -1,3 +1,5 @@
+mod memory;
+
 use super::super::{
     Demand, TableError,
     acl::{Acl, AclWriter, Capacity, Headers, Match, Rule},

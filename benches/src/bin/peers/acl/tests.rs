@@ -8,9 +8,9 @@ use std::{
 };
 
 use dash_benches::Prefetch;
-use dash_core::table::acl::{Headers, Match, Rule};
+use dash_core::table::acl::{Headers, Match, Rule, Size};
 use dash_hal::SoftwareHints;
-use smoltcp::wire::{IpAddress, IpCidr};
+use smoltcp::wire::{IpAddress, IpCidr, IpVersion};
 
 use super::{
     BURST, Groups, WORDS,
@@ -22,7 +22,8 @@ const SETS: [&str; 7] =
     ["acl1_1k", "fw1_1k", "dash_1k", "acl1_10k", "fw1_10k", "dash_10k", "acl1_100k"];
 /// A set of more rules is searched as IPv4 alone.
 const MOST: usize = 20_000;
-/// A set of more rules is searched for every so many headers where the search is not optimised.
+/// A set of more rules is searched for every so many headers, and compiled as IPv4 alone, where that
+/// is not optimised.
 const MANY: usize = 2_000;
 const DEBUG_STEP: usize = 64;
 
@@ -114,10 +115,37 @@ fn compare(name: &str, set: &RuleSet, headers: &[Headers], step: usize) -> usize
     matched
 }
 
+/// The folder of the sets.
+fn data() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    std::env::var("DASH_DATA").map_or(folder, Into::into)
+}
+
+#[test]
+fn scratch_is_at_most_four_times_the_image() {
+    for name in SETS {
+        let path = data().join(format!("{name}.rules.gz")).display().to_string();
+        if !Path::new(&path).exists() {
+            println!("{name}: skipped, no {path}");
+            continue;
+        }
+        for family in FAMILIES {
+            let set = RuleSet::load(&path, family).unwrap();
+            if cfg!(debug_assertions) && set.len() > MANY && family != Family::V4 {
+                continue;
+            }
+            let version = if family == Family::V4 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
+            let mut groups = Groups::new(1, WORDS).unwrap();
+            let Size { compiled, scratch } = groups.writer.compile(version, &set.rules(0)).unwrap();
+            println!("{name}{}: {compiled} words, scratch {scratch}", family.label());
+            assert!(scratch <= 4 * compiled);
+        }
+    }
+}
+
 #[test]
 fn traces_equal_a_linear_search() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let folder = std::env::var("DASH_DATA").map_or(folder, Into::into);
+    let folder = data();
     // Those of 2^20 headers that `benches/peers/run` makes.
     let made = std::env::var("DASH_TRACES").ok().map(PathBuf::from);
     for name in SETS {

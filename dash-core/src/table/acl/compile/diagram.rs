@@ -5,6 +5,10 @@
 //! one class, and so are destinations. For each source interval the rules that it is in are laid
 //! over the classes of destinations; each set found that way becomes a row of rules by protocol
 //! and ports, and the rows become nodes of the diagram, sixteen cells a node, equal ones once.
+//!
+//! That is done twice. First the nodes are only counted, by their hashes, for the words of the image
+//! and the scratch that they need: a diagram that is not worth them is given up before it has taken
+//! them. The sets of rows are forgotten when they take too much; they only save time.
 
 mod chains;
 mod emit;
@@ -70,6 +74,15 @@ pub(super) struct Diagram {
     mark: usize,
     front: usize,
     first_node: usize,
+    /// Whether nodes are only counted.
+    counting: bool,
+    /// End of the scratch of the table of nodes and the sets of rows.
+    rows_end: usize,
+    /// Rules that were laid for this row, and for any at most.
+    laid: usize,
+    most_laid: usize,
+    /// Nodes of chains that there is room for.
+    most_chains: usize,
     classes: usize,
     services: usize,
     levels: [Level; MAX_LEVELS],
@@ -114,6 +127,11 @@ impl Diagram {
             mark: space.back(),
             front: 0,
             first_node: 0,
+            counting: true,
+            rows_end: 0,
+            laid: 0,
+            most_laid: 0,
+            most_chains: 0,
             classes: 0,
             services: 0,
             levels: [Level::default(); MAX_LEVELS],
@@ -202,6 +220,8 @@ impl Diagram {
                 *next += 1;
                 if interval <= count_of(space, self.row_side) {
                     self.row(space, interval, rule)?;
+                } else if self.counting {
+                    self.finish_count(space)?;
                 } else {
                     self.phase = Phase::Emit;
                 }

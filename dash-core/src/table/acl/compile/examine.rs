@@ -5,13 +5,10 @@ use super::{
     rules::{prefix, prefixes},
     sort::Sort,
 };
-use crate::table::{
-    TableError,
-    acl::{
-        Rule,
-        image::{self, PROTOCOL_WORDS, RULE_WORDS, RULES_AT, header, protocols_at},
-        key::Window,
-    },
+use crate::table::acl::{
+    Rule,
+    image::{self, PROTOCOL_WORDS, RULE_WORDS, RULES_AT, header, protocols_at},
+    key::Window,
 };
 use smoltcp::wire::IpVersion;
 
@@ -30,7 +27,7 @@ impl Common {
 }
 
 impl Compiler<'_> {
-    pub(super) fn begin_order(&mut self, rules: &[Rule<'_>]) -> Result<(), TableError> {
+    pub(super) fn begin_order(&mut self, rules: &[Rule<'_>]) {
         let mut sorted = true;
         for (index, pair) in rules.iter().enumerate().take(self.count) {
             self.space.set(self.order + 2 * index, pair.priority);
@@ -38,19 +35,13 @@ impl Compiler<'_> {
             sorted &= index == 0 || self.space.get(self.order + 2 * index - 2) <= pair.priority;
         }
         if sorted {
-            self.finish_order(self.order);
+            self.finish_order();
         } else {
-            let help = self.space.scratch(2 * self.count)?;
-            self.phase = Phase::Order { sort: Some(Sort::new(self.order, help, self.count, 2)) };
+            self.phase = Phase::Order { sort: Some(Sort::new(self.order, self.count, 2)) };
         }
-        Ok(())
     }
 
-    pub(super) fn finish_order(&mut self, sorted: usize) {
-        for word in 0..2 * self.count {
-            self.space.set(self.order + word, self.space.get(sorted + word));
-        }
-        self.space.release(self.covers);
+    pub(super) fn finish_order(&mut self) {
         self.space.fill(self.covers, self.count, 0);
         self.space.fill(0, header::WORDS, 0);
         self.space.fill(protocols_at(self.count), PROTOCOL_WORDS, 0);

@@ -40,6 +40,11 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// Fewest words of the index of a side and of the keys behind its own.
+    pub(super) const fn least_words(key_words: u32) -> usize {
+        2 * FIRST_BYTES + NARROW_WINDOW * key_words as usize
+    }
+
     pub(super) fn new(space: &mut Space<'_>, digest: Option<Digest>) -> Result<Self, TableError> {
         let first_bytes = space.grow(FIRST_BYTES)?;
         space.fill(first_bytes, FIRST_BYTES, 0);
@@ -88,8 +93,7 @@ impl Index {
 
     /// What leads to the bucket of the first number of an interval.
     fn first(&self, space: &Space<'_>, sweep: &Sweep, key_words: u32, index: usize) -> u32 {
-        let at = sweep.intervals + index * Sweep::interval_words(key_words);
-        let number = space.number(at, key_words) << (128 - 32 * key_words);
+        let number = sweep.first(space, index) << (128 - 32 * key_words);
         self.digest
             .as_ref()
             .map_or((number >> 96) as u32, |digest| digest.of((number >> 64) as u64))

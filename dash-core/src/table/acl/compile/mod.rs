@@ -8,12 +8,18 @@
 //! When the diagram would be too large, rules stay in lists, however long: an image of lists alone
 //! grows with the rules and the elements of their lists, no faster.
 //!
-//! Work of a step: a rule with its lists, a thousand records of a sort, one prefix of a sweep, the
+//! Work of a step: a rule with its lists, a hundred records of a sort, one prefix of a sweep, the
 //! records of one tag, 64 words of a filter for each tag of a chunk, one source interval of the
-//! diagram. Memory: the image and the scratch share the words given, and a diagram that is given up
-//! may have taken all of them; [`Size`] reports both.
+//! diagram.
+//!
+//! Memory: the image and the scratch share the words given, and scratch takes at most [`SCRATCH`]
+//! times the words of the image, of every group and in whatever room; [`Size`] reports both, exactly.
+//! So lists are sorted in place, and where their image is small in parts; and a diagram is given up
+//! when it would take more than that of what the lists would be, until it is known what it will be
+//! itself.
 
 mod diagram;
+mod entries;
 mod examine;
 mod index;
 mod records;
@@ -27,10 +33,11 @@ mod tags;
 use super::{
     Rule,
     image::{self, PROTOCOL_WORDS, header, protocols_at},
-    key::{Digest, Window},
+    key::Window,
 };
 use crate::table::{TableError, atomic::AtomicU32};
 use diagram::Diagram;
+use entries::Entries;
 use examine::Common;
 use index::Index;
 use records::Records;
@@ -50,6 +57,8 @@ const BY_DESTINATION: u32 = 1 << 29;
 /// The rest of a place: number of the record.
 const REST: u32 = BY_DESTINATION - 1;
 
+/// Words of scratch for each word of the image, at most.
+const SCRATCH: usize = 4;
 /// Records that may meet on average at a prefix before the diagram is tried.
 const SHORT: u64 = 3;
 /// A rule whose prefixes cover more than so many others is wide.
@@ -57,7 +66,8 @@ const WIDE: u32 = 32;
 /// Most rules of a group.
 pub(super) const MAX_RULES: usize = 1 << 24;
 
-/// Words that a compilation took.
+/// Words that a compilation took. It takes the same in as many words as both together, and the
+/// scratch is at most four times the compiled group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// Of the compiled group.
@@ -102,15 +112,20 @@ enum Phase {
     Order { sort: Option<Sort> },
     Examine { next: usize },
     Place { next: usize },
-    Entries { side: usize, next: usize, count: usize },
-    Sort { side: usize, sort: Sort, count: usize },
-    Sweep { side: usize, sweep: Sweep },
+    Sweep { side: usize, entries: Entries, sweep: Sweep },
     Index { side: usize, sweep: Sweep, index: Index },
     Copy { side: usize, sweep: Sweep, next: usize },
     Tags(TagMap),
     Records(Records),
     Diagram(Diagram),
     Done,
+}
+
+/// Prefixes by which rules are found on a side, and those of them of rules of the diagram.
+#[derive(Clone, Copy, Debug, Default)]
+struct Placed {
+    entries: usize,
+    in_diagram: usize,
 }
 
 /// A group on its way to an image.
@@ -132,8 +147,11 @@ pub(super) struct Compiler<'w> {
     /// Ends of image and scratch when a trial begins.
     marks: (usize, usize),
     trial: Trial,
+    /// Words that the image has at least if all rules are found by lists; 0: not yet known.
+    list_words: usize,
     records: usize,
     in_diagram: usize,
+    placed: [Placed; 2],
     own: u64,
     met: u64,
     phase: Phase,
@@ -169,8 +187,10 @@ impl<'w> Compiler<'w> {
             protocols: 0,
             marks: (0, 0),
             trial: Trial::Lists,
+            list_words: 0,
             records: 0,
             in_diagram: 0,
+            placed: [Placed::default(); 2],
             own: 0,
             met: 0,
             phase: Phase::Order { sort: None },
@@ -197,12 +217,13 @@ impl<'w> Compiler<'w> {
         match &mut self.phase {
             Phase::Order { sort } => {
                 if let Some(sort) = sort {
-                    if let Some(sorted) = sort.step(&self.space) {
-                        self.finish_order(sorted);
+                    if sort.step(&self.space) {
+                        self.finish_order();
                     }
-                    return Ok(());
+                } else {
+                    self.begin_order(rules);
                 }
-                self.begin_order(rules)
+                Ok(())
             }
             Phase::Examine { next } => {
                 let index = *next;
@@ -223,48 +244,14 @@ impl<'w> Compiler<'w> {
                     if let Some(rule) = self.rule(rules, index) {
                         self.place(index, rule);
                     }
+                    Ok(())
                 } else {
-                    self.phase = Phase::Entries { side: image::SOURCE, next: 0, count: 0 };
-                }
-                Ok(())
-            }
-            Phase::Entries { side, next, count } => {
-                let (side, index, count) = (*side, *next, *count);
-                *next += 1;
-                if index < self.count {
-                    self.enter(side, index, rules)
-                } else {
-                    self.sort(side, count)
+                    self.begin_side(image::SOURCE)
                 }
             }
-            Phase::Sort { side, sort, count } => {
-                if let Some(entries) = sort.step(&self.space) {
-                    let (side, count) = (*side, *count);
-                    let skip = image::of(&self.windows, side).skip;
-                    let sweep = Sweep::new(&mut self.space, entries, count, self.key_words, skip)?;
-                    self.phase = Phase::Sweep { side, sweep };
-                }
-                Ok(())
-            }
-            Phase::Sweep { side, sweep } => {
-                if sweep.step(&mut self.space, self.places, self.covers)? {
-                    let side = *side;
-                    if let Phase::Sweep { sweep, .. } =
-                        core::mem::replace(&mut self.phase, Phase::Done)
-                    {
-                        let (chosen, pattern) = self.digest(side);
-                        let digest = (chosen != 0).then(|| Digest::new(chosen, pattern));
-                        let index = Index::new(&mut self.space, digest)?;
-                        self.phase = Phase::Index { side, sweep, index };
-                    }
-                }
-                Ok(())
-            }
+            Phase::Sweep { .. } => self.sweep(rules),
             Phase::Index { .. } => self.index(),
-            Phase::Copy { .. } => {
-                self.copy();
-                Ok(())
-            }
+            Phase::Copy { .. } => self.copy(),
             Phase::Tags(map) => {
                 if map.step(&mut self.space, rules, self.order, self.places)? {
                     if map.side() == image::SOURCE {
@@ -283,6 +270,10 @@ impl<'w> Compiler<'w> {
             }
             Phase::Diagram(diagram) => {
                 if diagram.step(&mut self.space, rules, self.order, self.places)? {
+                    // An earlier trial may have taken too much for it.
+                    if self.space.peak() > (1 + SCRATCH) * self.space.front() {
+                        return Err(TableError::Full);
+                    }
                     self.phase = Phase::Done;
                 }
                 Ok(())
@@ -301,11 +292,15 @@ impl<'w> Compiler<'w> {
         let (front, back) = self.marks;
         self.space.truncate(front);
         self.space.release(back);
+        // Lists keep to it by themselves.
+        let free = matches!(trial, Trial::Lists | Trial::ListsAnyway) || self.list_words == 0;
+        self.space.limit(if free { usize::MAX } else { (1 + SCRATCH) * self.list_words });
         self.space.fill(0, header::WORDS, 0);
         self.space.set(header::KEY_WORDS, self.key_words);
         self.space.set(header::RULES, self.count as u32);
         self.space.set(header::VERSION, u32::from(self.version == IpVersion::Ipv6));
         (self.records, self.in_diagram, self.own, self.met) = (0, 0, 0, 0);
+        self.placed = [Placed::default(); 2];
         self.phase = Phase::Place { next: 0 };
     }
 
@@ -334,6 +329,11 @@ impl<'w> Compiler<'w> {
             number | if side == image::SOURCE { 0 } else { BY_DESTINATION }
         };
         self.space.set(self.places + index, place);
+        for (side, placed) in self.placed.iter_mut().enumerate() {
+            let entries = Entries::of_rule(rule, side, self.version, place);
+            placed.entries += entries;
+            placed.in_diagram += if place & DIAGRAM == 0 { 0 } else { entries };
+        }
     }
 
     fn is_in_diagram(&self, index: usize, rule: &Rule<'_>) -> bool {

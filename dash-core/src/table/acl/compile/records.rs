@@ -1,7 +1,7 @@
 //! The records that lists lead to, and the checks of fields with more than one element.
 
 use super::{
-    BY_DESTINATION, DIAGRAM, NOWHERE, rule_at,
+    BY_DESTINATION, DIAGRAM, NOWHERE, SCRATCH, rule_at,
     rules::{Extent, addresses as addresses_of, port_ranges, ports, prefix, prefixes, tags},
     sort::Sort,
     space::Space,
@@ -112,7 +112,7 @@ impl Records {
             found.fit(space, &mut checks, *of(&ADDRESS_CHECKS, other), room)?
         } else {
             let tags = tags(rule, other, self.version).iter();
-            let tags = Ranges::new(space, tags.map(|tag| ((*tag).into(), (*tag).into())), 1)?;
+            let tags = Ranges::new(space, &tags.map(|tag| ((*tag).into(), (*tag).into())), 1)?;
             checks.add(space, *of(&ADDRESS_CHECKS, other), &found, Some(&tags))?;
             found
         };
@@ -150,12 +150,15 @@ impl Records {
         }
         if bits >> (PROTOCOL_BITS - 1) != 0 {
             let ranges = rule.protocols.iter().map(|one| (u128::from(*one), u128::from(*one)));
-            let found = Ranges::new(space, ranges, 1)?;
+            let found = Ranges::new(space, &ranges, 1)?;
             checks.add(space, check::PROTOCOL, &found, None)?;
         }
         Ok(bits)
     }
 }
+
+/// So many ranges are looked at together in any case.
+const FEWEST_RANGES: usize = 64;
 
 const ADDRESS_CHECKS: [u32; 2] = [check::SOURCE, check::DESTINATION];
 
@@ -168,31 +171,103 @@ struct Ranges {
 }
 
 impl Ranges {
+    /// Of any ranges: sorted, and those that overlap are one. So the image of many may be small:
+    /// only so many are looked at together as the scratch may hold, those with the first starts
+    /// in the first pass.
     fn new(
         space: &mut Space<'_>,
-        ranges: impl Iterator<Item = (u128, u128)> + Clone,
+        ranges: &(impl Iterator<Item = (u128, u128)> + Clone),
         words: u32,
     ) -> Result<Self, TableError> {
-        let stride = Self::stride(words);
-        let count = ranges.clone().count();
-        // At least one, for what fits.
-        let from = space.scratch(count.max(1) * stride)?;
-        let to = space.scratch(count * stride)?;
-        for (index, (first, last)) in ranges.enumerate() {
-            space.set_number(from + index * stride, words, first);
-            space.set_number(from + index * stride + words as usize, words, last);
-        }
-        let mut sort = Sort::new(from, to, count, stride);
-        let at = loop {
-            if let Some(sorted) = sort.step(space) {
-                break sorted;
+        let stride = 2 * words as usize;
+        let all = ranges.clone().count();
+        let end = space.back();
+        // Ranges that are known to go into the image.
+        let mut known = 0;
+        loop {
+            let room = (SCRATCH * space.front()).saturating_sub(space.in_scratch()) / stride;
+            // At least one, for what fits.
+            let most = all.min(room.max(SCRATCH * known).max(FEWEST_RANGES)).max(1);
+            let at = space.scratch(most * stride)?;
+            let mut found = Self { at, count: 0, words };
+            if found.gather(space, ranges, most) {
+                found.move_to(space, end);
+                return Ok(found);
             }
-        };
-        Ok(Self { at, count: merge(space, at, count, words), words })
+            known = found.count;
+            space.release(end);
+        }
     }
 
-    const fn stride(words: u32) -> usize {
-        2 * words as usize + 1
+    /// Whether there is room for all that is left of `ranges`.
+    fn gather(
+        &mut self,
+        space: &Space<'_>,
+        ranges: &(impl Iterator<Item = (u128, u128)> + Clone),
+        most: usize,
+    ) -> bool {
+        let mut after = None;
+        // Bounded: each pass ends at a later start.
+        while 2 * self.count <= most {
+            let done = self.count;
+            let mut until = None;
+            for (first, last) in ranges.clone() {
+                if after.is_some_and(|after| first <= after) || until.is_some_and(|it| first > it) {
+                    continue;
+                }
+                if self.count == most {
+                    self.tidy(space);
+                    let kept = usize::midpoint(done, most);
+                    if self.count > kept {
+                        self.count = kept;
+                        let (last_start, _) = self.get(space, kept);
+                        until = Some(last_start);
+                        if first > last_start {
+                            continue;
+                        }
+                    }
+                }
+                self.set(space, self.count, (first, last));
+                self.count += 1;
+            }
+            self.tidy(space);
+            if until.is_none() {
+                return true;
+            }
+            after = until;
+        }
+        false
+    }
+
+    /// Sorts the ranges and makes those that overlap one.
+    fn tidy(&mut self, space: &Space<'_>) {
+        let mut sort = Sort::new(self.at, self.count, 2 * self.words as usize);
+        while !sort.step(space) {}
+        let mut merged: usize = 0;
+        for index in 0..self.count {
+            let (first, last) = self.get(space, index);
+            if let Some(before) = merged.checked_sub(1) {
+                let (start, end) = self.get(space, before);
+                if first <= end {
+                    self.set(space, before, (start, end.max(last)));
+                    continue;
+                }
+            }
+            self.set(space, merged, (first, last));
+            merged += 1;
+        }
+        self.count = merged;
+    }
+
+    /// Moves the ranges up to the end of the scratch that was taken for them; the rest is free.
+    fn move_to(&mut self, space: &mut Space<'_>, end: usize) {
+        let words = 2 * self.words as usize * self.count.max(1);
+        let at = end - words;
+        for word in (0..words).rev() {
+            space.set(at + word, space.get(self.at + word));
+        }
+        self.at = at;
+        space.release(at);
     }
 
     /// Those of the ports of one side; "any" is one range.
@@ -202,7 +277,7 @@ impl Ranges {
         let listed =
             ranges.iter().filter(|range| !range.is_empty()).map(|one| (*one.start(), *one.end()));
         let all = any.into_iter().chain(listed);
-        Self::new(space, all.map(|(first, last)| (first.into(), last.into())), 1)
+        Self::new(space, &all.map(|(first, last)| (first.into(), last.into())), 1)
     }
 
     /// Those of the prefixes of one side.
@@ -217,15 +292,26 @@ impl Ranges {
             .iter()
             .filter_map(|one| prefix(one, version))
             .map(|(bits, length)| window.range(bits, length));
-        Self::new(space, prefixes, window.words)
+        Self::new(space, &prefixes, window.words)
     }
 
     /// Range `index`; the last one beyond.
     fn get(&self, space: &Space<'_>, index: usize) -> (u128, u128) {
-        let index = index.min(self.count.saturating_sub(1));
-        let at = self.at + index * Self::stride(self.words);
-        let last = at + self.words as usize;
-        (space.number(at, self.words), space.number(last, self.words))
+        let (first, last) = self.place(index.min(self.count.saturating_sub(1)));
+        (space.number(first, self.words), space.number(last, self.words))
+    }
+
+    fn set(&self, space: &Space<'_>, index: usize, (first, last): (u128, u128)) {
+        let (first_at, last_at) = self.place(index);
+        space.set_number(first_at, self.words, first);
+        space.set_number(last_at, self.words, last);
+    }
+
+    /// Where the first and the last number of a range are.
+    const fn place(&self, index: usize) -> (usize, usize) {
+        let words = self.words as usize;
+        let at = self.at + 2 * words * index;
+        (at, at + words)
     }
 
     /// Adds the first values, then the last ones, to the image.
@@ -253,8 +339,8 @@ impl Ranges {
             return Ok(self);
         }
         checks.add(space, kind, &self, None)?;
-        let (_, last) = self.get(space, self.count);
-        space.set_number(self.at + self.words as usize, self.words, last);
+        let ((first, _), (_, last)) = (self.get(space, 0), self.get(space, self.count));
+        self.set(space, 0, (first, last));
         Ok(Self { count: 1, ..self })
     }
 }
@@ -291,27 +377,4 @@ impl Checks {
         self.last = at;
         Ok(())
     }
-}
-
-/// Makes ranges that overlap one, in place; how many are left.
-fn merge(space: &Space<'_>, ranges: usize, count: usize, words: u32) -> usize {
-    let number = words as usize;
-    let stride = 2 * number + 1;
-    let mut merged = 0;
-    for index in 0..count {
-        let first = space.number(ranges + index * stride, words);
-        let last = space.number(ranges + index * stride + number, words);
-        if let Some(before) = usize::checked_sub(merged, 1) {
-            let end = ranges + before * stride + number;
-            if first <= space.number(end, words) {
-                let longer = last.max(space.number(end, words));
-                space.set_number(end, words, longer);
-                continue;
-            }
-        }
-        space.set_number(ranges + merged * stride, words, first);
-        space.set_number(ranges + merged * stride + number, words, last);
-        merged += 1;
-    }
-    merged
 }

@@ -1,61 +1,58 @@
 //! What the image holds of one side: its intervals, their index, and the lists that they lead to.
 
 use super::{
-    BY_DESTINATION, Compiler, DIAGRAM, NOWHERE, Phase, SHORT, Trial,
-    rules::{Extent, addresses, prefix, prefixes},
-    sort::Sort,
-    sweep::Sweep,
+    Compiler, Phase, Placed, SCRATCH, SHORT, Trial, entries::Entries, index::Index, sweep::Sweep,
     tags::TagMap,
 };
 use crate::table::{
     TableError,
     acl::{
         Rule,
-        image::{self, LINE, header, side},
+        image::{self, LINE, header, record_words, side},
+        key::Digest,
     },
 };
 
 impl Compiler<'_> {
-    /// Adds the prefixes by which a rule is found on one side.
-    pub(super) fn enter(
-        &mut self,
-        side: usize,
-        index: usize,
-        rules: &[Rule<'_>],
-    ) -> Result<(), TableError> {
-        let place = self.space.get(self.places + index);
-        let by = usize::from(place & BY_DESTINATION != 0);
-        let elsewhere = place & NOWHERE != 0 || place & DIAGRAM == 0 && by != side;
-        let Some(rule) = self.rule(rules, index).filter(|_| !elsewhere) else { return Ok(()) };
-        let words = self.key_words;
-        let everywhere = addresses(rule, side, self.version) == Extent::Any;
-        let all = everywhere.then_some((0, 0));
+    /// Begins with the prefixes of a side.
+    pub(super) fn begin_side(&mut self, side: usize) -> Result<(), TableError> {
+        let Placed { entries, in_diagram } = *image::of(&self.placed, side);
         let window = *image::of(&self.windows, side);
-        let listed = prefixes(rule, side)
-            .iter()
-            .filter(|_| !everywhere)
-            .filter_map(|one| prefix(one, self.version))
-            .map(|(bits, length)| (window.range(bits, length).0, length));
-        let mut added = 0;
-        for (number, length) in all.into_iter().chain(listed) {
-            let at = self.space.scratch(words as usize + 2)?;
-            self.space.set_number(at, words, number);
-            self.space.set(at + words as usize, length.into());
-            self.space.set(at + words as usize + 1, index as u32);
-            added += 1;
-        }
-        if let Phase::Entries { count, .. } = &mut self.phase {
-            *count += added;
-        }
+        let mut sweep = Sweep::new(&mut self.space, in_diagram, self.key_words, window.skip)?;
+        let sides_left = 2 - side;
+        let image = self.image_at_least() + sides_left * Index::least_words(self.key_words);
+        let room = (SCRATCH * image.max(self.list_words)).saturating_sub(self.space.in_scratch());
+        let most = entries.min(room / Entries::words(self.key_words));
+        let entries = Entries::new(&mut self.space, side, self.version, window, most)?;
+        sweep.begin_intervals(&mut self.space)?;
+        self.phase = Phase::Sweep { side, entries, sweep };
         Ok(())
     }
 
-    /// Sorts the prefixes of one side.
-    pub(super) fn sort(&mut self, side: usize, count: usize) -> Result<(), TableError> {
-        let stride = self.key_words as usize + 2;
-        let from = self.space.back();
-        let to = self.space.scratch(count * stride)?;
-        self.phase = Phase::Sort { side, sort: Sort::new(from, to, count, stride), count };
+    /// Words that the image of this trial has at least, beside what is still to come of the sides.
+    fn image_at_least(&self) -> usize {
+        self.space.front() + self.records * record_words(self.key_words as usize)
+    }
+
+    /// Takes the next prefix into the sweep.
+    pub(super) fn sweep(&mut self, rules: &[Rule<'_>]) -> Result<(), TableError> {
+        let Phase::Sweep { side, entries, sweep } = &mut self.phase else { return Ok(()) };
+        if !entries.step(&self.space, rules, self.order, self.places, self.count)?
+            || !sweep.step(&mut self.space, entries, self.places, self.covers)?
+        {
+            return Ok(());
+        }
+        if !entries.is_last() {
+            entries.next_pass(&self.space);
+            return Ok(());
+        }
+        let side = *side;
+        let (chosen, pattern) = self.digest(side);
+        let digest = (chosen != 0).then(|| Digest::new(chosen, pattern));
+        let index = Index::new(&mut self.space, digest)?;
+        if let Phase::Sweep { sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
+            self.phase = Phase::Index { side, sweep, index };
+        }
         Ok(())
     }
 
@@ -100,21 +97,17 @@ impl Compiler<'_> {
     }
 
     /// Copies the next interval of a sweep into the image.
-    pub(super) fn copy(&mut self) {
-        let Phase::Copy { side, sweep, next } = &mut self.phase else { return };
+    pub(super) fn copy(&mut self) -> Result<(), TableError> {
+        let Phase::Copy { side, sweep, next } = &mut self.phase else { return Ok(()) };
         let at = header::side(*side);
         let words = self.key_words as usize;
-        let from = sweep.intervals + *next * Sweep::interval_words(self.key_words);
-        let (records, rules) = if *next < sweep.count {
-            let start = self.space.number(from, self.key_words);
+        let (records, rules) = sweep.lists(&self.space, *next);
+        if *next < sweep.count {
             let keys = self.space.get(at + side::KEYS) as usize;
             // The search never looks at the first one.
-            let before = start.saturating_sub(1);
+            let before = sweep.first(&self.space, *next).saturating_sub(1);
             self.space.set_number(keys + *next * words, self.key_words, before);
-            (self.space.get(from + words), self.space.get(from + words + 1))
-        } else {
-            sweep.outside()
-        };
+        }
         let lists = self.space.get(at + side::LISTS) as usize;
         self.space.set(lists + *next, records);
         if self.in_diagram > 0 {
@@ -122,18 +115,18 @@ impl Compiler<'_> {
             self.space.set(cells + *next, rules);
         }
         *next += 1;
-        if *next > sweep.count {
-            self.finish_side();
-        }
+        if *next > sweep.count { self.finish_side() } else { Ok(()) }
     }
 
-    fn finish_side(&mut self) {
-        let Phase::Copy { side, sweep, .. } = &self.phase else { return };
+    fn finish_side(&mut self) -> Result<(), TableError> {
+        let Phase::Copy { side, sweep, .. } = &self.phase else { return Ok(()) };
         let (side, needed) = (*side, sweep.needed());
-        self.space.release(if self.in_diagram == 0 { self.marks.1 } else { needed });
+        self.space.release(needed);
         if side == image::SOURCE {
-            self.phase = Phase::Entries { side: image::DESTINATION, next: 0, count: 0 };
-            return;
+            return self.begin_side(image::DESTINATION);
+        }
+        if self.trial == Trial::Lists {
+            self.list_words = self.image_at_least();
         }
         let short = self.met <= SHORT * self.own;
         match self.trial {
@@ -142,5 +135,6 @@ impl Compiler<'_> {
             Trial::Wide if !short || self.in_diagram == 0 => self.begin_trial(Trial::Flat),
             _ => self.phase = Phase::Tags(TagMap::new(&self.space, image::SOURCE, self.version)),
         }
+        Ok(())
     }
 }

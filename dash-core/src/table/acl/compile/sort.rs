@@ -1,81 +1,76 @@
-//! A merge sort of records of words, in steps.
+//! A heap sort of records of words, in place and in steps.
 
 use super::space::Space;
+use crate::table::atomic::Ordering::Relaxed;
 
-/// Records moved in one step.
-const STEP: usize = 1024;
+/// Records that find their place in one step.
+const STEP: usize = 128;
 
-/// Records of `stride` words, compared word by word but for the last one, which is carried along.
-/// Records that compare equal keep their order.
+/// Records of `stride` words, compared word by word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sort {
-    /// Where the records are now, and where the next pass writes them.
-    from: usize,
-    to: usize,
-    count: usize,
+    at: usize,
     stride: usize,
-    /// Length of sorted runs.
-    width: usize,
-    /// The two runs that are being merged: their first record, what is left of them.
-    start: usize,
-    left: usize,
-    right: usize,
+    /// Records that are still to become part of the heap, the greatest of which is the first.
+    loose: usize,
+    /// Records that are not yet behind it, in their order.
+    count: usize,
 }
 
 impl Sort {
-    /// Sorts `count` records at `from`, with as many words at `to` to help.
-    pub(super) fn new(from: usize, to: usize, count: usize, stride: usize) -> Self {
-        Self { from, to, count, stride, width: 1, start: 0, left: 0, right: 1 }
+    /// Sorts `count` records at `at`.
+    pub(super) fn new(at: usize, count: usize, stride: usize) -> Self {
+        Self { at, stride, loose: count / 2, count }
     }
 
-    /// Where the sorted records are, once there is nothing left to do.
-    pub(super) fn step(&mut self, space: &Space<'_>) -> Option<usize> {
+    /// Does the next piece; whether all are sorted.
+    pub(super) fn step(&mut self, space: &Space<'_>) -> bool {
         for _ in 0..STEP {
-            if self.width >= self.count {
-                return Some(self.from);
-            }
-            let middle = (self.start + self.width).min(self.count);
-            let end = (self.start + 2 * self.width).min(self.count);
-            let from_left = if self.left >= middle {
-                false
-            } else if self.right >= end {
-                true
+            if let Some(root) = self.loose.checked_sub(1) {
+                self.loose = root;
+                self.sink(space, root);
+            } else if self.count > 1 {
+                self.count -= 1;
+                self.swap(space, 0, self.count);
+                self.sink(space, 0);
             } else {
-                !self.less(space, self.right, self.left)
-            };
-            let place = self.left + self.right - middle;
-            let record = if from_left { self.left } else { self.right };
-            for word in 0..self.stride {
-                let value = space.get(self.from + record * self.stride + word);
-                space.set(self.to + place * self.stride + word, value);
-            }
-            if from_left {
-                self.left += 1;
-            } else {
-                self.right += 1;
-            }
-            if self.left >= middle && self.right >= end {
-                self.start = end;
-                if self.start >= self.count {
-                    core::mem::swap(&mut self.from, &mut self.to);
-                    self.width *= 2;
-                    self.start = 0;
-                }
-                self.left = self.start;
-                self.right = (self.start + self.width).min(self.count);
-            }
-        }
-        None
-    }
-
-    fn less(&self, space: &Space<'_>, one: usize, other: usize) -> bool {
-        for word in 0..self.stride - 1 {
-            let one = space.get(self.from + one * self.stride + word);
-            let other = space.get(self.from + other * self.stride + word);
-            if one != other {
-                return one < other;
+                return true;
             }
         }
         false
+    }
+
+    /// Moves a record down until none below it is greater.
+    fn sink(&self, space: &Space<'_>, mut record: usize) {
+        loop {
+            let mut child = 2 * record + 1;
+            if child >= self.count {
+                return;
+            }
+            if child + 1 < self.count && self.less(space, child, child + 1) {
+                child += 1;
+            }
+            if !self.less(space, record, child) {
+                return;
+            }
+            self.swap(space, record, child);
+            record = child;
+        }
+    }
+
+    fn less(&self, space: &Space<'_>, one: usize, other: usize) -> bool {
+        let words = |record| space.words(self.at + record * self.stride).iter().take(self.stride);
+        let words = words(one).zip(words(other));
+        let mut words = words.map(|(one, other)| (one.load(Relaxed), other.load(Relaxed)));
+        words.find(|(one, other)| one != other).is_some_and(|(one, other)| one < other)
+    }
+
+    fn swap(&self, space: &Space<'_>, one: usize, other: usize) {
+        for word in 0..self.stride {
+            let [one, other] = [one, other].map(|record| self.at + record * self.stride + word);
+            let (before, after) = (space.get(one), space.get(other));
+            space.set(one, after);
+            space.set(other, before);
+        }
     }
 }

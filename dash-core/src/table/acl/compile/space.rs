@@ -16,11 +16,13 @@ pub(super) struct Space<'w> {
     back: usize,
     /// Most words in use so far.
     peak: usize,
+    /// Most words that may be in use.
+    most: usize,
 }
 
 impl<'w> Space<'w> {
     pub(super) fn new(words: &'w [AtomicU32]) -> Self {
-        Self { words, front: 0, back: words.len(), peak: 0 }
+        Self { words, front: 0, back: words.len(), peak: 0, most: words.len() }
     }
 
     pub(super) fn get(&self, at: usize) -> u32 {
@@ -98,9 +100,33 @@ impl<'w> Space<'w> {
         self.back
     }
 
-    /// Words between image and scratch.
-    pub(super) fn room(&self) -> usize {
-        self.back - self.front
+    /// Words of scratch in use.
+    pub(super) fn in_scratch(&self) -> usize {
+        self.words.len() - self.back
+    }
+
+    /// From here on at most `most` words are in use at one time.
+    pub(super) fn limit(&mut self, most: usize) {
+        self.most = most;
+    }
+
+    /// Counts `words` as in use at one time, which later steps may need.
+    pub(super) fn hold(&mut self, words: usize) -> Result<(), TableError> {
+        if words > self.most.min(self.words.len()) {
+            return Err(TableError::Full);
+        }
+        self.peak = self.peak.max(words);
+        Ok(())
+    }
+
+    /// Most words that may be in use.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Words that image and scratch may grow by.
+    fn room(&self) -> usize {
+        self.most.min(self.words.len()).saturating_sub(self.front + self.in_scratch())
     }
 
     /// Most words in use at one time.
@@ -109,7 +135,7 @@ impl<'w> Space<'w> {
     }
 
     fn note(&mut self) {
-        self.peak = self.peak.max(self.front + self.words.len() - self.back);
+        self.peak = self.peak.max(self.front + self.in_scratch());
     }
 
     /// A number of `count` words.

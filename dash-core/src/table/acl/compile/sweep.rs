@@ -1,8 +1,9 @@
 //! The intervals of one side: a sweep over its prefixes, sorted by first address, the shorter of
 //! two first. Prefixes are nested or apart, so those that cover an address stand on a stack.
 
-use super::{DIAGRAM, REST, space::Space};
+use super::{DIAGRAM, REST, entries::Entries, space::Space};
 use crate::table::{TableError, acl::image::run};
+use core::ops::Range;
 
 /// Nested prefixes: one of each length.
 const DEPTH: usize = 129;
@@ -16,7 +17,7 @@ struct Lists {
     records: u32,
     /// Its length, linked runs included.
     count: u32,
-    /// Start of the run in the scratch, after a word for its class or row; 0: empty.
+    /// The run in the scratch, which goes down from here, below a word for its class or row; 0: empty.
     rules: u32,
 }
 
@@ -25,7 +26,7 @@ struct Lists {
 struct Frame {
     last: u128,
     lists: Lists,
-    /// Its entries.
+    /// Its entries, if they are still there.
     first: usize,
     end: usize,
 }
@@ -33,20 +34,17 @@ struct Frame {
 /// The sweep and what it has made so far.
 #[derive(Debug)]
 pub(super) struct Sweep {
-    /// Entries: number, length, rule.
-    entries: usize,
-    entry_count: usize,
     key_words: u32,
     /// Bits before the window.
     skipped: u32,
+    /// The entry that comes next.
     next: usize,
     stack: usize,
     depth: usize,
-    /// Intervals: first number, records, rules of the diagram.
-    pub(super) intervals: usize,
+    /// The intervals, each below the one before it: first number, records, rules of the diagram.
+    intervals: usize,
     pub(super) count: usize,
-    /// The runs of rules of the diagram, and their end.
-    runs: usize,
+    /// The runs of rules of the diagram end here.
     runs_end: usize,
     /// What holds for addresses outside the window.
     outside: Lists,
@@ -56,36 +54,36 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Over `entry_count` sorted entries.
+    /// Over the prefixes of a side, `in_diagram` of which are of rules of the diagram. The entries
+    /// are to be put below; then [`Self::begin_intervals`].
     pub(super) fn new(
         space: &mut Space<'_>,
-        entries: usize,
-        entry_count: usize,
+        in_diagram: usize,
         key_words: u32,
         skip: u32,
     ) -> Result<Self, TableError> {
+        let runs_end = space.back();
+        space.scratch(3 * in_diagram)?;
         let stack = space.scratch(DEPTH * Self::frame_words(key_words))?;
-        let runs = space.scratch(3 * entry_count)?;
-        let stride = Self::interval_words(key_words);
-        let intervals = space.scratch((2 * entry_count + 1) * stride)?;
-        let mut sweep = Self {
-            entries,
-            entry_count,
+        Ok(Self {
             key_words,
             skipped: 32 * skip,
             next: 0,
             stack,
             depth: 0,
-            intervals,
+            intervals: stack,
             count: 0,
-            runs,
-            runs_end: runs,
+            runs_end,
             outside: Lists::default(),
             own: 0,
             met: 0,
-        };
-        sweep.begin(space, 0, Lists::default());
-        Ok(sweep)
+        })
+    }
+
+    /// Begins with the interval of no prefix.
+    pub(super) fn begin_intervals(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
+        self.intervals = space.back();
+        self.begin(space, 0, Lists::default())
     }
 
     /// Words of an interval.
@@ -99,32 +97,48 @@ impl Sweep {
 
     /// Start of the scratch that is needed when the intervals have been copied: the runs.
     pub(super) const fn needed(&self) -> usize {
-        self.runs
+        self.runs_end
     }
 
-    /// Records and rules of the diagram outside the window.
-    pub(super) const fn outside(&self) -> (u32, u32) {
-        (self.outside.records, self.outside.rules)
+    /// Where interval `index` is.
+    const fn interval(&self, index: usize) -> usize {
+        self.intervals - (index + 1) * Self::interval_words(self.key_words)
     }
 
-    /// Takes the next prefix; whether all have been taken.
+    /// The first number of an interval.
+    pub(super) fn first(&self, space: &Space<'_>, index: usize) -> u128 {
+        space.number(self.interval(index), self.key_words)
+    }
+
+    /// Records, and rules of the diagram, of an interval; those outside the window behind the last.
+    pub(super) fn lists(&self, space: &Space<'_>, index: usize) -> (u32, u32) {
+        if index == self.count {
+            return (self.outside.records, self.outside.rules);
+        }
+        let at = self.interval(index) + self.key_words as usize;
+        (space.get(at), space.get(at + 1))
+    }
+
+    /// Takes the next prefix; whether all that are there have been taken.
     pub(super) fn step(
         &mut self,
         space: &mut Space<'_>,
+        entries: &Entries,
         places: usize,
         covers: usize,
     ) -> Result<bool, TableError> {
-        let stride = self.key_words as usize + 2;
-        let at = self.entries + self.next * stride;
-        let done = self.next == self.entry_count;
-        let first = space.number(at, self.key_words);
-        let length = space.get(at + self.key_words as usize);
+        let done = self.next == entries.count();
+        if done && !entries.is_last() {
+            self.forget_entries(space, entries, covers);
+            return Ok(true);
+        }
+        let (first, length) = if done { (u128::MAX, 0) } else { entries.prefix(space, self.next) };
         while self.depth > 0 {
             let frame = self.frame(space, self.depth - 1);
             if !done && frame.last >= first {
                 break;
             }
-            self.leave(space, &frame, covers);
+            self.leave(space, &frame, entries, covers)?;
         }
         if done {
             return Ok(true);
@@ -132,26 +146,32 @@ impl Sweep {
         let parent =
             self.depth.checked_sub(1).map_or(Lists::default(), |top| self.frame(space, top).lists);
         let start = self.next;
-        let mut end = start;
-        while end < self.entry_count {
-            let other = self.entries + end * stride;
-            let same = (0..=self.key_words as usize)
-                .all(|word| space.get(other + word) == space.get(at + word));
-            if !same {
-                break;
-            }
-            end += 1;
-        }
+        let end = (start + 1..entries.count())
+            .find(|entry| entries.prefix(space, *entry) != (first, length))
+            .unwrap_or(entries.count());
         self.next = end;
-        let lists = self.enter(space, parent, start..end, places)?;
+        let lists = self.enter(space, parent, entries, start..end, places)?;
         let all = u128::MAX >> (128 - 32 * self.key_words);
-        let last = first | all.checked_shr(length.saturating_sub(self.skipped)).unwrap_or(0);
-        self.set_frame(space, &Frame { last, lists, first: start, end });
+        let behind = u32::from(length).saturating_sub(self.skipped);
+        let last = first | all.checked_shr(behind).unwrap_or(0);
+        self.put_frame(space, self.depth, &Frame { last, lists, first: start, end });
+        self.depth += 1;
         if length == 0 {
             self.outside = lists;
         }
-        self.begin(space, first, lists);
+        self.begin(space, first, lists)?;
         Ok(false)
+    }
+
+    /// Others take the place of the entries: what the prefixes on the stack cover of those is not
+    /// counted.
+    fn forget_entries(&mut self, space: &Space<'_>, entries: &Entries, covers: usize) {
+        for place in 0..self.depth {
+            let frame = self.frame(space, place);
+            self.count_covered(space, &frame, entries, covers);
+            self.put_frame(space, place, &Frame { first: 0, end: 0, ..frame });
+        }
+        self.next = 0;
     }
 
     /// The lists of a prefix with these entries inside of one with the lists of `parent`.
@@ -159,28 +179,27 @@ impl Sweep {
         &mut self,
         space: &mut Space<'_>,
         parent: Lists,
-        entries: core::ops::Range<usize>,
+        entries: &Entries,
+        own: Range<usize>,
         places: usize,
     ) -> Result<Lists, TableError> {
         let mut lists = parent;
         let (mut records, mut rules) = (0, 0);
         let mut only = 0;
         let start = space.front();
-        for entry in entries {
-            let rule = space.get(self.entries + (entry + 1) * (self.key_words as usize + 2) - 1);
-            let place = space.get(places + rule as usize);
+        for entry in own {
+            let rule = entries.rule(space, entry);
+            let place = space.get(places + rule);
             if place & DIAGRAM == 0 {
                 only = place & REST;
                 space.push(only)?;
                 records += 1;
             } else {
                 if rules == 0 {
-                    space.set(self.runs_end, 0);
-                    lists.rules = self.runs_end as u32 + 1;
-                    self.runs_end += 1;
+                    self.add_to_runs(space, 0);
+                    lists.rules = self.runs_end as u32 - 1;
                 }
-                space.set(self.runs_end, rule);
-                self.runs_end += 1;
+                self.add_to_runs(space, rule as u32);
                 rules += 1;
             }
         }
@@ -212,53 +231,70 @@ impl Sweep {
         }
         if rules > 0 {
             if parent.rules == 0 {
-                space.set(self.runs_end - 1, space.get(self.runs_end - 1) | run::LAST);
+                space.set(self.runs_end, space.get(self.runs_end) | run::LAST);
             } else {
-                space.set(self.runs_end, run::LINK | parent.rules);
-                self.runs_end += 1;
+                self.add_to_runs(space, run::LINK | parent.rules);
             }
         }
         Ok(lists)
     }
 
+    fn add_to_runs(&mut self, space: &Space<'_>, word: u32) {
+        self.runs_end -= 1;
+        space.set(self.runs_end, word);
+    }
+
     /// Goes back from a prefix to the one around it.
-    fn leave(&mut self, space: &mut Space<'_>, frame: &Frame, covers: usize) {
-        for entry in frame.first..frame.end {
-            let rule = space.get(self.entries + (entry + 1) * (self.key_words as usize + 2) - 1);
-            let at = covers + rule as usize;
-            space.set(at, space.get(at).saturating_add((self.next - frame.first) as u32));
-        }
+    fn leave(
+        &mut self,
+        space: &mut Space<'_>,
+        frame: &Frame,
+        entries: &Entries,
+        covers: usize,
+    ) -> Result<(), TableError> {
+        self.count_covered(space, frame, entries, covers);
         self.depth -= 1;
         let around =
             self.depth.checked_sub(1).map_or(Lists::default(), |top| self.frame(space, top).lists);
         if frame.last < u128::MAX >> (128 - 32 * self.key_words) {
-            self.begin(space, frame.last + 1, around);
+            self.begin(space, frame.last + 1, around)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the entries that a prefix covers for each of its rules.
+    fn count_covered(&self, space: &Space<'_>, frame: &Frame, entries: &Entries, covers: usize) {
+        for rule in (frame.first..frame.end).map(|entry| entries.rule(space, entry)) {
+            let before = space.get(covers + rule);
+            space.set(covers + rule, before.saturating_add((self.next - frame.first) as u32));
         }
     }
 
     /// From `first` on these lists hold. Intervals that do not differ are one.
-    fn begin(&mut self, space: &Space<'_>, first: u128, lists: Lists) {
-        let stride = Self::interval_words(self.key_words);
-        let words = self.key_words as usize;
-        let same = |at: usize| {
-            space.get(at + words) == lists.records && space.get(at + words + 1) == lists.rules
-        };
+    fn begin(
+        &mut self,
+        space: &mut Space<'_>,
+        first: u128,
+        lists: Lists,
+    ) -> Result<(), TableError> {
+        let new = (lists.records, lists.rules);
         if let Some(last) = self.count.checked_sub(1) {
-            let at = self.intervals + last * stride;
-            if space.number(at, self.key_words) == first {
+            if self.first(space, last) == first {
                 self.count = last;
-                if last > 0 && same(at - stride) {
-                    return;
+                space.release(self.intervals - last * Self::interval_words(self.key_words));
+                if last > 0 && self.lists(space, last - 1) == new {
+                    return Ok(());
                 }
-            } else if same(at) {
-                return;
+            } else if self.lists(space, last) == new {
+                return Ok(());
             }
         }
-        let at = self.intervals + self.count * stride;
+        let at = space.scratch(Self::interval_words(self.key_words))?;
         space.set_number(at, self.key_words, first);
-        space.set(at + words, lists.records);
-        space.set(at + words + 1, lists.rules);
+        space.set(at + self.key_words as usize, lists.records);
+        space.set(at + self.key_words as usize + 1, lists.rules);
         self.count += 1;
+        Ok(())
     }
 
     fn frame(&self, space: &Space<'_>, index: usize) -> Frame {
@@ -276,8 +312,8 @@ impl Sweep {
         }
     }
 
-    fn set_frame(&mut self, space: &Space<'_>, frame: &Frame) {
-        let at = self.stack + self.depth * Self::frame_words(self.key_words);
+    fn put_frame(&self, space: &Space<'_>, place: usize, frame: &Frame) {
+        let at = self.stack + place * Self::frame_words(self.key_words);
         let rest = at + self.key_words as usize;
         space.set_number(at, self.key_words, frame.last);
         space.set(rest, frame.lists.records);
@@ -285,6 +321,5 @@ impl Sweep {
         space.set(rest + 2, frame.lists.rules);
         space.set(rest + 3, frame.first as u32);
         space.set(rest + 4, frame.end as u32);
-        self.depth += 1;
     }
 }

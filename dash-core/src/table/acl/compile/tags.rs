@@ -87,14 +87,12 @@ impl TagMap {
                 } else if self.count == 0 {
                     return Ok(true);
                 } else {
-                    let from = space.back();
-                    let to = space.scratch(2 * self.count)?;
-                    self.stage = Stage::Sort(Sort::new(from, to, self.count, 2));
+                    self.stage = Stage::Sort(Sort::new(space.back(), self.count, 2));
                 }
             }
             Stage::Sort(sort) => {
-                if let Some(pairs) = sort.step(space) {
-                    self.stage = Stage::Count { pairs, next: 0, tags: 0 };
+                if sort.step(space) {
+                    self.stage = Stage::Count { pairs: space.back(), next: 0, tags: 0 };
                 }
             }
             Stage::Count { pairs, next, tags } => {

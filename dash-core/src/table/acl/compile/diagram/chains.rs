@@ -10,6 +10,11 @@ pub(super) const SLOTS: usize = 64;
 /// Words of a node of a chain: the set before it, its rule, what became of it.
 const CHAIN_WORDS: usize = 3;
 
+/// Words of chains of so many nodes, whose table need not grow.
+pub(super) const fn chain_words(nodes: usize) -> usize {
+    CHAIN_WORDS * (nodes + 1) + Slots::slots_for(nodes)
+}
+
 /// A hash table of addresses of nodes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slots {
@@ -23,6 +28,27 @@ impl Slots {
         let at = space.scratch(count)?;
         space.fill(at, count, 0);
         Ok(Self { at, mask: count - 1, used: 0 })
+    }
+
+    /// Slots of a table that need not grow for so many nodes.
+    pub(super) const fn slots_for(nodes: usize) -> usize {
+        let slots = (nodes + nodes / 3 + 2).next_power_of_two();
+        if slots < SLOTS { SLOTS } else { slots }
+    }
+
+    /// Nodes in it.
+    pub(super) const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Moves it up to `end`; the scratch below is free.
+    pub(super) fn move_to(&mut self, space: &mut Space<'_>, end: usize) {
+        let at = end - (self.mask + 1);
+        for slot in (0..=self.mask).rev() {
+            space.set(at + slot, space.get(self.at + slot));
+        }
+        self.at = at;
+        space.release(at);
     }
 
     /// The slots to look at for `hash`.
@@ -60,12 +86,18 @@ impl Slots {
 
 pub(super) fn mix(hash: u32, word: u32) -> u32 {
     let hash = (hash ^ word).wrapping_mul(0x9e37_79b1);
-    hash ^ hash >> 15
+    let hash = (hash ^ hash >> 15).wrapping_mul(0x85eb_ca6b);
+    hash ^ hash >> 13
 }
 
 impl Diagram {
-    pub(super) fn begin_chains(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
-        self.chains = Slots::new(space, SLOTS)?;
+    /// Begins with the chain of no rule and so many slots.
+    pub(super) fn begin_chains(
+        &mut self,
+        space: &mut Space<'_>,
+        slots: usize,
+    ) -> Result<(), TableError> {
+        self.chains = Slots::new(space, slots)?;
         self.empty = space.scratch(CHAIN_WORDS)?;
         space.fill(self.empty, CHAIN_WORDS, 0);
         Ok(())
@@ -78,10 +110,14 @@ impl Diagram {
         below: u32,
         rule: u32,
     ) -> Result<u32, TableError> {
+        self.laid += 1;
         if below != self.empty as u32 && space.get(below as usize + 1) == rule {
             return Ok(below);
         }
-        for place in self.chains.places(mix(mix(0, below), rule)) {
+        // The same wherever the scratch is.
+        let empty = self.empty as u32;
+        let hash = |below: u32, rule| mix(mix(0, empty.wrapping_sub(below)), rule);
+        for place in self.chains.places(hash(below, rule)) {
             let node = space.get(place);
             if node == 0 {
                 let node = space.scratch(CHAIN_WORDS)?;
@@ -89,7 +125,7 @@ impl Diagram {
                 space.set(node + 1, rule);
                 space.set(node + 2, 0);
                 self.chains.put(space, place, node, |space, node| {
-                    mix(mix(0, space.get(node)), space.get(node + 1))
+                    hash(space.get(node), space.get(node + 1))
                 })?;
                 return Ok(node as u32);
             }
@@ -126,7 +162,7 @@ impl Diagram {
             let rule = entry & run::REST;
             let word = self.set + rule as usize / 32;
             space.set(word, space.get(word) | 1 << (rule % 32));
-            at = if entry & run::LAST == 0 { at + 1 } else { 0 };
+            at = if entry & run::LAST == 0 { at - 1 } else { 0 };
         }
     }
 

@@ -3,13 +3,27 @@
 use super::{super::space::Space, Diagram, MAX_NUMBER, cells_at, count_of};
 use crate::table::{
     TableError,
-    acl::image::{LEVEL_WORDS, MAX_LEVELS, header},
+    acl::image::{LEVEL_WORDS, LINE, MAX_LEVELS, header},
 };
 
 /// Bits of the level in the first word of a node.
 const LEVEL_BITS: u32 = 4;
 
 impl Diagram {
+    /// In half words, where the nodes of each level start; and the words of all.
+    pub(super) fn starts(&self) -> Result<([usize; MAX_LEVELS], usize), TableError> {
+        let mut starts = [0; MAX_LEVELS];
+        let mut halves = 0;
+        for (start, level) in starts.iter_mut().zip(&self.levels).take(self.level_count) {
+            if level.count > MAX_NUMBER {
+                return Err(TableError::Full);
+            }
+            *start = halves;
+            halves += (level.count * level.cells).next_multiple_of(2);
+        }
+        Ok((starts, halves.div_ceil(2)))
+    }
+
     /// Writes the nodes with half words instead of addresses, level by level.
     pub(super) fn emit(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
         space.release(self.mark);
@@ -22,16 +36,7 @@ impl Diagram {
             place.count += 1;
             at += 1 + place.cells;
         }
-        let mut starts = [0; MAX_LEVELS];
-        let mut halves = 0;
-        for (start, level) in starts.iter_mut().zip(&self.levels).take(self.level_count) {
-            if level.count > MAX_NUMBER {
-                return Err(TableError::Full);
-            }
-            *start = halves;
-            halves += (level.count * level.cells).next_multiple_of(2);
-        }
-        let words = halves.div_ceil(2);
+        let (starts, words) = self.starts()?;
         let made = space.scratch(words)?;
         let mut at = self.first_node;
         while at < end {
@@ -58,7 +63,7 @@ impl Diagram {
             space.set(rows + interval, space.get(node as usize) >> LEVEL_BITS);
         }
         space.truncate(self.front);
-        let align = self.front.next_multiple_of(16) - self.front;
+        let align = self.front.next_multiple_of(LINE) - self.front;
         space.grow(align)?;
         let final_words = space.grow(words)?;
         for word in 0..words {

@@ -2,15 +2,16 @@
 //! become.
 
 use super::{
-    super::space::Space,
+    super::{SCRATCH, space::Space},
     Diagram, Level, MAX_NUMBER, Phase, cells_at,
-    chains::{SLOTS, Slots, mix},
+    chains::{SLOTS, Slots, chain_words, mix},
+    count_of,
 };
 use crate::table::{
     TableError,
     acl::{
         Rule,
-        image::{SERVICE_LEVEL, header},
+        image::{LINE, SERVICE_LEVEL, header},
     },
 };
 
@@ -38,7 +39,7 @@ impl Diagram {
     ) -> Result<(), TableError> {
         let cell = cells_at(space, 1 - self.row_side) + interval;
         let run = space.get(cell);
-        let known = if run == 0 { 0 } else { space.get(run as usize - 1) };
+        let known = if run == 0 { 0 } else { space.get(run as usize + 1) };
         if known != 0 {
             space.set(cell, known - 1);
             return Ok(());
@@ -68,7 +69,7 @@ impl Diagram {
         }
         let class = space.get(memo);
         if run != 0 {
-            space.set(run as usize - 1, class);
+            space.set(run as usize + 1, class);
         }
         space.set(cell, class - 1);
         Ok(())
@@ -88,11 +89,57 @@ impl Diagram {
         self.level_count = self.upper + lower;
         self.sets = space.scratch(self.classes)?;
         self.row = space.scratch(self.services.max(self.classes))?;
-        self.nodes = Slots::new(space, SLOTS)?;
-        self.begin_chains(space)?;
         self.first_node = space.front();
+        self.rows_end = space.back();
+        self.nodes = Slots::new(space, SLOTS)?;
+        self.begin_chains(space, SLOTS)?;
+        // About a third of what this trial may take.
+        self.most_chains = space.most() / 32;
         self.phase = Phase::Rows { next: 0 };
         Ok(())
+    }
+
+    /// Begins with the nodes themselves, whose number is known, if they and what making them takes
+    /// are in proportion.
+    pub(super) fn finish_count(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
+        space.release(self.mark);
+        let (_, words) = self.starts()?;
+        let image = self.front.next_multiple_of(LINE) + words;
+        let most = (1 + SCRATCH) * image;
+        let emitted = space.front() + self.node_words() + space.in_scratch() + words;
+        // The words of a row stay.
+        space.release(self.rows_end);
+        let nodes = self.levels.iter().map(|level| level.count).sum();
+        let slots = Slots::slots_for(nodes);
+        let taken = space.front() + self.node_words() + space.in_scratch() + slots;
+        // More sets than those of one row save time.
+        self.most_chains = self.most_laid + image / 8;
+        if taken + chain_words(self.most_chains) > most {
+            self.most_chains = self.most_laid;
+        }
+        let peak = emitted.max(taken + chain_words(self.most_chains));
+        if peak.max(space.peak()) > most {
+            return Err(TableError::Full);
+        }
+        space.limit(most);
+        space.hold(peak)?;
+        for interval in 0..=count_of(space, self.row_side) {
+            let run = space.get(cells_at(space, self.row_side) + interval);
+            if run != 0 {
+                space.set(run as usize + 1, 0);
+            }
+        }
+        self.levels.iter_mut().for_each(|level| level.count = 0);
+        self.counting = false;
+        self.nodes = Slots::new(space, slots)?;
+        self.begin_chains(space, Slots::slots_for(self.most_chains))?;
+        self.phase = Phase::Rows { next: 0 };
+        Ok(())
+    }
+
+    /// Words of the nodes before they are half words.
+    fn node_words(&self) -> usize {
+        self.levels.iter().map(|level| level.count * (1 + level.cells)).sum()
     }
 
     /// Levels for a row of `cells` cells; how many.
@@ -117,11 +164,19 @@ impl Diagram {
     ) -> Result<(), TableError> {
         let cell = cells_at(space, self.row_side) + interval;
         let run = space.get(cell);
-        let known = if run == 0 { 0 } else { space.get(run as usize - 1) };
+        let known = if run == 0 { 0 } else { space.get(run as usize + 1) };
         if known != 0 {
-            space.set(cell, known);
+            if !self.counting {
+                space.set(cell, known);
+            }
             return Ok(());
         }
+        if self.chains.used() + self.most_laid > self.most_chains {
+            self.nodes.move_to(space, self.rows_end);
+            let slots = if self.counting { SLOTS } else { Slots::slots_for(self.most_chains) };
+            self.begin_chains(space, slots)?;
+        }
+        self.laid = 0;
         self.gather(space, run);
         space.fill(self.sets, self.classes, self.empty as u32);
         let mut word = self.last_word();
@@ -151,11 +206,14 @@ impl Diagram {
             self.reduce(space, self.sets, self.classes, 0..self.upper)?
         };
         if run != 0 {
-            space.set(run as usize - 1, row);
+            space.set(run as usize + 1, row);
         }
-        space.set(cell, row);
-        let most = if self.flat { FLAT_WORDS } else { 2 * (WORDS + WORDS_A_RULE * self.count) };
-        if space.front() - self.first_node > most {
+        self.most_laid = self.most_laid.max(self.laid);
+        if !self.counting {
+            space.set(cell, row);
+        } else if self.node_words()
+            > if self.flat { FLAT_WORDS } else { 2 * (WORDS + WORDS_A_RULE * self.count) }
+        {
             return Err(TableError::Full);
         }
         Ok(())
@@ -220,6 +278,9 @@ impl Diagram {
     ) -> Result<u32, TableError> {
         let cell = |space: &Space<'_>, index: usize| space.get(from + index.min(some - 1));
         let hash = (0..width).fold(level as u32, |hash, index| mix(hash, cell(space, index)));
+        if self.counting {
+            return self.count(space, level, hash.max(1));
+        }
         for place in self.nodes.places(hash) {
             let node = space.get(place) as usize;
             if node == 0 {
@@ -240,6 +301,23 @@ impl Diagram {
                 && (0..width).all(|index| space.get(node + 1 + index) == cell(space, index))
             {
                 return Ok(node as u32);
+            }
+        }
+        Err(TableError::Full)
+    }
+
+    /// Counts a node, once; its hash stands for it.
+    fn count(&mut self, space: &mut Space<'_>, level: usize, hash: u32) -> Result<u32, TableError> {
+        for place in self.nodes.places(hash) {
+            let known = space.get(place);
+            if known == 0 {
+                self.nodes.put(space, place, hash as usize, |_, hash| hash as u32)?;
+                if let Some(level) = self.levels.get_mut(level) {
+                    level.count += 1;
+                }
+            }
+            if known == 0 || known == hash {
+                return Ok(hash);
             }
         }
         Err(TableError::Full)

@@ -7,6 +7,7 @@ use super::{
         space::Space,
     },
     Diagram, Phase,
+    chains::SLOTS,
 };
 use crate::table::{
     TableError,
@@ -79,7 +80,7 @@ impl Diagram {
         self.mark = space.back();
         *of_mut(&mut self.ports, port) = Ports { starts: own, classes, intervals, count: 0 };
         self.sets = classes;
-        self.begin_chains(space)?;
+        self.begin_chains(space, SLOTS)?;
         space.fill(self.sets, intervals, self.empty as u32);
         self.phase = Phase::Overlay { port, next: 0 };
         Ok(())
@@ -164,7 +165,7 @@ impl Diagram {
             return Err(TableError::Full);
         }
         self.sets = space.scratch(cells)?;
-        self.begin_chains(space)?;
+        self.begin_chains(space, SLOTS)?;
         space.fill(self.sets, cells, self.empty as u32);
         self.phase = Phase::Services { next: 0 };
         Ok(())
@@ -180,7 +181,7 @@ impl Diagram {
             space.set(table + cell, space.get(self.sets + cell));
         }
         space.release(self.mark);
-        self.begin_chains(space)?;
+        self.begin_chains(space, SLOTS)?;
         self.front = space.front();
         self.phase = Phase::Classes { next: 0 };
         Ok(())
