@@ -22,7 +22,11 @@ pub mod vnet;
 
 use dash_hal::{Hints, Hits, PacketBuffer, PortId};
 
-pub use self::{trace::Trace, traffic::Traffic};
+pub use self::{
+    image::{ConfigurationError, Host},
+    trace::Trace,
+    traffic::Traffic,
+};
 
 use crate::{
     flow::{Egress, Flow, Install, State, TableFull, fragment::Piece},

@@ -8,14 +8,9 @@ use smoltcp::wire::{ArpOperation, EthernetAddress, IpAddress};
 
 use crate::{
     table::acl::Headers,
-    wire::{arp::ArpPacket, protocol::ip},
+    wire::{arp::ArpPacket, icmpv6::nd, protocol::ip},
 };
 
-/// Neighbour solicitation and advertisement (RFC 4861).
-const SOLICITATION: u8 = 135;
-const ADVERTISEMENT: u8 = 136;
-/// Offset of their target in the message.
-const TARGET: usize = 8;
 /// Ports of DHCP, from client to server.
 const DHCP: (u16, u16) = (68, 67);
 
@@ -36,11 +31,11 @@ pub(super) fn is_fair_nd(
     source: IpAddress,
     allows: impl Fn(IpAddress) -> bool,
 ) -> bool {
-    let target = message.get(TARGET..).and_then(<[u8]>::first_chunk::<16>);
+    let target = message.get(nd::TARGET..).and_then(<[u8]>::first_chunk::<16>);
     let target = || target.is_some_and(|target| allows(IpAddress::Ipv6((*target).into())));
     match message.first() {
-        Some(&SOLICITATION) if source.is_unspecified() => target(),
-        Some(&ADVERTISEMENT) => allows(source) && target(),
+        Some(&nd::SOLICITATION) if source.is_unspecified() => target(),
+        Some(&nd::ADVERTISEMENT) => allows(source) && target(),
         _ => allows(source),
     }
 }

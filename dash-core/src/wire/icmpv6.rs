@@ -5,6 +5,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Header;
 
+/// Types of neighbour discovery (RFC 4861).
+pub mod nd {
+    /// All of them: router solicitation to redirect.
+    pub const TYPES: core::ops::RangeInclusive<u8> = 133..=137;
+    /// Neighbour solicitation.
+    pub const SOLICITATION: u8 = 135;
+    /// Neighbour advertisement.
+    pub const ADVERTISEMENT: u8 = 136;
+    /// Offset of the target in messages of both.
+    pub const TARGET: usize = 8;
+}
+
 /// What all messages begin with: type, code, checksum, 4 bytes.
 #[derive(
     Clone,

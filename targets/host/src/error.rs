@@ -36,7 +36,13 @@ impl Error {
         Self::Io { path: path.display().to_string(), source }
     }
 
-    /// The same; where the input is wrong, in `place`.
+    /// The system refuses standard output.
+    #[must_use]
+    pub fn output(source: io::Error) -> Self {
+        Self::io(Path::new("standard output"), source)
+    }
+
+    /// The same error; where the input is wrong, in `place`.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         match self {

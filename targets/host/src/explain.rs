@@ -1,6 +1,6 @@
 //! `dash explain`.
 
-use std::{fmt::Write as _, io::Write, path::Path};
+use std::{fmt::Write as _, io::Write};
 
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use dash_core::{flow::FlowStep, pipeline::End};
@@ -74,9 +74,7 @@ pub fn explain(
         for (_, frame) in sent {
             text.push_str(&headers::in_full(frame.bytes()));
         }
-        return out
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io(Path::new("standard output"), error));
+        return out.write_all(text.as_bytes()).map_err(Error::output);
     }
     Err(Error::Input(format!("there is no frame {}: the captures have {number}", args.frame)))
 }

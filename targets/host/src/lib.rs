@@ -37,7 +37,6 @@ pub mod up;
 
 use std::{
     io::{BufWriter, Write},
-    path::Path,
     process::ExitCode,
 };
 
@@ -55,9 +54,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args, &mut out, &mut std::io::stderr()),
         Command::Up(args) => up::up(args, &mut out),
     };
-    let done = done.and_then(|()| {
-        out.flush().map_err(|error| error::Error::io(Path::new("standard output"), error))
-    });
+    let done = done.and_then(|()| out.flush().map_err(error::Error::output));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -9,7 +9,7 @@ use dash_core::{
 use dash_hal::PortId;
 use serde::Serialize;
 
-use crate::plan::Plan;
+use crate::{plan::Plan, port::PortNames};
 
 /// Received and sent, by port.
 pub type PortTraffic = BTreeMap<PortId, (Count, Count)>;
@@ -57,6 +57,47 @@ pub struct PortReport {
     pub rx: Count,
     /// Left.
     pub tx: Count,
+}
+
+/// By the names of the ports.
+fn by_name(traffic: &PortTraffic, names: &PortNames) -> BTreeMap<String, PortReport> {
+    let named = |(port, (rx, tx)): (&PortId, &(Count, Count))| {
+        (names.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx })
+    };
+    traffic.iter().map(named).collect()
+}
+
+/// `report.json` of a service beside DASH.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceReport<F> {
+    /// Traffic by port.
+    pub ports: BTreeMap<String, PortReport>,
+    /// Frames dropped, by reason.
+    pub drops: DropCounts,
+    /// What was noted of others.
+    pub notes: BTreeMap<String, u64>,
+    /// Flows that live at the end.
+    pub flows: Vec<F>,
+}
+
+impl<F> ServiceReport<F> {
+    /// Counts of one name, of several hosts, are one; those that are 0 are left out.
+    pub fn new(
+        (traffic, names): (&PortTraffic, &PortNames),
+        drops: impl IntoIterator<Item = (String, u64)>,
+        notes: impl IntoIterator<Item = (String, u64)>,
+        flows: Vec<F>,
+    ) -> Self {
+        Self { ports: by_name(traffic, names), drops: sums(drops), notes: sums(notes), flows }
+    }
+}
+
+fn sums(counts: impl IntoIterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        *sums.entry(name).or_default() += count;
+    }
+    sums
 }
 
 /// Why a flow of a service ended.
@@ -203,12 +244,7 @@ impl Report {
             flows.map(|(key, count)| FlowReport::new(key, *count, plan)).collect();
         flows.sort();
         Self {
-            ports: ports
-                .iter()
-                .map(|(port, (rx, tx))| {
-                    (plan.names.ports.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx })
-                })
-                .collect(),
+            ports: by_name(ports, &plan.names.ports),
             enis: enis.collect(),
             drops: statistics.drops.clone(),
             flows,

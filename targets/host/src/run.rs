@@ -1,9 +1,6 @@
 //! `dash run`.
 
-use std::{
-    io::{IsTerminal, Write},
-    path::Path,
-};
+use std::io::{IsTerminal, Write};
 
 use dash_hal::PacketBuffer;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,9 +47,7 @@ pub fn run(args: &RunArgs, out: &mut impl Write, warnings: &mut impl Write) -> R
     let (first, later) = (std::mem::take(&mut plan.first), std::mem::take(&mut plan.later));
     let mut session = Session::new(&mut storage, first, later, &args.input)?;
     let mut outputs = Outputs::create(&args.out, &plan.inputs, &plan.names.ports)?;
-    let print = |result: std::io::Result<()>| {
-        result.map_err(|error| Error::io(Path::new("standard output"), error))
-    };
+    let print = |result: std::io::Result<()>| result.map_err(Error::output);
     let bar = progress(captures.size(), args.trace);
     if args.trace {
         print(writeln!(out, "{}", table::header()))?;

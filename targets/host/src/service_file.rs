@@ -6,7 +6,7 @@
 
 use std::{fs, path::Path};
 
-use dash_core::flow::WhenFull;
+use dash_core::{flow::WhenFull, pipeline::Host};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::{
     cli::{FRAGMENT_TIMEOUT, InputArgs},
     config::text,
     error::Error,
+    text::{mac, parse},
 };
 
 /// A service.
@@ -103,6 +104,28 @@ impl ServiceFile {
     #[must_use]
     pub fn wrong(&self, message: String) -> Error {
         Error::Input(message).at(&self.path)
+    }
+}
+
+/// A host, as configurations write it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostEntry {
+    /// Its name.
+    pub name: String,
+    ip: String,
+    mac: String,
+}
+
+impl HostEntry {
+    /// The tunnel endpoint that it is.
+    ///
+    /// # Errors
+    /// An address is none.
+    pub fn host(&self) -> Result<Host, String> {
+        let at = |message| format!("host \"{}\": {message}", self.name);
+        let ip = parse(&self.ip, "IPv4 address").map_err(at)?;
+        Ok(Host { ip, mac: mac(&self.mac).map_err(at)? })
     }
 }
 

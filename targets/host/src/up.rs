@@ -109,9 +109,7 @@ fn live<S: Service>(args: &UpArgs, file: &ServiceFile, out: &mut impl Write) -> 
         start: Instant::now(),
     };
     let print = |out: &mut dyn Write, line: String| {
-        writeln!(out, "{line}")
-            .and_then(|()| out.flush())
-            .map_err(|error| Error::io(Path::new("standard output"), error))
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::output)
     };
     print(out, format!("{} is up", S::NAME))?;
     while !stop.load(Ordering::Relaxed) {

@@ -14,6 +14,7 @@ use crate::{
         Edges, Header, Layer, LayerFlags, Network, Profile,
         ethernet::EthernetHeader,
         geneve::{GeneveHeader, GeneveOptions},
+        icmpv6::nd,
         parse,
         protocol::{ethertype, ip, port},
         udp::UdpHeader,
@@ -25,9 +26,6 @@ use crate::{
 pub(super) const OVN_CLASS: u16 = 0x0102;
 /// Type of its one option, which is critical: ingress port, egress port.
 pub(super) const OVN_PORTS: u8 = 0x80;
-
-/// Types of neighbour discovery: router solicitation to redirect (RFC 4861).
-const ND: core::ops::RangeInclusive<u8> = 133..=137;
 
 /// A logical frame.
 #[derive(Clone, Debug)]
@@ -85,7 +83,7 @@ impl<'a> Frame<'a> {
         let layer = self.layer.filter(|layer| {
             layer.kind == Network::Ipv6 && layer.protocol == ip::ICMPV6 && !self.fragment
         })?;
-        layer.upper(self.bytes)?.first().copied().filter(|kind| ND.contains(kind))
+        layer.upper(self.bytes)?.first().copied().filter(|kind| nd::TYPES.contains(kind))
     }
 
     /// Whether flows are kept of such frames.

@@ -89,10 +89,10 @@ impl Leaving {
         outport: u16,
         hints: &H,
     ) -> Option<(Rewrite, Egress)> {
-        let (own, other) = (image.host_record(image.here())?, image.host_record(host)?);
+        let [own, other] = image.hosts.ends(host)?;
         let tunnel = Tunnel {
-            source_mac: own.mac(),
-            destination_mac: other.mac(),
+            source_mac: own.mac,
+            destination_mac: other.mac,
             vni: image.switch(self.switch)?.tunnel_key,
             source_port: self.source_port,
             ttl: TTL,
@@ -103,7 +103,7 @@ impl Leaving {
             kind: frame::OVN_PORTS,
             data: u32::from(self.inport) << 16 | u32::from(outport),
         };
-        let tunnel = Encapsulation::geneve(&tunnel, own.ip(), other.ip(), option, hints);
+        let tunnel = Encapsulation::geneve(&tunnel, own.ip, other.ip, option, hints);
         let rewrite = Rewrite { flags: Flags::PUSH_OUTER, tunnel, ..Rewrite::NONE };
         Some((rewrite, Egress::to(self.underlay)?))
     }
@@ -157,14 +157,9 @@ impl Spread {
         if self.unknown || self.leaving.tunnelled {
             return None;
         }
-        while self.host < image.hosts() {
-            let host = self.host;
-            self.host += 1;
-            if host != image.here() && image.is_site(self.leaving.switch, host) {
-                return self.leaving.tunnel(image, host, FLOOD, hints);
-            }
-        }
-        None
+        let concerns = |host| image.is_site(self.leaving.switch, host);
+        let host = image.hosts.next_other(&mut self.host, concerns)?;
+        self.leaving.tunnel(image, host, FLOOD, hints)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         Edges, Header, LayerFlags,
         checksum::{Checksum, Difference},
         ethernet::EthernetHeader,
+        icmpv6::nd,
         ipv4::Ipv4Header,
         ipv6::Ipv6Header,
         parse_ipv4, parse_ipv6,
@@ -19,9 +20,6 @@ use crate::{
         vxlan::VxlanHeader,
     },
 };
-
-/// Types of neighbour discovery: router solicitation to redirect (RFC 4861).
-const ND: core::ops::RangeInclusive<u8> = 133..=137;
 
 /// What the outer headers of a frame say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +132,7 @@ fn destination(bytes: &[u8], ethertype: u16, network: usize) -> Option<IpAddress
             let packet = parse_ipv6(bytes, network).ok()?;
             let discovers = packet.protocol == ip::ICMPV6
                 && !packet.flags.contains(LayerFlags::LATER_FRAGMENT)
-                && bytes.get(packet.payload).is_some_and(|kind| ND.contains(kind));
+                && bytes.get(packet.payload).is_some_and(|kind| nd::TYPES.contains(kind));
             let destination = Ipv6Header::at(bytes, network)?.destination();
             (!discovers).then_some(destination.into())
         }

@@ -1,14 +1,18 @@
 //! Configurations that are replaced whole: two images in one region, and which of them counts.
 
 mod address;
+mod error;
 mod host;
 mod publication;
 mod records;
 mod region;
 
+pub use self::{error::ConfigurationError, host::Host};
+
 pub(super) use self::{
     address::{octets, share_bits, share_prefix},
-    host::HostRecord,
+    error::wrong,
+    host::Hosts,
     publication::{Epoch, Publication, Side},
     records::Records,
     region::Region,

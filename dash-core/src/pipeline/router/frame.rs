@@ -15,6 +15,7 @@ use crate::{
         arp::ArpPacket,
         checksum::Checksum,
         ethernet::EthernetHeader,
+        icmpv6::nd,
         ipv4::Ipv4Header,
         ipv6::Ipv6Header,
         parse_ipv4, parse_ipv6,
@@ -24,9 +25,6 @@ use crate::{
         vxlan::VxlanHeader,
     },
 };
-
-/// Types of neighbour discovery: router solicitation to redirect (RFC 4861).
-const ND: core::ops::RangeInclusive<u8> = 133..=137;
 
 /// The IP header of a frame.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +154,7 @@ impl<'f> Frame<'f> {
     pub(super) fn nd(&self) -> Option<u8> {
         let ip = self.ip()?;
         let is_icmp = ip.protocol == ip::ICMPV6 && matches!(ip.source, IpAddress::Ipv6(_));
-        let kind = self.upper().first().copied().filter(|kind| ND.contains(kind));
+        let kind = self.upper().first().copied().filter(|kind| nd::TYPES.contains(kind));
         kind.filter(|_| is_icmp && !ip.fragment)
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     pipeline::Trace,
-    wire::{checksum::Checksum, protocol::ip},
+    wire::{checksum::Checksum, icmpv6::nd, protocol::ip},
 };
 
 /// ICMP: echo request.
@@ -21,11 +21,9 @@ const ECHO: u8 = 8;
 const ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 /// ICMPv6: echo request; types below 128 are errors.
 const ECHO_V6: u8 = 128;
-/// Neighbour solicitation, its hop limit, its length without options, and where its target is.
-const SOLICITATION: u8 = 135;
+/// Neighbour solicitation: its hop limit, and its length without options.
 const ND_HOPS: u8 = 255;
 const SOLICITATION_LENGTH: usize = 24;
-const TARGET: usize = 8;
 /// Options of neighbour discovery are measured in 8 bytes; a frame has no more than this many.
 const UNIT: usize = 8;
 const OPTIONS: usize = 16;
@@ -67,10 +65,10 @@ impl Router<'_> {
     ) -> Result<Decided, DropReason> {
         let Ingress { image, frame, port, .. } = ingress;
         let ip = frame.ip().ok_or(DropReason::BadNd)?;
-        if frame.nd() == Some(SOLICITATION) {
+        if frame.nd() == Some(nd::SOLICITATION) {
             let upper = frame.upper();
             let body = upper.first_chunk::<SOLICITATION_LENGTH>().ok_or(DropReason::BadNd)?;
-            let target = body.last_chunk::<{ SOLICITATION_LENGTH - TARGET }>();
+            let target = body.last_chunk::<{ SOLICITATION_LENGTH - nd::TARGET }>();
             let target = Ipv6Address::from(*target.ok_or(DropReason::BadNd)?);
             let gateway = image.gateway(port.network, target.into());
             if let Some(gateway) = gateway.and_then(|gateway| image.interface(gateway)) {

@@ -64,13 +64,13 @@ impl Leaving {
         host: u16,
         hints: &H,
     ) -> Option<(Rewrite, Egress)> {
-        let (own, other) = (image.host_record(image.here())?, image.host_record(host)?);
+        let [own, other] = image.hosts.ends(host)?;
         // Network 0 has no id.
         let vni = Some(image.network(network)?.id).filter(|id| *id != 0)?;
         let tunnel = Tunnel {
-            endpoints: Endpoints::V4 { source: own.ip(), destination: other.ip() },
-            source_mac: own.mac(),
-            destination_mac: other.mac(),
+            endpoints: Endpoints::V4 { source: own.ip, destination: other.ip },
+            source_mac: own.mac,
+            destination_mac: other.mac,
             vni,
             source_port: self.source_port,
             ttl: TTL,
@@ -106,7 +106,7 @@ impl Spread {
     ) -> Option<Self> {
         let record = image.network(network)?;
         let (next, end) = (record.first_port, record.first_port.saturating_add(record.ports));
-        let host = if inport.is_some() { 0 } else { image.hosts() };
+        let host = if inport.is_some() { 0 } else { image.hosts.count() };
         Some(Self { leaving, network, inport, next, end, host })
     }
 
@@ -122,14 +122,9 @@ impl Spread {
                 return self.leaving.deliver(image, &port);
             }
         }
-        while self.host < image.hosts() {
-            let host = self.host;
-            self.host += 1;
-            if host != image.here() && has_ports(image, self.network, host) {
-                return self.leaving.tunnel(image, self.network, host, hints);
-            }
-        }
-        None
+        let concerns = |host| has_ports(image, self.network, host);
+        let host = image.hosts.next_other(&mut self.host, concerns)?;
+        self.leaving.tunnel(image, self.network, host, hints)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::service_file::HostEntry;
+
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,14 +20,6 @@ pub struct Document {
     /// Accepted; events are written at once.
     #[serde(rename = "event_queue")]
     _event_queue: Option<u32>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HostEntry {
-    pub(super) name: String,
-    pub(super) ip: String,
-    pub(super) mac: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! `dash explain` with service chains: the stages by their names in OVN.
 
-use std::{fmt::Write as _, io::Write, path::Path};
+use std::{fmt::Write as _, io::Write};
 
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use dash_core::{
@@ -152,9 +152,7 @@ pub fn explain(args: &ExplainArgs, file: &ServiceFile, out: &mut impl Write) -> 
             table.add_row(step);
         }
         let _ = write!(text, "\n{table}\n{sent}");
-        return out
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io(Path::new("standard output"), error));
+        return out.write_all(text.as_bytes()).map_err(Error::output);
     }
     Err(Error::Input(format!("there is no frame {}: there are {number}", args.frame)))
 }

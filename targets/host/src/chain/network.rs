@@ -147,12 +147,8 @@ impl Network {
             mtus: Vec::new(),
         };
         for host in &document.hosts {
-            let at = |message| format!("host \"{}\": {message}", host.name);
             check_chain_name(&host.name)?;
-            network.addresses.push(Host {
-                ip: parse(&host.ip, "IPv4 address").map_err(at)?,
-                mac: mac(&host.mac).map_err(at)?,
-            });
+            network.addresses.push(host.host()?);
             network.hosts.push(host.name.clone());
         }
         for (number, switch) in (0..).zip(&document.switches) {

@@ -1,12 +1,11 @@
 //! `dash run` with service chains.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{fs, io::Write};
 
 use dash_core::pipeline::{
     Trace,
     chain::{Chain, DropReason, Note, policy::Capacity},
 };
-use dash_hal::PortId;
 use serde::Serialize;
 
 use super::{
@@ -21,22 +20,13 @@ use crate::{
     error::Error,
     outputs::{Outputs, spare_inputs},
     port::{BETWEEN_HOSTS, PortNames},
-    report::{Count, PortReport},
+    report::ServiceReport,
     script::{self, Item, Timeline},
     service_file::ServiceFile,
 };
 
 /// Answers to control objects, in the output folder.
 const EVENTS: &str = "events.jsonl";
-
-/// `report.json`.
-#[derive(Debug, Serialize)]
-struct Report {
-    ports: BTreeMap<String, PortReport>,
-    drops: BTreeMap<String, u64>,
-    notes: BTreeMap<String, u64>,
-    flows: Vec<FlowReport>,
-}
 
 /// A flow that lives at the end.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -68,9 +58,7 @@ pub fn run(args: &RunArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(
     let mut outputs = Outputs::create(&args.out, &inputs, &names)?;
     let mut events = Vec::new();
     let mut number = 0;
-    let mut print = |line: String| {
-        writeln!(out, "{line}").map_err(|error| Error::io(Path::new("standard output"), error))
-    };
+    let mut print = |line: String| writeln!(out, "{line}").map_err(Error::output);
     if args.trace {
         print(trace::header())?;
     }
@@ -229,22 +217,19 @@ fn larger(one: &Capacity, other: &Capacity) -> Capacity {
     }
 }
 
-fn report(world: &World<'_>, network: &Network, outputs: &Outputs, names: &PortNames) -> Report {
-    let mut drops = BTreeMap::new();
-    let mut notes = BTreeMap::new();
-    let add = |counts: &mut BTreeMap<String, u64>, name: String, count: u64| {
-        if count > 0 {
-            *counts.entry(name).or_default() += count;
-        }
-    };
-    for counters in world.counters() {
-        for reason in DropReason::ALL {
-            add(&mut drops, reason.to_string(), counters.drops(reason));
-        }
-        for note in Note::ALL {
-            add(&mut notes, note.to_string(), counters.notes(note));
-        }
-    }
+/// `report.json`.
+fn report(
+    world: &World<'_>,
+    network: &Network,
+    outputs: &Outputs,
+    names: &PortNames,
+) -> ServiceReport<FlowReport> {
+    let drops = world.counters().flat_map(|counters| {
+        DropReason::ALL.map(|reason| (reason.to_string(), counters.drops(reason)))
+    });
+    let notes = world
+        .counters()
+        .flat_map(|counters| Note::ALL.map(|note| (note.to_string(), counters.notes(note))));
     let mut flows: Vec<_> = world
         .flows()
         .map(|(host, key, flow)| {
@@ -262,8 +247,5 @@ fn report(world: &World<'_>, network: &Network, outputs: &Outputs, names: &PortN
         })
         .collect();
     flows.sort();
-    let ports = outputs.traffic().iter().map(|(port, (rx, tx)): (&PortId, &(Count, Count))| {
-        (names.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx })
-    });
-    Report { ports: ports.collect(), drops, notes, flows }
+    ServiceReport::new((outputs.traffic(), names), drops, notes, flows)
 }

@@ -1,6 +1,6 @@
 //! `dash explain` with a service on one device.
 
-use std::{fmt::Write as _, io::Write, path::Path};
+use std::{fmt::Write as _, io::Write};
 
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use dash_core::{
@@ -96,9 +96,7 @@ pub fn explain<S: Service>(
         for (port, bytes) in &sent {
             let _ = write!(text, "\nOut by {}\n{}", ports.name(*port), headers::in_full(bytes));
         }
-        return out
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io(Path::new("standard output"), error));
+        return out.write_all(text.as_bytes()).map_err(Error::output);
     }
     Err(Error::Input(format!("there is no frame {}: there are {number}", args.frame)))
 }

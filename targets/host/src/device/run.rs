@@ -1,9 +1,8 @@
 //! `dash run` with a service on one device.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{fs, io::Write};
 
 use dash_core::pipeline::{End, Pipeline, Trace};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -17,7 +16,7 @@ use crate::{
     outputs::{Outputs, spare_inputs},
     platform::HostPlatform,
     port::PortNames,
-    report::{PortReport, PortTraffic},
+    report::{PortTraffic, ServiceReport},
     script::{Item, Timeline},
     service_file::ServiceFile,
 };
@@ -26,13 +25,7 @@ use crate::{
 const EVENTS: &str = "events.jsonl";
 
 /// `report.json`.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    ports: BTreeMap<String, PortReport>,
-    pub(crate) drops: BTreeMap<String, u64>,
-    notes: BTreeMap<String, u64>,
-    flows: Vec<Value>,
-}
+pub type Report = ServiceReport<Value>;
 
 /// A device in a scripted run.
 pub(super) struct Script<S: Service> {
@@ -67,17 +60,7 @@ pub fn report<S: Service>(
 ) -> Report {
     let [drops, mut notes] = S::counts(device.pipeline());
     notes.push(("events_lost".to_owned(), device.lost()));
-    let there =
-        |counts: Vec<(String, u64)>| counts.into_iter().filter(|(_, count)| *count > 0).collect();
-    let ports = traffic
-        .iter()
-        .map(|(port, (rx, tx))| (names.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx }));
-    Report {
-        ports: ports.collect(),
-        drops: there(drops),
-        notes: there(notes),
-        flows: device.flows(service, names),
-    }
+    ServiceReport::new((traffic, names), drops, notes, device.flows(service, names))
 }
 
 /// What happened to one frame, for `--trace`.
@@ -112,9 +95,7 @@ pub fn run<S: Service>(
     let mut outputs = Outputs::create(&args.out, &all, &script.ports)?;
     let mut events = Vec::new();
     let mut number = 0;
-    let mut print = |line: String| {
-        writeln!(out, "{line}").map_err(|error| Error::io(Path::new("standard output"), error))
-    };
+    let mut print = |line: String| writeln!(out, "{line}").map_err(Error::output);
     if args.trace {
         print(columns("#", "IN", "SRC -> DST", "Flow", "Final"))?;
     }

@@ -1,6 +1,6 @@
 //! `dash explain` with the reactive router: the tables by their numbers of 2015.
 
-use std::{fmt::Write as _, io::Write, path::Path};
+use std::{fmt::Write as _, io::Write};
 
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use dash_core::{
@@ -179,9 +179,7 @@ pub fn explain(args: &ExplainArgs, file: &ServiceFile, out: &mut impl Write) -> 
             table.add_row(step);
         }
         let _ = write!(text, "\n{table}\n\n{UNREACHABLE}{sent}");
-        return out
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io(Path::new("standard output"), error));
+        return out.write_all(text.as_bytes()).map_err(Error::output);
     }
     Err(Error::Input(format!("there is no frame {}: there are {number}", args.frame)))
 }

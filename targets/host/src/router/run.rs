@@ -1,6 +1,6 @@
 //! `dash run` with the reactive router.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{fs, io::Write};
 
 use dash_core::pipeline::{
     Trace,
@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     outputs::{Outputs, spare_inputs},
     port::{BETWEEN_HOSTS, PortNames},
-    report::{PortReport, PortTraffic, removal},
+    report::{PortTraffic, ServiceReport, removal},
     script::{Frame, Item, Timeline},
     service_file::ServiceFile,
 };
@@ -28,18 +28,9 @@ use crate::{
 /// What a controller is told, in the output folder.
 const EVENTS: &str = "events.jsonl";
 
-/// `report.json`.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    ports: BTreeMap<String, PortReport>,
-    drops: BTreeMap<String, u64>,
-    notes: BTreeMap<String, u64>,
-    flows: Vec<FlowReport>,
-}
-
 /// A flow that lives at the end.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-struct FlowReport {
+pub struct FlowReport {
     host: String,
     in_port: String,
     src_mac: String,
@@ -234,9 +225,7 @@ pub fn run(args: &RunArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(
     let outputs = Outputs::create(&args.out, &all, &names)?;
     let mut writer = Writer { outputs, names, events: Vec::new(), departures: Vec::new() };
     let mut number = 0;
-    let mut print = |line: String| {
-        writeln!(out, "{line}").map_err(|error| Error::io(Path::new("standard output"), error))
-    };
+    let mut print = |line: String| writeln!(out, "{line}").map_err(Error::output);
     if args.trace {
         print(trace::header())?;
     }
@@ -289,30 +278,21 @@ pub fn run(args: &RunArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(
     fs::write(&path, writer.events).map_err(|error| Error::io(&path, error))
 }
 
-/// What was counted, and the flows that live.
+/// `report.json`: what was counted, and the flows that live.
 #[must_use]
 pub fn report(
     world: &World<'_>,
     network: &Network,
     traffic: &PortTraffic,
     names: &PortNames,
-) -> Report {
-    let mut drops = BTreeMap::new();
-    let mut notes = BTreeMap::new();
-    let add = |counts: &mut BTreeMap<String, u64>, name: String, count: u64| {
-        if count > 0 {
-            *counts.entry(name).or_default() += count;
-        }
-    };
-    for (counters, untold) in world.counters() {
-        for reason in DropReason::ALL {
-            add(&mut drops, reason.to_string(), counters.drops(reason));
-        }
-        for note in Note::ALL {
-            add(&mut notes, note.to_string(), counters.notes(note));
-        }
-        add(&mut notes, "events_lost".to_owned(), untold);
-    }
+) -> ServiceReport<FlowReport> {
+    let drops = world.counters().flat_map(|(counters, _)| {
+        DropReason::ALL.map(|reason| (reason.to_string(), counters.drops(reason)))
+    });
+    let notes = world.counters().flat_map(|(counters, untold)| {
+        let notes = Note::ALL.map(|note| (note.to_string(), counters.notes(note)));
+        notes.into_iter().chain([("events_lost".to_owned(), untold)])
+    });
     let mut flows: Vec<_> = world
         .flows()
         .map(|(host, key, flow)| {
@@ -332,8 +312,5 @@ pub fn report(
         })
         .collect();
     flows.sort();
-    let ports = traffic
-        .iter()
-        .map(|(port, (rx, tx))| (names.name(*port).to_owned(), PortReport { rx: *rx, tx: *tx }));
-    Report { ports: ports.collect(), drops, notes, flows }
+    ServiceReport::new((traffic, names), drops, notes, flows)
 }

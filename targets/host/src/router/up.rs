@@ -110,9 +110,7 @@ pub fn up(args: &UpArgs, file: &ServiceFile, out: &mut impl Write) -> Result<(),
     let start = Instant::now();
     let now = || (epoch + start.elapsed()).as_nanos() as u64;
     let print = |out: &mut dyn Write, line: String| {
-        writeln!(out, "{line}")
-            .and_then(|()| out.flush())
-            .map_err(|error| Error::io(Path::new("standard output"), error))
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::output)
     };
     print(out, "router is up".to_owned())?;
     while !stop.load(Ordering::Relaxed) {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     pipeline::{
         chain::FLOOD,
-        image::{HostRecord, octets},
+        image::{octets, wrong},
     },
     table::{
         exact::{ExactWriter, Words},
@@ -25,11 +25,6 @@ use crate::{
 
 /// VNIs have 24 bits.
 const MAX_TUNNEL_KEY: u32 = (1 << 24) - 1;
-
-/// What is wrong with an object of some kind.
-fn wrong(kind: Kind, index: usize) -> impl Fn(Fault) -> PolicyError {
-    move |fault| PolicyError::new(kind, index, fault)
-}
 
 impl Draft<'_> {
     /// Fills the image. After an error it is worth nothing.
@@ -53,7 +48,8 @@ impl Draft<'_> {
                 return Err(PolicyError::new(kind, most, Fault::TooMany));
             }
         }
-        self.hosts(c)?;
+        let faults = [Fault::Missing, Fault::Duplicate, Fault::TooMany];
+        self.image.hosts.write((c.host, c.hosts), Kind::Host, faults)?;
         for (index, switch) in c.switches.iter().enumerate() {
             self.switch(index, switch.tunnel_key).map_err(wrong(Kind::Switch, index))?;
         }
@@ -141,23 +137,6 @@ impl Draft<'_> {
                     .set_group(group, version, classifier.matches)
                     .map_err(|_| PolicyError::new(Kind::Classifier, index, Fault::TooMany))?;
             }
-        }
-        Ok(())
-    }
-
-    fn hosts(&self, c: &Configuration<'_>) -> Result<(), PolicyError> {
-        if usize::from(c.host) >= c.hosts.len() {
-            return Err(PolicyError::new(Kind::Host, c.host.into(), Fault::Missing));
-        }
-        self.image.host.store(c.host.into(), Relaxed);
-        self.image.host_count.store(c.hosts.len() as u32, Relaxed);
-        for (index, host) in (0..).zip(c.hosts) {
-            let earlier = c.hosts.iter().take(index as usize);
-            if earlier.clone().any(|other| other.ip == host.ip) {
-                return Err(PolicyError::new(Kind::Host, index as usize, Fault::Duplicate));
-            }
-            let set = self.image.hosts.set(index, &HostRecord::new(host.ip, host.mac));
-            set.ok_or(PolicyError::new(Kind::Host, index as usize, Fault::TooMany))?;
         }
         Ok(())
     }

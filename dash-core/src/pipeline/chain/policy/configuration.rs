@@ -3,9 +3,9 @@
 //! Objects are named by their places in the slices; names of text are the caller's.
 
 use dash_hal::PortId;
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
-use crate::table::acl::Rule;
+use crate::{pipeline::image::Host, table::acl::Rule};
 
 /// All of it, as one host sees it.
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +40,6 @@ impl Configuration<'_> {
         chains: &[],
         classifiers: &[],
     };
-}
-
-/// A hypervisor, and the tunnel endpoint that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Host {
-    /// Outer address.
-    pub ip: Ipv4Address,
-    /// Outer MAC address.
-    pub mac: EthernetAddress,
 }
 
 /// A logical switch.

@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::{
-    pipeline::image::{HostRecord, Records, Region, octets},
+    pipeline::image::{Hosts, Records, Region, octets},
     table::{
         TableError,
         acl::{self, Acl, AclWriter, Headers},
@@ -36,7 +36,7 @@ pub(in super::super) struct Image<'a> {
     pub(super) macs: Exact<'a, MacKey, u32>,
     pub(super) addresses: Exact<'a, AddressKey, u32>,
     pub(super) hops: Exact<'a, u32, u32>,
-    pub(super) hosts: Records<'a, HostRecord>,
+    pub(in super::super) hosts: Hosts<'a>,
     pub(super) switches: Records<'a, SwitchRecord>,
     pub(super) ports: Records<'a, PortRecord>,
     pub(super) pairs: Records<'a, PairRecord>,
@@ -51,10 +51,6 @@ pub(in super::super) struct Image<'a> {
     pub(super) rules: Acl<'a>,
     /// 1: the pair works.
     pub(super) health: &'a [AtomicU32],
-    /// Which host this is.
-    pub(super) host: &'a AtomicU32,
-    /// How many hosts there are.
-    pub(super) host_count: &'a AtomicU32,
     /// A bit for each host, in so many words for each switch: it has members of its floods.
     sites: &'a [AtomicU32],
     site_words: usize,
@@ -86,7 +82,7 @@ impl Capacity {
             + ExactWriter::<MacKey, u32>::words_for(self.macs)
             + ExactWriter::<AddressKey, u32>::words_for(self.addresses)
             + ExactWriter::<u32, u32>::words_for(self.hops)
-            + Records::<HostRecord>::words_for(self.hosts)
+            + Hosts::words_for(self.hosts)
             + Records::<SwitchRecord>::words_for(self.switches)
             + Records::<PortRecord>::words_for(self.ports)
             + Records::<PairRecord>::words_for(self.pairs)
@@ -97,7 +93,6 @@ impl Capacity {
             + Records::<ClassifierRecord>::words_for(self.classifiers)
             + AclWriter::words_for(&self.acl())
             + self.pairs
-            + 2
             + self.switches * self.site_words()
     }
 
@@ -138,7 +133,7 @@ impl<'a> Draft<'a> {
             addresses,
             hops,
             rules: rules.table(),
-            hosts: region.records(c.hosts)?,
+            hosts: Hosts::new(&mut region, c.hosts)?,
             switches: region.records(c.switches)?,
             ports: region.records(c.ports)?,
             pairs: region.records(c.pairs)?,
@@ -148,8 +143,6 @@ impl<'a> Draft<'a> {
             chains: region.records(c.chains * c.chain_length)?,
             classifiers: region.records(c.classifiers)?,
             health: region.take(c.pairs)?,
-            host: region.word()?,
-            host_count: region.word()?,
             sites: region.take(c.switches * c.site_words())?,
             site_words: c.site_words(),
             longest: u32::try_from(c.chain_length).map_err(|_| TableError::CapacityTooLarge)?,
@@ -222,19 +215,6 @@ impl Image<'_> {
         self.switch(switch).is_some_and(|switch| switch.unknown > 0)
     }
 
-    pub(in super::super) fn host_record(&self, index: u16) -> Option<HostRecord> {
-        self.hosts.get(index.into())
-    }
-
-    /// Which host this is.
-    pub(in super::super) fn here(&self) -> u16 {
-        self.host.load(Ordering::Relaxed) as u16
-    }
-
-    pub(in super::super) fn hosts(&self) -> u16 {
-        self.host_count.load(Ordering::Relaxed) as u16
-    }
-
     /// The word that says whether a host has members of a switch's floods, and its bit.
     fn site(&self, switch: u16, host: u16) -> Option<(&AtomicU32, u32)> {
         let (word, bit) = (usize::from(host) / 32, u32::from(host) % 32);
@@ -256,7 +236,7 @@ impl Image<'_> {
 
     /// Whether a port is on this host.
     pub(in super::super) fn is_local(&self, port: &PortRecord) -> bool {
-        port.is_localnet() || port.host == self.here()
+        port.is_localnet() || port.host == self.hosts.here()
     }
 
     pub(in super::super) fn classifier(&self, index: u32) -> Option<ClassifierRecord> {

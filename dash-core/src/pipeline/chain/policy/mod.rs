@@ -89,11 +89,12 @@ use dash_hal::HashKey;
 
 pub use self::{
     configuration::{
-        Chain, Classifier, Configuration, Fallback, Group, Host, Mode, Pair, Path, Place, Port,
-        Select, Switch,
+        Chain, Classifier, Configuration, Fallback, Group, Mode, Pair, Path, Place, Port, Select,
+        Switch,
     },
     error::{Fault, Kind, PolicyError},
 };
+pub use crate::pipeline::image::Host;
 
 use self::image::Draft;
 pub(super) use self::{

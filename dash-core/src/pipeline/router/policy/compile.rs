@@ -13,7 +13,7 @@ use super::{
     },
 };
 use crate::{
-    pipeline::image::{HostRecord, share_prefix},
+    pipeline::image::{share_prefix, wrong},
     table::{
         exact::{ExactWriter, Words},
         poptrie::PoptrieWriter,
@@ -25,11 +25,6 @@ use crate::{
 const MAX_ID: u32 = (1 << 24) - 1;
 /// Values 0 and 4,095 are reserved.
 const MAX_VLAN: u16 = 4094;
-
-/// What is wrong with an object of some kind.
-fn wrong(kind: Kind, index: usize) -> impl Fn(Fault) -> PolicyError {
-    move |fault| PolicyError::new(kind, index, fault)
-}
 
 /// The network's number in an image.
 const fn number(network: Option<u16>) -> u16 {
@@ -88,7 +83,9 @@ impl Draft<'_> {
                 return Err(PolicyError::new(kind, most, Fault::TooMany));
             }
         }
-        self.hosts(c)?;
+        let faults = [Fault::Missing, Fault::Duplicate, Fault::TooMany];
+        self.image.hosts.write((c.host, c.hosts), Kind::Host, faults)?;
+        self.image.port_count.store(c.ports.len() as u32, Relaxed);
         for index in 0..=c.networks.len() {
             self.network(c, index).map_err(wrong(Kind::Network, index.saturating_sub(1)))?;
         }
@@ -223,24 +220,6 @@ impl Draft<'_> {
                 put(object, self.image.first_router + index as u32, route.prefix, STATIC | number)?;
                 number += 1;
             }
-        }
-        Ok(())
-    }
-
-    fn hosts(&self, c: &Configuration<'_>) -> Result<(), PolicyError> {
-        if usize::from(c.host) >= c.hosts.len() {
-            return Err(PolicyError::new(Kind::Host, c.host.into(), Fault::Missing));
-        }
-        self.image.host.store(c.host.into(), Relaxed);
-        self.image.host_count.store(c.hosts.len() as u32, Relaxed);
-        self.image.port_count.store(c.ports.len() as u32, Relaxed);
-        for (index, host) in c.hosts.iter().enumerate() {
-            let mut earlier = c.hosts.iter().take(index);
-            if earlier.any(|other| other.ip == host.ip) {
-                return Err(PolicyError::new(Kind::Host, index, Fault::Duplicate));
-            }
-            let set = self.image.hosts.set(index as u32, &HostRecord::new(host.ip, host.mac));
-            set.ok_or(PolicyError::new(Kind::Host, index, Fault::TooMany))?;
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 //! Objects are named by their places in the slices; names of text are the caller's.
 
 use dash_hal::PortId;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+use crate::pipeline::image::Host;
 
 /// All of it, as one host sees it.
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +25,6 @@ pub struct Configuration<'c> {
 impl Configuration<'_> {
     /// Nothing, to name only what is there.
     pub const NONE: Self = Self { host: 0, hosts: &[], networks: &[], ports: &[], routers: &[] };
-}
-
-/// A compute node, and the tunnel endpoint that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Host {
-    /// Outer address.
-    pub ip: Ipv4Address,
-    /// Outer MAC address.
-    pub mac: EthernetAddress,
 }
 
 /// A network: one broadcast domain.

@@ -1,6 +1,6 @@
 //! Why a configuration was refused.
 
-use crate::table::TableError;
+use crate::pipeline::ConfigurationError;
 
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,30 +41,4 @@ pub enum Fault {
 }
 
 /// Why a change was refused; nothing of it is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum PolicyError {
-    /// A table refused: `Busy` while a core may still read the memory that the change needs.
-    Table(TableError),
-    /// An object is wrong.
-    Object {
-        /// What it is.
-        kind: Kind,
-        /// Its place among its kind.
-        index: usize,
-        /// What is wrong.
-        fault: Fault,
-    },
-}
-
-impl From<TableError> for PolicyError {
-    fn from(error: TableError) -> Self {
-        Self::Table(error)
-    }
-}
-
-impl PolicyError {
-    pub(super) const fn new(kind: Kind, index: usize, fault: Fault) -> Self {
-        Self::Object { kind, index, fault }
-    }
-}
+pub type PolicyError = ConfigurationError<Kind, Fault>;

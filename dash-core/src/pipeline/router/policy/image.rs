@@ -14,7 +14,7 @@ use super::{
     object::{AddressKey, InterfaceRecord, NetworkRecord, PortRecord, Role, RouteRecord},
 };
 use crate::{
-    pipeline::image::{HostRecord, Records, Region},
+    pipeline::image::{Hosts, Records, Region},
     table::{
         TableError,
         exact::{Exact, ExactWriter},
@@ -46,14 +46,11 @@ pub(in super::super) struct Image<'a> {
     pub(super) addresses: Exact<'a, AddressKey, u32>,
     pub(super) pairs: Exact<'a, AddressKey, u32>,
     pub(super) prefixes: Poptrie<'a>,
-    pub(super) hosts: Records<'a, HostRecord>,
+    pub(in super::super) hosts: Hosts<'a>,
     pub(super) networks: Records<'a, NetworkRecord>,
     pub(super) ports: Records<'a, PortRecord>,
     pub(super) interfaces: Records<'a, InterfaceRecord>,
     pub(super) routes: Records<'a, RouteRecord>,
-    /// Which host this is.
-    pub(super) host: &'a AtomicU32,
-    pub(super) host_count: &'a AtomicU32,
     pub(super) port_count: &'a AtomicU32,
     /// The first table of prefixes that is a router's.
     pub(super) first_router: u32,
@@ -105,12 +102,12 @@ impl Capacity {
             + ExactWriter::<AddressKey, u32>::words_for(self.roles())
             + ExactWriter::<AddressKey, u32>::words_for(self.all_pairs())
             + PoptrieWriter::words_for(prefixes, tables)
-            + Records::<HostRecord>::words_for(self.hosts)
+            + Hosts::words_for(self.hosts)
             + Records::<NetworkRecord>::words_for(self.networks + 1)
             + Records::<PortRecord>::words_for(self.ports)
             + Records::<InterfaceRecord>::words_for(self.interfaces)
             + Records::<RouteRecord>::words_for(self.routes)
-            + 3
+            + 1
     }
 }
 
@@ -140,13 +137,11 @@ impl<'a> Draft<'a> {
             addresses,
             pairs,
             prefixes: writer.table(),
-            hosts: region.records(c.hosts)?,
+            hosts: Hosts::new(&mut region, c.hosts)?,
             networks: region.records(c.networks + 1)?,
             ports: region.records(c.ports)?,
             interfaces: region.records(c.interfaces)?,
             routes: region.records(c.routes)?,
-            host: region.word()?,
-            host_count: region.word()?,
             port_count: region.word()?,
             first_router: u32::try_from(c.networks + 1)
                 .map_err(|_| TableError::CapacityTooLarge)?,
@@ -306,21 +301,8 @@ impl Image<'_> {
         self.networks.get(index.into())
     }
 
-    pub(in super::super) fn host_record(&self, index: u16) -> Option<HostRecord> {
-        self.hosts.get(index.into())
-    }
-
-    /// Which host this is.
-    pub(in super::super) fn here(&self) -> u16 {
-        self.host.load(Ordering::Relaxed) as u16
-    }
-
-    pub(in super::super) fn hosts(&self) -> u16 {
-        self.host_count.load(Ordering::Relaxed) as u16
-    }
-
     /// Whether a port is on this host.
     pub(in super::super) fn is_local(&self, port: &PortRecord) -> bool {
-        port.host == self.here()
+        port.host == self.hosts.here()
     }
 }

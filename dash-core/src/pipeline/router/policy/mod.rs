@@ -20,9 +20,10 @@ use core::sync::atomic::AtomicU32;
 use dash_hal::HashKey;
 
 pub use self::{
-    configuration::{Configuration, Host, Interface, Network, Port, Route, Router},
+    configuration::{Configuration, Interface, Network, Port, Route, Router},
     error::{Fault, Kind, PolicyError},
 };
+pub use crate::pipeline::image::Host;
 
 use self::image::Draft;
 pub(super) use self::{

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::service_file::HostEntry;
+
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,14 +50,6 @@ pub(super) enum FullName {
     #[default]
     Reject,
     EvictShortest,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HostEntry {
-    pub(super) name: String,
-    pub(super) ip: String,
-    pub(super) mac: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

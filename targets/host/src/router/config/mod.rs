@@ -118,12 +118,8 @@ impl Network {
         let mut hosts = Vec::new();
         let mut addresses = Vec::new();
         for host in &document.hosts {
-            let at = |message| format!("host \"{}\": {message}", host.name);
             check_name_of_run(&host.name)?;
-            addresses.push(Host {
-                ip: parse(&host.ip, "IPv4 address").map_err(at)?,
-                mac: mac(&host.mac).map_err(at)?,
-            });
+            addresses.push(host.host()?);
             hosts.push(host.name.clone());
         }
         let mut networks = Vec::new();
