@@ -139,9 +139,11 @@ struct Place {
 }
 
 impl<'a> TagsWriter<'a> {
-    /// 32-bit words of storage.
+    /// 32-bit words of storage. A word a prefix more than a route table has: behind direct pointing
+    /// nodes hold fewer prefixes.
     pub(super) const fn words_for(prefixes: usize) -> usize {
         PoptrieWriter::words_for(prefixes, 1)
+            .saturating_add(prefixes)
             .saturating_add(shape(prefixes).words())
             .saturating_add(Pool::words_for(prefixes, ENTRY))
     }

@@ -31,6 +31,9 @@ pub(super) struct Trie<'a> {
     pub(super) inherited: u32,
     /// Whether it stands apart from direct pointing, so that look-ups do not read it.
     pub(super) apart: bool,
+    /// Whether a node is first, never a bucket: where direct pointing leads to it, most look-ups take
+    /// the same steps then.
+    pub(super) node_first: bool,
 }
 
 /// Where a prefix is or would be.
@@ -65,14 +68,14 @@ impl<'a> Trie<'a> {
     /// The prefixes of at most as many bits as direct pointing, or all.
     pub(super) fn short(root: &Root<'a>) -> Self {
         let apart = root.direct != Direct::Bits0;
-        Self { edge: root.short, depth: 0, inherited: NONE, apart }
+        Self { edge: root.short, depth: 0, inherited: NONE, apart, node_first: false }
     }
 
     /// The longer prefixes that begin with the first bits of `address`, if they stand apart.
     pub(super) fn long(root: &Root<'a>, address: u128, inherited: u32) -> Option<Self> {
         let depth = root.direct.bits();
         let edge = root.edges_by_head().get(address.head(depth)).filter(|_| depth > 0)?;
-        Some(Self { edge, depth, inherited, apart: false })
+        Some(Self { edge, depth, inherited, apart: false, node_first: true })
     }
 
     /// The trie that `prefix` belongs to; the default route belongs to none. Without what a long
@@ -85,12 +88,6 @@ impl<'a> Trie<'a> {
         } else {
             Some(Self::short(root))
         }
-    }
-
-    /// Whether direct pointing leads to it: then a node is first, never a bucket, so that most
-    /// look-ups take the same steps.
-    const fn is_direct(&self) -> bool {
-        self.depth > 0
     }
 
     /// Finds the place of `prefix`, which is longer than the trie is deep.
@@ -160,7 +157,7 @@ impl<'a> Trie<'a> {
             Place::Leaf => {
                 let inherited = edge.load(Relaxed);
                 let Some(above) = nodes.last() else {
-                    let new = if self.is_direct() {
+                    let new = if self.node_first {
                         write_node(memory, inherited, &[entry])?
                     } else {
                         write_bucket(memory, inherited, &[entry])?
@@ -308,7 +305,7 @@ impl<'a> Trie<'a> {
                 }
                 let mut draft = Draft::of(node, keep);
                 draft.remove(number);
-                let first = self.is_direct() && way.nodes.is_empty();
+                let first = self.node_first && way.nodes.is_empty();
                 if !shrink(memory, way.edge, way.inherited, node, &draft, [keep, first]) {
                     return;
                 }
@@ -317,7 +314,7 @@ impl<'a> Trie<'a> {
         for (number, step) in way.nodes.iter().enumerate().rev() {
             let Target::Node(node) = blocks.target(step.edge.load(Relaxed)) else { return };
             let draft = Draft::of(node, keep);
-            let first = self.is_direct() && number == 0;
+            let first = self.node_first && number == 0;
             if !shrink(memory, step.edge, step.inherited, node, &draft, [keep, first]) {
                 return;
             }

@@ -306,7 +306,7 @@ impl<'a> PoptrieWriter<'a> {
         }
         self.memory.aside = words.root(version).load(Relaxed) & HIDDEN != 0;
         let root = self.root(words, version);
-        let held = match root.and_then(|root| Trie::of(&root, prefix)) {
+        let held = match root.and_then(|root| trie_of(&root, prefix, self.spread)) {
             Some(trie) => {
                 self.memory.short = trie.apart;
                 trie.hold(&mut self.memory, prefix, self.holding)
@@ -333,7 +333,7 @@ impl<'a> PoptrieWriter<'a> {
 
     /// The trie of a prefix, with what it inherits.
     fn trie(&self, words: &Table<'a>, version: IpVersion, prefix: Prefix) -> Option<Trie<'a>> {
-        trie_in(self.blocks(), self.root(words, version)?, prefix)
+        trie_in(self.blocks(), self.root(words, version)?, prefix, self.spread)
     }
 
     fn new_root(&mut self, direct: Direct) -> Result<Root<'a>, TableError> {
@@ -392,7 +392,7 @@ impl<'a> PoptrieWriter<'a> {
                 None => self.new_root(Direct::Bits0)?,
             };
             *word = root.word();
-            if let Some(trie) = Trie::of(&root, prefix) {
+            if let Some(trie) = trie_of(&root, prefix, self.spread) {
                 self.memory.short = trie.apart;
                 let held = trie.hold(&mut self.memory, prefix, true);
                 self.memory.short = false;
@@ -407,9 +407,21 @@ impl<'a> PoptrieWriter<'a> {
     }
 }
 
-/// The trie of a prefix, with what it inherits; the default route has none.
-fn trie_in<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix) -> Option<Trie<'a>> {
-    let trie = Trie::of(&root, prefix)?;
+/// The trie of a prefix; the default route has none. Without look-ups the node that is first for them
+/// would be memory for nothing.
+fn trie_of<'a>(root: &Root<'a>, prefix: Prefix, spread: bool) -> Option<Trie<'a>> {
+    let trie = Trie::of(root, prefix)?;
+    Some(Trie { node_first: trie.node_first && spread, ..trie })
+}
+
+/// The same, with what it inherits.
+fn trie_in<'a>(
+    blocks: Blocks<'a>,
+    root: Root<'a>,
+    prefix: Prefix,
+    spread: bool,
+) -> Option<Trie<'a>> {
+    let trie = trie_of(&root, prefix, spread)?;
     let inherited = if trie.depth == 0 {
         NONE
     } else {
@@ -420,7 +432,7 @@ fn trie_in<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix) -> Option<Tri
 
 /// Changes the value of a prefix that has a place; the old one.
 fn store<'a>(blocks: Blocks<'a>, root: Root<'a>, prefix: Prefix, value: u32, spread: bool) -> u32 {
-    let Some(trie) = trie_in(blocks, root, prefix) else {
+    let Some(trie) = trie_in(blocks, root, prefix, spread) else {
         let old = root.default.load(Relaxed);
         root.default.store(value, Release);
         return old;

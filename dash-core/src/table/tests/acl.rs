@@ -481,6 +481,26 @@ fn room_is_the_same_wherever_the_region_begins() {
     assert_eq!(rooms, vec![rooms[0]; 16]);
 }
 
+/// Direct pointing, where the capacity brings it, takes no room from the prefixes.
+#[test]
+fn as_many_hosts_as_the_capacity_says_fit() {
+    for count in if cfg!(miri) {
+        vec![256]
+    } else {
+        vec![255, 256, 700, 2_000, 4_095, 4_096, 20_000, 50_000]
+    } {
+        let capacity = Capacity { groups: 0, words: 1_000, tags: 1, tag_prefixes: count };
+        let words = storage(AclWriter::words_for(&capacity));
+        let mut writer = AclWriter::new(&words, &capacity, Readers::new(&[])).unwrap();
+        for number in 0..count as u128 {
+            // Spread over all bits.
+            let host = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let host = IpCidr::new(IpAddress::Ipv6(host.wrapping_mul(host | 1).into()), 128);
+            assert_eq!(writer.add_to_tag(0, host), Ok(true), "{number} of {count}");
+        }
+    }
+}
+
 /// Entries that are given up wait for readers: what a transaction takes out and brings back asks for
 /// new ones, before anything is changed.
 #[test]

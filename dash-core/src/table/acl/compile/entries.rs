@@ -89,7 +89,7 @@ impl Entries {
 
     /// Words of an entry.
     pub(super) const fn words(key_words: u32) -> usize {
-        key_words as usize + 1
+        (key_words as usize).saturating_add(1)
     }
 
     /// How many a rule of place `place` has.

@@ -179,7 +179,8 @@ impl Ranges {
         ranges: &(impl Iterator<Item = (u128, u128)> + Clone),
         words: u32,
     ) -> Result<Self, TableError> {
-        let stride = 2 * words as usize;
+        // A key has a word or more.
+        let stride = (2 * words as usize).max(1);
         let all = ranges.clone().count();
         let end = space.back();
         // Ranges that are known to go into the image.

@@ -22,7 +22,8 @@ impl Compiler<'_> {
         let sides_left = 2 - side;
         let image = self.image_at_least() + sides_left * Index::least_words(self.key_words);
         let room = (SCRATCH * image.max(self.list_words)).saturating_sub(self.space.in_scratch());
-        let most = entries.min(room / Entries::words(self.key_words));
+        // With two at a time each pass comes forward.
+        let most = entries.min((room / Entries::words(self.key_words)).max(2));
         let entries = Entries::new(&mut self.space, side, self.version, window, most)?;
         sweep.begin_intervals(&mut self.space)?;
         self.phase = Phase::Sweep { side, entries, sweep };
