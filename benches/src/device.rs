@@ -93,6 +93,7 @@ impl<H: Hints + Copy> Ports for Device<H> {
     fn receive(&mut self, _port: PortId, burst: &mut Burst<Buffer>, limit: usize) -> usize {
         let count = limit.min(self.received.len()).min(burst.room());
         for buffer in self.received.drain(..count) {
+            buffer.prefetch(&self.hints);
             let _ = burst.push(buffer);
         }
         count

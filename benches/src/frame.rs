@@ -1,6 +1,6 @@
 //! Pointer-sized packet buffers, and the frames in them.
 
-use dash_hal::{NoRoom, PacketBuffer, PortId, ReceiveMetadata};
+use dash_hal::{Hints, NoRoom, PacketBuffer, PortId, ReceiveMetadata};
 use smoltcp::wire::Ipv4Address;
 
 use crate::policy::{VIP, VM_ADDRESS, VM_HOST, VM_VNI, eni_mac};
@@ -89,6 +89,13 @@ impl Buffer {
         head.start = HEADROOM;
         head.end = HEADROOM + N;
         bytes[HEADROOM..HEADROOM + N].copy_from_slice(frame);
+    }
+
+    /// Starts to load metadata and headers, without a look at them.
+    #[inline]
+    pub fn prefetch<H: Hints>(&self, hints: &H) {
+        hints.prefetch(&self.0.head);
+        hints.prefetch(&self.0.bytes[HEADROOM..HEADROOM + RECEIVED_BYTES]);
     }
 
     /// Drops the frame.

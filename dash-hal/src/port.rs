@@ -16,6 +16,9 @@ pub trait Ports: Pool {
     ///
     /// The call also gives the receive ring fresh buffers, one by one or in batches; with an empty
     /// pool it goes on with those that the ring still has, and recovers when buffers come back.
+    ///
+    /// A core with a [prefetch](crate::Hints::prefetch) starts here to load what the engine reads
+    /// first of each frame: its headers, 128 bytes.
     fn receive(&mut self, port: PortId, burst: &mut Burst<Self::Buffer>, limit: usize) -> usize;
 
     /// Takes frames from the front of `burst` and sends them in that order; returns how many.

@@ -11,6 +11,8 @@ pub const MTU: u16 = 1500;
 /// Bytes of an Ethernet header, and with it two tags.
 pub(crate) const ETHERNET: usize = 14;
 pub(crate) const LONGEST: usize = ETHERNET + 8 + MTU as usize;
+/// Bytes of a frame that hold the headers of VXLAN over IPv4 and those that it carries.
+const HEADERS: usize = 128;
 /// Bytes that the device may write a received frame to.
 pub(crate) const ROOM: usize = BLOCK - HEADROOM;
 
@@ -79,6 +81,12 @@ impl Frame {
     pub(crate) fn clear(&mut self) {
         let block = self.block_mut();
         (block.start, block.end, block.metadata) = (HEADROOM, HEADROOM, ReceiveMetadata::NONE);
+    }
+
+    /// The bytes that are looked at first.
+    pub(crate) fn headers(&self) -> &[u8] {
+        let bytes = self.bytes();
+        bytes.get(..HEADERS).unwrap_or(bytes)
     }
 
     /// The device has written `length` bytes behind the headroom.

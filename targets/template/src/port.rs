@@ -1,6 +1,6 @@
 //! The platform: rings, pool, clock, entropy and hints of one core.
 
-use dash_hal::{Burst, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags, ReceiveMetadata};
+use dash_hal::{Burst, Hints, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags, ReceiveMetadata};
 use heapless::Vec;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field};
 
@@ -107,6 +107,8 @@ impl<const PORTS: usize, const RING: usize, const BLOCKS: usize> Ports
                 continue;
             }
             frame.fill((word & LENGTH) as usize, metadata(port, word));
+            // Comes while the rest of the burst is taken.
+            CoreHints.prefetch(frame.headers());
             let _ = burst.push(frame);
             count += 1;
         }
