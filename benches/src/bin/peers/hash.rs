@@ -314,13 +314,21 @@ impl<V: Value, H: Hints> Hash<V, H> {
         Ok(())
     }
 
-    /// One key goes, one comes. What the new one needs is loaded meanwhile.
+    /// One key goes, one comes. While the old one's entry is loaded, so is what the new one needs.
     #[inline]
     fn replace(&mut self, (old, new, number): &Exchange) -> u64 {
-        let place = self.table.prepare(new, &self.hints);
-        let removed = self.table.remove_key(old, &self.hints);
-        let inserted = self.table.insert_at(&place, new, V::new((*number).into()), &self.hints);
-        u64::from(removed.is_some()) + u64::from(inserted.is_ok())
+        let mut place = [self.table.home(old, &self.hints)];
+        let place_of_new = self.table.prepare(new, &self.hints);
+        self.table.candidates(&mut place, &self.hints);
+        self.table.prefetch_room(&place_of_new, &self.hints);
+        let [place] = place;
+        let gone = self.table.confirm(&place, old).map(|(handle, _)| handle);
+        if let Some(handle) = gone {
+            self.table.remove_at(&place, handle, &self.hints);
+        }
+        let inserted =
+            self.table.insert_at(&place_of_new, new, V::new((*number).into()), &self.hints);
+        u64::from(gone.is_some()) + u64::from(inserted.is_ok())
     }
 
     /// The same for up to [`TOGETHER`] keys, as a burst of misses and a tick of the wheel do it:
