@@ -105,6 +105,29 @@ fn scratch_is_at_most_four_times_the_image() {
     });
 }
 
+/// A list whose elements become one interval: sorted at once they would take more than that.
+#[test]
+fn scratch_is_at_most_four_times_the_image_of_a_list_that_merges() {
+    for count in [100, 1_000, 10_000_u32] {
+        let host = |number: u32| IpCidr::new(IpAddress::Ipv4((0x0a00_0000 + number).into()), 32);
+        let hosts: Vec<_> = (0..count).map(host).collect();
+        let rule = Owned {
+            priority: 0,
+            value: 0,
+            protocols: vec![],
+            prefixes: [hosts, vec![]],
+            tags: [vec![], vec![]],
+            ports: [vec![], vec![]],
+        };
+        let rules = [rule.rule()];
+        let words = 20 * AclWriter::words_bound(&rules);
+        let capacity = Capacity { groups: 1, words, tags: 0, tag_prefixes: 0 };
+        let storage = storage(AclWriter::words_for(&capacity));
+        let found = size(&storage, words, false, &rules);
+        assert!(found.scratch <= SCRATCH * found.compiled, "{count}: {found:?}");
+    }
+}
+
 /// Of many prefixes only so many are sorted at once: hosts side by side, even numbers first.
 #[test]
 fn lists_sorted_in_parts_equal_a_linear_search() {
