@@ -16,9 +16,9 @@
 //! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
 //! or one load for each level of the diagram. Where rules name tags, a walk down the prefixes of all
 //! tags for each side that they name, and then a record for each tag of the address whose rules may
-//! let the destination port through, until a rule before all others is found; a record of a rule
-//! that names tags of both sides takes a walk of its own for the other address. Compilation is done
-//! in steps of bounded work.
+//! let the destination port through, until a rule before all others is found. A rule that names
+//! tags of both sides takes a walk for the other address too, mostly one for all such rules.
+//! Compilation is done in steps of bounded work.
 
 #[expect(
     clippy::needless_bitwise_bool,

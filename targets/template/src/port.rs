@@ -1,6 +1,8 @@
 //! The platform: rings, pool, clock, entropy and hints of one core.
 
-use dash_hal::{Burst, Hints, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags, ReceiveMetadata};
+use dash_hal::{
+    Burst, Hints, PacketBuffer, Platform, Pool, PortId, Ports, ReceiveFlags, ReceiveMetadata,
+};
 use heapless::Vec;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field};
 

@@ -1,10 +1,14 @@
 //! Classification by one image.
 //!
 //! First every address becomes the number of its interval, by an index and a binary search. From
-//! there two ways lead to rules, and the lower rule of both counts.
+//! there three ways lead to rules, and the lowest rule of all counts.
 //!
 //! *Lists.* An interval has a list of records of the rules whose prefixes cover it; a record
 //! verifies the other fields of its rule.
+//!
+//! *Tags.* What rules name by tags hangs on the tags of the address, which all groups share; the map
+//! of a side leads from them to lists. A rule with tags of both sides checks the other address, whose
+//! prefixes are found once for all records of the packet, if they are at most [`LINKS`].
 //!
 //! *Diagram.* A multi-terminal decision diagram (a decision tree with equal parts shared; Bahar
 //! and others, "Algebraic decision diagrams and their applications", ICCAD 1993) from the classes
@@ -30,6 +34,7 @@ use super::{
 pub(super) use burst::BURST;
 use core::hint::select_unpredictable;
 use dash_hal::Hints;
+use heapless::Vec;
 use smoltcp::wire::IpAddress;
 
 /// The index of no rule.
@@ -49,6 +54,13 @@ struct Ports<'a> {
     pages: Option<&'a [AtomicU32; PAGES]>,
 }
 
+/// The map from the tags of a side to records, as [`tag_map`] says.
+struct TagMap<'a> {
+    /// Number of the first chunk.
+    first: u32,
+    chunks: &'a [[AtomicU32; tag_map::WORDS]],
+}
+
 /// Tags of an address that are still to be looked at: those of a chunk, and what its link leads to.
 #[derive(Clone, Copy)]
 struct Tagged {
@@ -58,6 +70,17 @@ struct Tagged {
     tags: u32,
     lists: u32,
     link: u32,
+}
+
+/// Links of the prefixes of the tags of an address that are kept.
+const LINKS: usize = 8;
+
+/// The links of the last address that a check asked for, since the records of a packet ask for the
+/// same one; of no address if there are more.
+#[derive(Default)]
+struct Links {
+    address: Option<IpAddress>,
+    all: Vec<u32, LINKS>,
 }
 
 impl Tagged {
@@ -90,37 +113,42 @@ impl<H: Hints> Classifier<'_, H> {
         self.word(page as usize + usize::from(port & ((1 << PAGE_BITS) - 1)))
     }
 
-    /// What the map at `map` has for the chunk that a link leads to.
+    /// The map of a side, if a rule names tags.
     #[inline]
-    fn tagged(&self, map: usize, link: u32, port: u16) -> Tagged {
-        let (chunk, link) = self.tags.chunk(link);
-        let first = self.word(map + tag_map::FIRST);
-        let place = chunk.number.wrapping_sub(first);
-        if place >= self.word(map + tag_map::COUNT) {
-            // The numbers of the chunks behind it are higher.
-            let link = if chunk.number > first { END } else { link };
-            return Tagged::at(link);
+    fn tag_map(&self, side: usize) -> Option<TagMap<'_>> {
+        let map = self.word(header::tags(side)) as usize;
+        if map == 0 {
+            return None;
         }
-        let place = map + tag_map::CHUNKS + tag_map::WORDS * place as usize;
-        let [tags, lists, filter] =
-            [tag_map::TAGS, tag_map::LISTS, tag_map::FILTER].map(|field| self.word(place + field));
+        let (first, count) = (self.word(map + tag_map::FIRST), self.word(map + tag_map::COUNT));
+        let (chunks, _) = self.from(map + tag_map::CHUNKS).as_chunks();
+        Some(TagMap { first, chunks: chunks.get(..count as usize)? })
+    }
+
+    /// What a map has for the chunk that a link leads to.
+    #[inline]
+    fn tagged(&self, map: &TagMap<'_>, link: u32, port: u16) -> Tagged {
+        let (chunk, link) = self.tags.chunk(link);
+        let Some(found) = map.chunks.get(chunk.number.wrapping_sub(map.first) as usize) else {
+            // The numbers of the chunks behind it are higher.
+            return Tagged::at(if chunk.number > map.first { END } else { link });
+        };
+        let [tags, lists, filter] = found.each_ref().map(|word| word.load(Relaxed));
         let passed = self.word(filter as usize + tag_map::port_range(port));
         let passed = select_unpredictable(filter == 0, u32::MAX, passed);
         Tagged { there: chunk.tags & tags & passed, tags, lists, link }
     }
 
-    /// The list of the next tag, which is taken out, and the lowest record that it and those behind it
-    /// lead to. Anything if no tag is there.
+    /// The list of the next tag, which is taken out, the lowest record that it and those behind it
+    /// lead to, and the lowest one of those behind it alone.
     #[inline]
-    fn next_list(&self, tagged: &mut Tagged) -> (u32, u32) {
+    fn next_list(&self, tagged: &mut Tagged) -> [u32; tag_map::LIST_WORDS] {
         let Tagged { there, tags, lists, .. } = tagged;
         let before = (there.wrapping_sub(1) & !*there & *tags).count_ones() as usize;
         let list = *lists as usize + tag_map::LIST_WORDS * before;
         *there &= there.wrapping_sub(1);
-        match self.from(list) {
-            [list, lowest, ..] => (list.load(Relaxed), lowest.load(Relaxed)),
-            _ => (0, NO_RULE),
-        }
+        let list = self.from(list).first_chunk();
+        list.map_or([0, NO_RULE, NO_RULE], |list| list.each_ref().map(|word| word.load(Relaxed)))
     }
 
     /// Whether all checks that start at `at` pass.
@@ -131,6 +159,7 @@ impl<H: Hints> Classifier<'_, H> {
         headers: &Headers,
         numbers: &[K; 2],
         insides: u8,
+        links: &mut Links,
     ) -> bool {
         loop {
             let kind = self.word(at);
@@ -153,7 +182,7 @@ impl<H: Hints> Classifier<'_, H> {
                 let within = inside && self.within(at, ranges, *of(numbers, side));
                 at += 2 * ranges * self.width::<K>();
                 let address = headers.address(side);
-                let passes = within || tags > 0 && self.is_tagged(at, tags, address);
+                let passes = within || tags > 0 && self.is_tagged(at, tags, address, links);
                 at += 2 * tags;
                 passes
             };
@@ -164,13 +193,39 @@ impl<H: Hints> Classifier<'_, H> {
     }
 
     /// Whether an address is in one of the tags of the `count` ranges at `at`.
-    fn is_tagged(&self, at: usize, count: usize, address: IpAddress) -> bool {
+    fn is_tagged(&self, at: usize, count: usize, address: IpAddress, links: &mut Links) -> bool {
+        let is_named = |link| self.tags.chunks(link).any(|chunk| self.names(at, count, chunk));
+        if links.address == Some(address) {
+            return links.all.iter().any(|link| is_named(*link));
+        }
         let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
         walk.push(address);
-        walk.flat_map(|(_, link)| self.tags.chunks(link)).any(|chunk| {
-            let tags = (0..Chunk::TAGS).filter(|bit| chunk.tags >> bit & 1 != 0);
-            tags.map(|bit| chunk.number * Chunk::TAGS + bit).any(|tag| self.within(at, count, tag))
-        })
+        links.all.clear();
+        let (mut all, mut found) = (true, false);
+        for (_, link) in walk.values() {
+            all &= links.all.push(link).is_ok();
+            found = found || is_named(link);
+        }
+        links.address = all.then_some(address);
+        found
+    }
+
+    /// Whether one of the `count` ranges of tags at `at`, first their starts, then their ends, has
+    /// a tag of a chunk.
+    fn names(&self, at: usize, count: usize, chunk: Chunk) -> bool {
+        let first = chunk.number * Chunk::TAGS;
+        let last = first + (Chunk::TAGS - 1);
+        let [starts, ends] =
+            [at, at + count].map(|at| self.words.get(at..at + count).unwrap_or_default());
+        let before = ends.partition_point(|end| end.load(Relaxed) < first);
+        let ranges = starts.iter().zip(ends).skip(before);
+        ranges
+            .map(|(start, end)| (start.load(Relaxed), end.load(Relaxed)))
+            .take_while(|(start, _)| *start <= last)
+            .any(|(start, end)| {
+                let (start, end) = (start.max(first) - first, end.min(last) - first);
+                chunk.tags & u32::MAX << start & u32::MAX >> (Chunk::TAGS - 1 - end) != 0
+            })
     }
 
     /// Whether one of the `count` ranges at `at`, first their starts, then their ends, has `number`.

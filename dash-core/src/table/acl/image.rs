@@ -129,7 +129,7 @@ pub(super) fn bucket(first_bytes: &[AtomicU32; FIRST_BYTES], first: u32) -> usiz
 pub(super) const NARROW_WINDOW: usize = 8;
 
 /// The map from the tags of a side to lists of records: two words, then a few words for each chunk
-/// of tags, then two words for each tag that is there; then filters.
+/// of tags, then three words for each tag that is there; then filters.
 pub(super) mod tag_map {
     /// Number of the first chunk.
     pub(crate) const FIRST: usize = 0;
@@ -148,18 +148,20 @@ pub(super) mod tag_map {
     /// through. Else 0.
     pub(crate) const FILTER: usize = 2;
     /// Words of a tag: first its list, in the form of [`super::side::LISTS`].
-    pub(crate) const LIST_WORDS: usize = 2;
+    pub(crate) const LIST_WORDS: usize = 3;
     /// Of a tag: the lowest number of its records and of those of all higher tags.
     pub(crate) const LOWEST_FROM_HERE: usize = 1;
+    /// Of a tag: that of all higher tags alone.
+    pub(crate) const LOWEST_BEHIND: usize = 2;
     /// So many tags are worth a filter.
     pub(crate) const MANY: u32 = 8;
     /// Words of a filter.
-    pub(crate) const PORT_RANGES: usize = 64;
+    pub(crate) const PORT_RANGES: usize = port_range(u16::MAX) + 1;
 
-    /// Which range a port is in: the well-known ones, of which most rules are, have half of them.
+    /// Which range a port is in: of 32 well-known ones, of which most rules are, or of 256.
     #[inline]
     pub(crate) const fn port_range(port: u16) -> usize {
-        if port < 1024 { port as usize >> 5 } else { 32 + (port as usize >> 11) }
+        if port < 1024 { port as usize >> 5 } else { 28 + (port as usize >> 8) }
     }
 }
 

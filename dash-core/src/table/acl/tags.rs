@@ -103,6 +103,20 @@ impl<'a> Tags<'a> {
         }
     }
 
+    /// Starts to load the chunk that a link leads to.
+    #[inline]
+    pub(super) fn prefetch(&self, link: u32, hints: &impl Hints) {
+        if let Some(entry) = entry(self.entries, link) {
+            hints.prefetch(entry);
+        }
+    }
+
+    /// More than the tags and chunks of any list: none is longer than the pool.
+    #[inline]
+    pub(super) fn most_turns(&self) -> usize {
+        (self.entries.count() + 1) * (1 + Chunk::TAGS as usize)
+    }
+
     /// All chunks from a link on.
     pub(super) fn chunks(self, link: u32) -> impl Iterator<Item = Chunk> + 'a {
         let mut link = link;

@@ -37,6 +37,8 @@ const FOUR: u32 = 1;
 const WIDE: u32 = 2;
 /// Words of the largest bucket with keys.
 const KEYS_WORDS: usize = 7;
+/// Words of the largest bucket with bits of one word.
+const WIDE_WORDS: usize = 2 + ENTRIES * 2;
 /// Words of the largest bucket.
 const MOST: usize = 2 + ENTRIES * 5;
 
@@ -132,7 +134,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// Tells the value of each entry, and whether it covers the address whose next bits are `window`,
-    /// or all of them `bits`.
+    /// of which 32 count, or all of them `bits`.
     #[inline]
     pub(super) fn covering(
         self,
@@ -140,7 +142,20 @@ impl<'a> Bucket<'a> {
         bits: impl FnOnce() -> u128,
         mut tell: impl FnMut(u32, bool),
     ) {
-        if self.form >= WIDE {
+        if self.form == WIDE
+            && let Some([_, lengths, entries @ ..]) = self.words.first_chunk::<WIDE_WORDS>()
+        {
+            let (lengths, (entries, _)) = (lengths.load(Relaxed), entries.as_chunks::<2>());
+            let bits = (window >> 32) as u32;
+            for (number, [value, prefix]) in (0..).zip(entries) {
+                let length = lengths >> (8 * number) & NO_ENTRY;
+                let covers = (prefix.load(Relaxed) ^ bits).leading_zeros() >= length;
+                tell(value.load(Acquire), covers);
+                if lengths.unbounded_shr(8 * number + 8) & NO_ENTRY == NO_ENTRY {
+                    return;
+                }
+            }
+        } else if self.form >= WIDE {
             let bits = bits();
             for entry in self.entries() {
                 let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;

@@ -8,6 +8,7 @@ use super::{
     edge::{NONE, is_bucket, is_node},
     slots::STRIDE,
 };
+use core::iter;
 use dash_hal::Hints;
 use smoltcp::wire::{IpAddress, IpVersion};
 
@@ -15,8 +16,8 @@ use smoltcp::wire::{IpAddress, IpVersion};
 const MOST: usize = STRIDE as usize;
 /// Values of each address that there is room for: a power of two.
 const ROOM: usize = 8;
-/// Bits of a window that a bucket's keys are compared with.
-const LAST_BITS: u32 = 16;
+/// Bits of a window that the prefixes of a bucket are compared with.
+const LAST_BITS: u32 = 32;
 
 /// The values of the prefixes that cover each of at most `N` addresses of one family, with the number
 /// of the address, in any order. When the table changes meanwhile, some may come again; a prefix
@@ -43,8 +44,6 @@ pub struct Covering<'a, H, const N: usize> {
     buckets: Ways<N>,
     depth: u32,
     found: Found<N>,
-    /// How many of them have been taken.
-    taken: usize,
 }
 
 /// An address on its way.
@@ -62,13 +61,6 @@ struct Ways<const N: usize> {
 
 impl<const N: usize> Ways<N> {
     const NONE: Self = Self { ways: [Way { edge: NONE, number: 0 }; N], len: 0 };
-
-    /// Adds a way if it `is_one`, without a branch; there is room.
-    #[inline]
-    fn add(&mut self, way: Way, is_one: bool) {
-        self.ways[self.len % N] = way;
-        self.len += usize::from(is_one);
-    }
 }
 
 #[derive(Debug)]
@@ -78,14 +70,30 @@ struct Found<const N: usize> {
     len: usize,
 }
 
-impl<const N: usize> Found<N> {
-    /// Adds a value, if it `covers` the address and there is one, without a branch; there is room.
+/// Where a step puts what it finds. The length is a value of its own, so that it stays in a
+/// register: a field of the walk would be stored and loaded again for each.
+struct Fill<'f, T> {
+    all: &'f mut [T],
+    len: usize,
+}
+
+impl<T> Fill<'_, T> {
+    /// Adds what `is_one`, without a branch; there is room.
     #[inline]
-    fn add(&mut self, number: u32, value: u32, covers: bool) {
-        if let Some(place) = self.all.as_flattened_mut().get_mut(self.len) {
-            *place = (number, value);
-            self.len += usize::from(covers) & usize::from(value != NONE);
+    fn add(&mut self, one: T, is_one: bool) {
+        if let Some(place) = self.all.get_mut(self.len) {
+            *place = one;
+            self.len += usize::from(is_one);
         }
+    }
+}
+
+impl Fill<'_, (u32, u32)> {
+    /// Adds a value, if it `covers` the address and there is one.
+    #[inline]
+    fn tell(&mut self, number: u32, value: u32, covers: bool) {
+        let is_one = u32::from(covers) & u32::from(value != NONE) != 0;
+        self.add((number, value), is_one);
     }
 }
 
@@ -110,7 +118,6 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
             buckets: Ways::NONE,
             depth: 0,
             found: Found { all: [[(0, 0); ROOM]; N], len: 0 },
-            taken: 0,
         }
     }
 
@@ -126,7 +133,7 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
     /// Some more values with the numbers of their addresses; none at the end.
     #[inline(never)]
     pub fn more(&mut self) -> &[(u32, u32)] {
-        (self.found.len, self.taken) = (0, 0);
+        self.found.len = 0;
         // Bounded: a walk has as many levels as an address has slots, and is made again few times.
         loop {
             let ways = match (self.buckets.len, self.nodes.len) {
@@ -148,6 +155,20 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
         self.found.all.as_flattened().get(..self.found.len).unwrap_or_default()
     }
 
+    /// All values with the numbers of their addresses.
+    pub fn values(mut self) -> impl Iterator<Item = (u32, u32)> {
+        let mut taken = 0;
+        iter::from_fn(move || {
+            if taken == self.found.len {
+                self.more();
+                taken = 0;
+            }
+            let value = self.found.all.as_flattened().get(..self.found.len)?.get(taken)?;
+            taken += 1;
+            Some(*value)
+        })
+    }
+
     /// Goes on to the next trie, or walks again after a change; whether there is anything to do.
     fn turn(&mut self) -> bool {
         let Some(table) = self.table else { return false };
@@ -163,50 +184,47 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
         }
         self.short = !self.short;
         let Some(root) = self.poptrie.root(&table, self.version) else { return true };
-        self.refill(0);
         let width = root.direct.bits();
+        let (edge, default) = (root.short.load(Acquire), root.default.load(Acquire));
+        // Most often there are no short prefixes.
+        let nothing = if self.short { edge & default == NONE } else { width == 0 };
+        if nothing {
+            return true;
+        }
+        self.refill(0);
+        let mut nodes = Fill { all: &mut self.nodes.ways, len: 0 };
+        let mut buckets = Fill { all: &mut self.buckets.ways, len: 0 };
+        let mut go = |edge: u32, number: usize| {
+            let way = Way { edge, number: number as u32 };
+            way.go(&self.poptrie, self.hints, &mut nodes, &mut buckets);
+        };
         if self.short {
             self.depth = 0;
-            let (edge, default) = (root.short.load(Acquire), root.default.load(Acquire));
-            // Most often there is nothing.
-            if edge & default != NONE {
-                for number in 0..self.count as u32 {
-                    self.found.add(number, default, true);
-                    self.go(Way { edge, number });
-                }
+            let mut found = Fill { all: self.found.all.as_flattened_mut(), len: self.found.len };
+            for number in 0..self.count {
+                found.tell(number as u32, default, true);
+                go(edge, number);
             }
-        } else if width > 0 {
+            self.found.len = found.len;
+        } else {
             self.depth = width;
             let edges = root.edges_by_head();
             for number in 0..self.count {
                 let head = self.windows[number % N] >> ((u64::BITS - width) % u64::BITS);
-                let edge = edges.get(head as usize).map_or(NONE, |edge| edge.load(Acquire));
-                self.go(Way { edge, number: number as u32 });
+                go(edges.get(head as usize).map_or(NONE, |edge| edge.load(Acquire)), number);
             }
         }
+        (self.nodes.len, self.buckets.len) = (nodes.len, buckets.len);
         true
     }
 
     /// Lets the windows begin behind the first `skipped` bits.
+    #[inline]
     fn refill(&mut self, skipped: u32) {
         self.skipped = skipped;
         for (window, address) in self.windows.iter_mut().zip(&self.addresses).take(self.count) {
             *window = address.window(skipped);
         }
-    }
-
-    /// Goes on, if the edge is no leaf.
-    #[inline]
-    fn go(&mut self, way: Way) {
-        self.poptrie.blocks.prefetch_start(self.hints, way.edge);
-        self.nodes.add(way, is_node(way.edge));
-        self.buckets.add(way, is_bucket(way.edge));
-    }
-
-    /// The bits of an address that come next.
-    #[inline]
-    fn window(&self, number: u32) -> u64 {
-        self.windows[number as usize % N] << ((self.depth - self.skipped) % u64::BITS)
     }
 
     /// Follows the edge of each way by one node.
@@ -216,24 +234,30 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
         let Some(none) = blocks.slots(NONE).filter(|_| self.depth < u128::BITS) else { return };
         // Nodes with prefixes: the block of these, the slot, and the number of the address.
         let mut prefixes = [(NONE, 0, 0); N];
-        let mut prefix_count = 0;
+        let mut with_prefixes = Fill { all: &mut prefixes, len: 0 };
+        let mut nodes = Fill { all: &mut self.nodes.ways, len: 0 };
+        let mut buckets = Fill { all: &mut self.buckets.ways, len: self.buckets.len };
+        let shift = (self.depth - self.skipped) % u64::BITS;
         for at in 0..count {
-            let Way { edge, number } = self.nodes.ways[at % N];
+            let Some(&Way { edge, number }) = nodes.all.get(at) else { break };
             let node = blocks.slots(edge).unwrap_or(none);
-            let slot = (self.window(number) >> (u64::BITS - STRIDE)) as u32;
+            let slot = (self.windows[number as usize % N] << shift >> (u64::BITS - STRIDE)) as u32;
             let block = node.prefix_block();
-            prefixes[prefix_count % N] = (block, slot, number);
-            prefix_count += usize::from(block != NONE);
-            self.go(Way { edge: node.edge(node.runs_to(slot).count_ones().into()), number });
+            with_prefixes.add((block, slot, number), block != NONE);
+            let edge = node.edge(node.runs_to(slot).count_ones().into());
+            Way { edge, number }.go(&self.poptrie, self.hints, &mut nodes, &mut buckets);
         }
-        for (block, ..) in prefixes.iter().take(prefix_count) {
+        (self.nodes.len, self.buckets.len) = (nodes.len, buckets.len);
+        let count = with_prefixes.len;
+        for (block, ..) in prefixes.iter().take(count) {
             blocks.prefetch_prefixes(self.hints, *block);
         }
-        for (block, slot, number) in prefixes.iter().take(prefix_count) {
-            let found = &mut self.found;
-            let tell = |value, covers| found.add(*number, value, covers);
+        let mut found = Fill { all: self.found.all.as_flattened_mut(), len: self.found.len };
+        for (block, slot, number) in prefixes.iter().take(count) {
+            let tell = |value, covers| found.tell(*number, value, covers);
             blocks.prefixes(*block).covering(*slot, tell);
         }
+        self.found.len = found.len;
         self.depth += STRIDE;
         if self.depth - self.skipped > u64::BITS - LAST_BITS {
             self.refill(self.depth);
@@ -243,26 +267,31 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
     /// Looks at the buckets.
     fn finish(&mut self) {
         let blocks = self.poptrie.blocks;
-        for at in 0..core::mem::take(&mut self.buckets.len) {
-            let Way { edge, number } = self.buckets.ways[at % N];
-            let (window, address) = (self.window(number), self.addresses[number as usize % N]);
-            let found = &mut self.found;
-            let tell = |value, covers| found.add(number, value, covers);
-            blocks.bucket(edge).covering(window, || address.behind(self.depth), tell);
+        let mut found = Fill { all: self.found.all.as_flattened_mut(), len: self.found.len };
+        let shift = (self.depth - self.skipped) % u64::BITS;
+        for Way { edge, number } in self.buckets.ways.iter().take(self.buckets.len) {
+            let address = *number as usize % N;
+            let tell = |value, covers| found.tell(*number, value, covers);
+            let behind = || self.addresses[address].behind(self.depth);
+            blocks.bucket(*edge).covering(self.windows[address] << shift, behind, tell);
         }
+        self.found.len = found.len;
+        self.buckets.len = 0;
     }
 }
 
-impl<H: Hints, const N: usize> Iterator for Covering<'_, H, N> {
-    type Item = (usize, u32);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.taken == self.found.len {
-            self.more();
-        }
-        let all = self.found.all.as_flattened().get(..self.found.len)?;
-        let (number, value) = all.get(self.taken)?;
-        self.taken += 1;
-        Some((*number as usize, *value))
+impl Way {
+    /// Goes on, if the edge is no leaf.
+    #[inline]
+    fn go(
+        self,
+        poptrie: &Poptrie<'_>,
+        hints: &impl Hints,
+        nodes: &mut Fill<'_, Self>,
+        buckets: &mut Fill<'_, Self>,
+    ) {
+        poptrie.blocks.prefetch_start(hints, self.edge);
+        nodes.add(self, is_node(self.edge));
+        buckets.add(self, is_bucket(self.edge));
     }
 }

@@ -468,6 +468,42 @@ fn lists_tags_and_families() {
     assert_eq!(writer.room(), room);
 }
 
+/// More prefixes cover an address than a check keeps the links of, and fewer; the same for both sides.
+#[test]
+fn tags_of_both_sides() {
+    const TAGS: u32 = 20;
+    let numbers: Vec<u32> = (0..TAGS).collect();
+    let tag_prefixes = TAGS as usize;
+    let capacity = Capacity { groups: 1, words: 16384, tags: TAGS as usize, tag_prefixes };
+    let words = storage(AclWriter::words_for(&capacity));
+    let mut writer = AclWriter::new(&words, &capacity, Readers::new(&[])).unwrap();
+    for (tag, length) in (0..TAGS).zip(8..) {
+        writer.add_to_tag(tag, IpCidr::new(v4([10, 0, 0, 0]), length)).unwrap();
+    }
+    // The rule of the longer source has the shorter destination, and comes first.
+    let rules: Vec<_> = (0..TAGS as usize)
+        .map(|tag| {
+            let other = TAGS as usize - 1 - tag;
+            let priority = 1 + other as u32;
+            let (source_tags, destination_tags) = (&numbers[tag..=tag], &numbers[other..=other]);
+            Rule { priority, value: 10 * priority, source_tags, destination_tags, ..ANY }
+        })
+        .collect();
+    writer.set_group(0, IpVersion::Ipv4, &rules).unwrap();
+    // How many of the tags' prefixes cover these.
+    let under = |count: u32| v4((10 << 24 | (1_u32 << 24 >> count)).to_be_bytes());
+    for (from, to) in (0..=TAGS).flat_map(|from| (0..=TAGS).map(move |to| (from, to))) {
+        let headers =
+            Headers { source: under(from), destination: under(to), ..headers([0; 4], 80) };
+        let first = (1..=TAGS).find(|priority| TAGS - priority < from && priority - 1 < to);
+        let wanted = first.map_or(Match::NoRule, rule_of);
+        assert_eq!(writer.table().classify(0, &headers), wanted, "{from} {to}");
+        let mut found = [Match::NoGroup; 2];
+        writer.table().classify_burst(0, &[headers; 2], &mut found, &SoftwareHints);
+        assert_eq!(found, [wanted; 2], "{from} {to}");
+    }
+}
+
 #[test]
 fn room_is_the_same_wherever_the_region_begins() {
     let capacity = Capacity { groups: 1, words: 1_000, tags: 0, tag_prefixes: 0 };

@@ -181,7 +181,8 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
             let covering = of_table.filter(|(_, prefix, _)| covers(*prefix, *address));
             wanted.extend(covering.map(|(.., value)| (number, *value)));
         }
-        let mut found: Vec<_> = walk.collect();
+        let mut found: Vec<_> =
+            walk.values().map(|(number, value)| (number as usize, value)).collect();
         found.sort_unstable();
         wanted.sort_unstable();
         prop_assert_eq!(found, wanted);

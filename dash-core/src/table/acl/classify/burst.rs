@@ -1,5 +1,6 @@
 //! A burst: each step for all packets, without a branch that depends on one packet, so that loads of
-//! several packets overlap and little is predicted wrongly.
+//! several packets overlap and little is predicted wrongly. Only the records of tags are looked at
+//! packet by packet: the filters of ports leave so few that the first one most often ends the list.
 
 use super::{
     super::{
@@ -14,7 +15,7 @@ use super::{
         tags::END,
         vector,
     },
-    Classifier, NO_RULE, Tagged, port_in,
+    Classifier, Links, NO_RULE, TagMap, Tagged, port_in,
 };
 use core::hint::select_unpredictable;
 use dash_hal::{Hints, VECTOR_WORDS};
@@ -49,6 +50,7 @@ struct Lanes<K> {
     inside: bool,
     /// The first rule known to match.
     best: [u32; BURST],
+    links: Links,
 }
 
 /// Records to verify: above [`CANDIDATE_BITS`] the number of a record, below them the place of the
@@ -58,17 +60,13 @@ struct Pending {
     count: usize,
 }
 
-/// Prefixes of tags whose records are looked at by turns.
-const TAGGED: usize = BURST;
-
-/// What is still to be looked at of prefixes of tags.
-struct Turn {
-    /// The map of the side.
-    map: usize,
-    side: usize,
-    /// Packets, and the tags of a prefix of each.
-    waiting: [(u32, Tagged); TAGGED],
-    count: usize,
+/// How the tags of one side are looked at.
+struct Visit<'a, K: BurstKey> {
+    map: &'a TagMap<'a>,
+    records: &'a [K::Record],
+    other_side: usize,
+    /// More turns than any list of tags takes.
+    most: usize,
 }
 
 /// Room for a record of each address, and for as many of runs.
@@ -107,6 +105,7 @@ impl<H: Hints> Classifier<'_, H> {
             insides: [0; BURST],
             inside: false,
             best: [NO_RULE; BURST],
+            links: Links::default(),
         };
         self.take(headers, &mut lanes);
         for side in [SOURCE, DESTINATION] {
@@ -251,19 +250,18 @@ impl<H: Hints> Classifier<'_, H> {
             self.collect(*found & run::REST, *other as usize, &mut pending, headers, lanes);
         }
         for side in [SOURCE, DESTINATION] {
-            let map = self.word(header::tags(side)) as usize;
-            if map != 0 {
-                self.tags(map, side, &mut pending, headers, lanes);
+            if let Some(map) = self.tag_map(side) {
+                self.tags(&map, side, &mut pending, headers, lanes);
             }
         }
-        self.verify(&pending, headers, lanes);
+        self.verify(&mut pending, headers, lanes);
     }
 
     /// The records that the tags of the addresses of a side lead to.
     #[inline(never)]
     fn tags<K: BurstKey>(
         &self,
-        map: usize,
+        map: &TagMap<'_>,
         side: usize,
         pending: &mut Pending,
         headers: &[Headers],
@@ -275,67 +273,75 @@ impl<H: Hints> Classifier<'_, H> {
         for headers in headers {
             walk.push(headers.address(side));
         }
+        let visit = Visit {
+            map,
+            records: K::records(self.from(self.word(header::RECORDS) as usize)),
+            other_side: 1 - side,
+            most: self.tags.most_turns(),
+        };
+        // A rule that has been found spares records.
+        self.verify(pending, headers, lanes);
         loop {
             let links = walk.more();
             if links.is_empty() {
                 return;
             }
-            for links in links.chunks(TAGGED) {
-                let mut waiting = [(0, Tagged::at(END)); TAGGED];
-                for (place, (packet, link)) in waiting.iter_mut().zip(links) {
-                    *place = (*packet, Tagged::at(*link));
-                }
-                let mut turn = Turn { map, side, waiting, count: links.len() };
-                self.take_turn::<_, true>(&mut turn, pending, headers, lanes);
-                // Bounded: each turn takes a tag of each.
-                while turn.count > 0 {
-                    self.take_turn::<_, false>(&mut turn, pending, headers, lanes);
-                }
+            for (_, link) in links {
+                self.tags.prefetch(*link, self.hints);
+            }
+            for (packet, link) in links {
+                let lane = *packet as usize % BURST;
+                self.visit_tags(&visit, *link, lane, pending, headers, lanes);
             }
         }
     }
 
-    /// Looks at one list of each that waits, the `FIRST` one or not, or at one chunk that has none: a
-    /// rule that matches spares the records behind it.
+    /// The records that the tags from a link on lead to. A rule that matches most often spares those
+    /// behind it, so packets come one by one.
     #[inline]
-    fn take_turn<K: BurstKey, const FIRST: bool>(
+    fn visit_tags<K: BurstKey>(
         &self,
-        turn: &mut Turn,
+        visit: &Visit<'_, K>,
+        link: u32,
+        lane: usize,
         pending: &mut Pending,
         headers: &[Headers],
         lanes: &mut Lanes<K>,
     ) {
-        let Turn { map, side, .. } = *turn;
-        for at in 0..core::mem::take(&mut turn.count) {
-            let (packet, mut tagged) = turn.waiting[at % TAGGED];
-            let lane = packet as usize % BURST;
-            let [_, ports] = &lanes.ports;
-            let (port, best) = (ports[lane], lanes.best[lane]);
-            if FIRST || tagged.there == 0 {
+        let Visit { map, records, other_side, most } = *visit;
+        let other = place(other_side, lane);
+        let [_, ports] = &lanes.ports;
+        let port = ports[lane];
+        let mut tagged = Tagged::at(link);
+        // Each turn takes a tag or a chunk.
+        for _ in 0..most {
+            if tagged.there == 0 {
+                if tagged.link == END {
+                    return;
+                }
                 tagged = self.tagged(map, tagged.link, port);
-            }
-            let is_one = tagged.there != 0;
-            let (found, lowest) = self.next_list(&mut tagged);
-            // Records are in the order of their rules, so a rule's number is no lower than its
-            // record's.
-            if is_one & (lowest >= best) {
                 continue;
             }
-            let other = place(1 - side, lane);
-            if is_one & (found & run::LINK != 0) {
-                self.collect(found & run::REST, other, pending, headers, lanes);
-            } else {
-                if pending.count == PENDING {
-                    self.verify(pending, headers, lanes);
-                    pending.count = 0;
-                }
-                pending.push(found, other, is_one & (found & run::REST < best));
+            let [found, lowest, behind] = self.next_list(&mut tagged);
+            if lowest >= lanes.best[lane] {
+                return;
             }
-            turn.waiting[turn.count % TAGGED] = (packet, tagged);
-            turn.count += usize::from(tagged.is_more());
+            if found & run::LINK == 0 {
+                let Some(record) = records.get((found & run::RECORD) as usize) else { return };
+                let (index, matches, open) = self.verify_record::<K, false>(record, other, lanes);
+                lanes.best[lane] = select_unpredictable(matches & !open, index, lanes.best[lane]);
+                pending.push(found, other, open);
+            } else {
+                self.collect(found & run::REST, other, pending, headers, lanes);
+            }
+            if pending.count > 0 {
+                self.verify(pending, headers, lanes);
+            }
+            // Most often this is the end, and known before the next tag is.
+            if behind >= lanes.best[lane] {
+                return;
+            }
         }
-        self.verify(pending, headers, lanes);
-        pending.count = 0;
     }
 
     /// Adds the records of the run at `at`.
@@ -384,12 +390,16 @@ impl<H: Hints> Classifier<'_, H> {
     ) {
         if pending.count > PENDING - run::SHORT {
             self.verify(pending, headers, lanes);
-            pending.count = 0;
         }
     }
 
-    /// Looks at records; a lower rule that matches becomes the best one.
-    fn verify<K: BurstKey>(&self, pending: &Pending, headers: &[Headers], lanes: &mut Lanes<K>) {
+    /// Looks at all records that wait; a lower rule that matches becomes the best one.
+    fn verify<K: BurstKey>(
+        &self,
+        pending: &mut Pending,
+        headers: &[Headers],
+        lanes: &mut Lanes<K>,
+    ) {
         if lanes.inside {
             self.verify_records::<K, true>(pending, headers, lanes);
         } else {
@@ -400,53 +410,29 @@ impl<H: Hints> Classifier<'_, H> {
     #[inline(never)]
     fn verify_records<K: BurstKey, const INSIDE: bool>(
         &self,
-        pending: &Pending,
+        pending: &mut Pending,
         headers: &[Headers],
         lanes: &mut Lanes<K>,
     ) {
         let records = K::records(self.from(self.word(header::RECORDS) as usize));
-        let mut checked = [0; PENDING];
+        let Pending { candidates, count } = pending;
+        // Those that have checks are looked at again, from the front.
         let mut open_count = 0;
-        for candidate in pending.candidates.get(..pending.count).unwrap_or_default() {
-            let other = *candidate as usize % PLACES;
+        for at in 0..core::mem::take(count) {
+            let candidate = candidates[at % PENDING];
+            let other = candidate as usize % PLACES;
             let packet = other % BURST;
             let Some(record) = records.get((candidate >> CANDIDATE_BITS) as usize) else {
                 continue;
             };
-            let Some((record, addresses)) =
-                record.as_ref().split_first_chunk::<{ record::ADDRESSES }>()
-            else {
-                continue;
-            };
-            let [rule, protocols, source_ports, _, ports @ ..] = record;
-            let [from_ports, to_ports] = &lanes.ports;
-            let port = to_ports[packet];
-            let in_port = if H::LOADS_VECTORS {
-                vector::port_within(ports, port, self.hints)
-            } else {
-                let range = last_start(PORT_RANGES, |place| word(ports, place) as u16 <= port);
-                port_in(word(ports, range), port)
-            };
-            let number = lanes.numbers[other];
-            let within = K::within(addresses, number, self.hints);
-            let rule = rule.load(Relaxed);
-            let index = rule & record::INDEX;
-            let best = lanes.best[packet];
-            let inside = INSIDE
-                || (rule & record::ANY != 0) | (lanes.insides[packet] >> (other / BURST) & 1 != 0);
-            let matches = within
-                & inside
-                & in_port
-                & port_in(source_ports.load(Relaxed), from_ports[packet])
-                & (protocols.load(Relaxed) & lanes.protocols[packet] != 0)
-                & (index < best);
+            let (index, matches, open) = self.verify_record::<K, INSIDE>(record, other, lanes);
             // Without a branch: which ones have checks could not be predicted.
-            let open = matches & (rule & record::CHECKED != 0);
-            checked[open_count % PENDING] = *candidate;
+            candidates[open_count % PENDING] = candidate;
             open_count += usize::from(open);
+            let best = lanes.best[packet];
             lanes.best[packet] = select_unpredictable(matches & !open, index, best);
         }
-        for candidate in checked.get(..open_count).unwrap_or_default() {
+        for candidate in candidates.get(..open_count).unwrap_or_default() {
             let packet = *candidate as usize % BURST;
             let (Some(record), Some(headers)) = (
                 records.get((candidate >> CANDIDATE_BITS) as usize).map(AsRef::as_ref),
@@ -458,11 +444,50 @@ impl<H: Hints> Classifier<'_, H> {
             let numbers = [SOURCE, DESTINATION].map(|side| lanes.numbers[place(side, packet)]);
             let checks = word(record, record::CHECKS) as usize;
             if rule < lanes.best[packet]
-                && self.checks(checks, headers, &numbers, lanes.insides[packet])
+                && self.checks(checks, headers, &numbers, lanes.insides[packet], &mut lanes.links)
             {
                 lanes.best[packet] = rule;
             }
         }
+    }
+
+    /// The rule of a record; whether all that the record itself says of it matches, and that it is
+    /// lower than the best one; and whether then there are checks. `other` is the place of the
+    /// address that did not lead to it; `INSIDE`: all addresses are.
+    #[inline]
+    fn verify_record<K: BurstKey, const INSIDE: bool>(
+        &self,
+        record: &K::Record,
+        other: usize,
+        lanes: &Lanes<K>,
+    ) -> (u32, bool, bool) {
+        let packet = other % BURST;
+        let Some((record, addresses)) =
+            record.as_ref().split_first_chunk::<{ record::ADDRESSES }>()
+        else {
+            return (NO_RULE, false, false);
+        };
+        let [rule, protocols, source_ports, _, ports @ ..] = record;
+        let [from_ports, to_ports] = &lanes.ports;
+        let port = to_ports[packet];
+        let in_port = if H::LOADS_VECTORS {
+            vector::port_within(ports, port, self.hints)
+        } else {
+            let range = last_start(PORT_RANGES, |place| word(ports, place) as u16 <= port);
+            port_in(word(ports, range), port)
+        };
+        let within = K::within(addresses, lanes.numbers[other % PLACES], self.hints);
+        let rule = rule.load(Relaxed);
+        let index = rule & record::INDEX;
+        let inside = INSIDE
+            || (rule & record::ANY != 0) | (lanes.insides[packet] >> (other / BURST) & 1 != 0);
+        let matches = within
+            & inside
+            & in_port
+            & port_in(source_ports.load(Relaxed), from_ports[packet])
+            & (protocols.load(Relaxed) & lanes.protocols[packet] != 0)
+            & (index < lanes.best[packet]);
+        (index, matches, matches & (rule & record::CHECKED != 0))
     }
 
     /// What a side holds, from the word that `field` names.

@@ -11,7 +11,7 @@ use super::{
         },
         key::{Key, Wide},
     },
-    Classifier, NO_RULE, Tagged, port_in,
+    Classifier, Links, NO_RULE, TagMap, Tagged, port_in,
 };
 use dash_hal::SoftwareHints;
 use smoltcp::wire::IpAddress;
@@ -26,6 +26,7 @@ struct Probe<'h> {
     class: u32,
     /// The first rule known to match.
     best: u32,
+    links: Links,
 }
 
 impl Classifier<'_, SoftwareHints> {
@@ -41,6 +42,7 @@ impl Classifier<'_, SoftwareHints> {
             inside: u8::from(source_inside) | u8::from(destination_inside) << 1,
             class: classes >> (headers.protocol % 4 * 8) & 0xff,
             best: NO_RULE,
+            links: Links::default(),
         };
         let intervals = [SOURCE, DESTINATION].map(|side| self.interval(side, &probe));
         if self.word(header::LEVELS) > 0 {
@@ -50,9 +52,8 @@ impl Classifier<'_, SoftwareHints> {
             for (side, interval) in [SOURCE, DESTINATION].into_iter().zip(intervals) {
                 let lists = self.side(side, side::LISTS);
                 self.follow(self.word(lists + interval), side, &mut probe);
-                let map = self.word(header::tags(side)) as usize;
-                if map != 0 {
-                    self.follow_tags(map, side, &mut probe);
+                if let Some(map) = self.tag_map(side) {
+                    self.follow_tags(&map, side, &mut probe);
                 }
             }
         }
@@ -149,20 +150,23 @@ impl Classifier<'_, SoftwareHints> {
 
     /// Looks at the records of the tags of an address.
     #[inline(never)]
-    fn follow_tags(&self, map: usize, side: usize, probe: &mut Probe<'_>) {
+    fn follow_tags(&self, map: &TagMap<'_>, side: usize, probe: &mut Probe<'_>) {
         let address = probe.headers.address(side);
         let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
         walk.push(address);
         let port = probe.headers.destination_port;
-        for (_, link) in walk {
+        for (_, link) in walk.values() {
             let mut tagged = Tagged::at(link);
-            // Bounded: lists of chunks end.
-            while tagged.is_more() {
+            // Each turn takes a tag or a chunk.
+            for _ in 0..self.tags.most_turns() {
+                if !tagged.is_more() {
+                    break;
+                }
                 if tagged.there == 0 {
                     tagged = self.tagged(map, tagged.link, port);
                     continue;
                 }
-                let (found, lowest) = self.next_list(&mut tagged);
+                let [found, lowest, _] = self.next_list(&mut tagged);
                 if lowest >= probe.best {
                     break;
                 }
@@ -203,7 +207,13 @@ impl Classifier<'_, SoftwareHints> {
         let checks = checks.load(Relaxed) as usize;
         if within
             && (rule & record::CHECKED == 0
-                || self.checks(checks, probe.headers, &probe.numbers, probe.inside))
+                || self.checks(
+                    checks,
+                    probe.headers,
+                    &probe.numbers,
+                    probe.inside,
+                    &mut probe.links,
+                ))
         {
             probe.best = index;
         }

@@ -9,7 +9,7 @@
 //! grows with the rules and the elements of their lists, no faster.
 //!
 //! Work of a step: a rule with its lists, a hundred records of a sort, one prefix of a sweep, the
-//! records of one tag, 64 words of a filter for each tag of a chunk, one source interval of the
+//! records of one tag, the words of a filter for each tag of a chunk, one source interval of the
 //! diagram.
 //!
 //! Memory: the image and the scratch share the words given, and scratch takes at most [`SCRATCH`]

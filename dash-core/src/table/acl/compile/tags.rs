@@ -152,9 +152,10 @@ impl TagMap {
                 }
                 for _ in 0..STEP.min(*left) {
                     *left -= 1;
-                    let place = *lists + tag_map::LIST_WORDS * *left + tag_map::LOWEST_FROM_HERE;
-                    *lowest = space.get(place).min(*lowest);
-                    space.set(place, *lowest);
+                    let place = *lists + tag_map::LIST_WORDS * *left;
+                    space.set(place + tag_map::LOWEST_BEHIND, *lowest);
+                    *lowest = space.get(place + tag_map::LOWEST_FROM_HERE).min(*lowest);
+                    space.set(place + tag_map::LOWEST_FROM_HERE, *lowest);
                 }
             }
             Stage::Filters { next } => {
@@ -229,15 +230,14 @@ pub(super) fn filter(
     tags: &[u32],
     ports: impl Iterator<Item = (u16, u16)>,
 ) {
-    let ranges = ports.fold(0_u64, |ranges, (first, last)| {
-        let [first, last] = [first, last].map(tag_map::port_range);
-        ranges | u64::MAX >> (63 - last) & u64::MAX << first
-    });
-    for (place, tag) in tags.iter().filter_map(|tag| place_of(space, side, *tag)) {
-        let filter = space.get(place + tag_map::FILTER) as usize;
-        if filter != 0 {
-            for range in (0..tag_map::PORT_RANGES).filter(|range| ranges >> range & 1 != 0) {
-                space.set(filter + range, space.get(filter + range) | tag);
+    for (first, last) in ports {
+        let ranges = tag_map::port_range(first)..=tag_map::port_range(last);
+        for (place, tag) in tags.iter().filter_map(|tag| place_of(space, side, *tag)) {
+            let filter = space.get(place + tag_map::FILTER) as usize;
+            if filter != 0 {
+                for word in ranges.clone().map(|range| filter + range) {
+                    space.set(word, space.get(word) | tag);
+                }
             }
         }
     }
