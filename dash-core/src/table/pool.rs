@@ -43,7 +43,7 @@ impl<'a> Nodes<'a> {
         &self,
         index: u32,
     ) -> Option<&'a [AtomicU32; STRIDE]> {
-        self.words.get((index as usize).checked_mul(STRIDE)?..)?.first_chunk()
+        self.words.as_chunks().0.get(index as usize)
     }
 
     /// Number of nodes: no list is longer.

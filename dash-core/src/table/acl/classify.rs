@@ -59,17 +59,20 @@ struct TagMap<'a> {
     /// Number of the first chunk.
     first: u32,
     chunks: &'a [[AtomicU32; tag_map::WORDS]],
+    lists: &'a [[AtomicU32; tag_map::LIST_WORDS]],
 }
 
-/// Tags of an address that are still to be looked at: those of a chunk, and what its link leads to.
-#[derive(Clone, Copy)]
+/// Those tags of a chunk that may lead to a rule, and what is behind them.
+#[derive(Clone, Copy, Default)]
 struct Tagged {
-    /// Those tags of the chunk that may lead to a rule.
-    there: u32,
+    /// Those that are still to be looked at.
+    left: u32,
     /// All tags of the chunk that the rules name, in the order of their lists.
     tags: u32,
-    lists: u32,
-    link: u32,
+    /// Which list is that of the first of them.
+    first: u32,
+    /// The link to the next chunk.
+    next: u32,
 }
 
 /// Links of the prefixes of the tags of an address that are kept.
@@ -84,15 +87,18 @@ struct Links {
 }
 
 impl Tagged {
-    /// All from a link on.
-    const fn at(link: u32) -> Self {
-        Self { there: 0, tags: 0, lists: 0, link }
-    }
+    /// None, and none behind.
+    const NONE: Self = Self { left: 0, tags: 0, first: 0, next: END };
 
-    /// Whether there may be a tag still, in this chunk or in one behind it.
+    /// Takes out the next tag; its list, and the lowest record behind it.
     #[inline]
-    const fn is_more(&self) -> bool {
-        (self.there != 0) | (self.link != END)
+    fn next_list(&mut self, map: &TagMap<'_>) -> Option<[u32; tag_map::LIST_WORDS]> {
+        let Self { left, tags, first, .. } = self;
+        let others = left.checked_sub(1)? & *left;
+        let before = *tags & (others ^ *left).wrapping_sub(1);
+        *left = others;
+        let list = map.lists.get((*first + before.count_ones()) as usize)?;
+        Some(list.each_ref().map(|word| word.load(Relaxed)))
     }
 }
 
@@ -122,33 +128,25 @@ impl<H: Hints> Classifier<'_, H> {
         }
         let (first, count) = (self.word(map + tag_map::FIRST), self.word(map + tag_map::COUNT));
         let (chunks, _) = self.from(map + tag_map::CHUNKS).as_chunks();
-        Some(TagMap { first, chunks: chunks.get(..count as usize)? })
+        let (chunks, _) = chunks.split_at_checked(count as usize)?;
+        let (lists, _) = self.from(map + tag_map::lists_at(count as usize)).as_chunks();
+        Some(TagMap { first, chunks, lists })
     }
 
     /// What a map has for the chunk that a link leads to.
     #[inline]
     fn tagged(&self, map: &TagMap<'_>, link: u32, port: u16) -> Tagged {
-        let (chunk, link) = self.tags.chunk(link);
-        let Some(found) = map.chunks.get(chunk.number.wrapping_sub(map.first) as usize) else {
+        let (chunk, next) = self.tags.chunk(link);
+        let place = chunk.number.wrapping_sub(map.first) as usize;
+        let Some(found) = map.chunks.get(place) else {
             // The numbers of the chunks behind it are higher.
-            return Tagged::at(if chunk.number > map.first { END } else { link });
+            let next = if chunk.number > map.first { END } else { next };
+            return Tagged { next, ..Tagged::NONE };
         };
-        let [tags, lists, filter] = found.each_ref().map(|word| word.load(Relaxed));
+        let [tags, first, filter] = found.each_ref().map(|word| word.load(Relaxed));
         let passed = self.word(filter as usize + tag_map::port_range(port));
         let passed = select_unpredictable(filter == 0, u32::MAX, passed);
-        Tagged { there: chunk.tags & tags & passed, tags, lists, link }
-    }
-
-    /// The list of the next tag, which is taken out, the lowest record that it and those behind it
-    /// lead to, and the lowest one of those behind it alone.
-    #[inline]
-    fn next_list(&self, tagged: &mut Tagged) -> [u32; tag_map::LIST_WORDS] {
-        let Tagged { there, tags, lists, .. } = tagged;
-        let before = (there.wrapping_sub(1) & !*there & *tags).count_ones() as usize;
-        let list = *lists as usize + tag_map::LIST_WORDS * before;
-        *there &= there.wrapping_sub(1);
-        let list = self.from(list).first_chunk();
-        list.map_or([0, NO_RULE, NO_RULE], |list| list.each_ref().map(|word| word.load(Relaxed)))
+        Tagged { left: chunk.tags & tags & passed, tags, first, next }
     }
 
     /// Whether all checks that start at `at` pass.
@@ -199,7 +197,7 @@ impl<H: Hints> Classifier<'_, H> {
             return links.all.iter().any(|link| is_named(*link));
         }
         let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
-        walk.push(address);
+        walk.start([address]);
         links.all.clear();
         let (mut all, mut found) = (true, false);
         for (_, link) in walk.values() {

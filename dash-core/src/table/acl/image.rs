@@ -129,7 +129,7 @@ pub(super) fn bucket(first_bytes: &[AtomicU32; FIRST_BYTES], first: u32) -> usiz
 pub(super) const NARROW_WINDOW: usize = 8;
 
 /// The map from the tags of a side to lists of records: two words, then a few words for each chunk
-/// of tags, then three words for each tag that is there; then filters.
+/// of tags, then two words for each tag that is there; then filters.
 pub(super) mod tag_map {
     /// Number of the first chunk.
     pub(crate) const FIRST: usize = 0;
@@ -141,18 +141,20 @@ pub(super) mod tag_map {
     pub(crate) const WORDS: usize = 3;
     /// Of a chunk: one bit for each tag.
     pub(crate) const TAGS: usize = 0;
-    /// Of a chunk: where the first of them is.
+    /// Of a chunk: which list is that of the first of them.
     pub(crate) const LISTS: usize = 1;
     /// Of a chunk of [`MANY`] tags or more: where its filter is, a word for each
     /// [`port_range`], which has those tags one of whose records may let such a destination port
     /// through. Else 0.
     pub(crate) const FILTER: usize = 2;
     /// Words of a tag: first its list, in the form of [`super::side::LISTS`].
-    pub(crate) const LIST_WORDS: usize = 3;
-    /// Of a tag: the lowest number of its records and of those of all higher tags.
-    pub(crate) const LOWEST_FROM_HERE: usize = 1;
-    /// Of a tag: that of all higher tags alone.
-    pub(crate) const LOWEST_BEHIND: usize = 2;
+    pub(crate) const LIST_WORDS: usize = 2;
+    /// Of a tag: the lowest number of the records of all higher tags.
+    pub(crate) const LOWEST_BEHIND: usize = 1;
+    /// Where the lists of a map of so many chunks are.
+    pub(crate) const fn lists_at(chunks: usize) -> usize {
+        CHUNKS + WORDS * chunks
+    }
     /// So many tags are worth a filter.
     pub(crate) const MANY: u32 = 8;
     /// Words of a filter.

@@ -76,7 +76,7 @@ pub(super) struct TagsWriter<'a> {
 }
 
 impl<'a> Tags<'a> {
-    /// The links of the prefixes that cover the addresses of one family that are to be pushed. A tag that an
+    /// The links of the prefixes that cover each of `N` addresses of one family. A tag that an
     /// address is in all the time comes, whatever changes; some perhaps twice.
     #[inline]
     pub(super) fn of_addresses<'h, H: Hints, const N: usize>(
@@ -111,17 +111,16 @@ impl<'a> Tags<'a> {
         }
     }
 
-    /// More than the tags and chunks of any list: none is longer than the pool.
+    /// No list has more chunks: none is longer than the pool.
     #[inline]
-    pub(super) fn most_turns(&self) -> usize {
-        (self.entries.count() + 1) * (1 + Chunk::TAGS as usize)
+    pub(super) fn most_chunks(&self) -> usize {
+        self.entries.count() + 1
     }
 
     /// All chunks from a link on.
     pub(super) fn chunks(self, link: u32) -> impl Iterator<Item = Chunk> + 'a {
         let mut link = link;
-        // Bounded: no list is longer than the pool.
-        (0..=self.entries.count()).map_while(move |_| {
+        (0..self.most_chunks()).map_while(move |_| {
             let (chunk, next) = (link != END).then(|| self.chunk(link))?;
             link = next;
             Some(chunk)

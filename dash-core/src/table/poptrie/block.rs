@@ -30,7 +30,7 @@ use super::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     },
-    bucket::Bucket,
+    bucket::{Bucket, WIDE, WIDE_WORDS},
     edge::{self, NONE, is_bucket, is_node, is_pointer},
     slots::{LEVELS, SLOTS, STRIDE, bits, covering, number, of_number, wide_bits},
 };
@@ -121,6 +121,14 @@ impl<'a> Blocks<'a> {
     pub(super) fn bucket(self, edge: u32) -> Bucket<'a> {
         let start = edge::start(edge);
         Bucket::new(start, edge::form(edge), self.at(start))
+    }
+
+    /// The words of the bucket behind `edge`, and perhaps some more, if it has the form [`WIDE`].
+    #[inline]
+    pub(super) fn wide_bucket(self, edge: u32) -> Option<&'a [AtomicU32; WIDE_WORDS]> {
+        let start = edge::start(edge) as usize * GRANULE;
+        let words = self.words.get(start..start + WIDE_WORDS)?.first_chunk();
+        words.filter(|_| edge::form(edge) == WIDE)
     }
 
     /// The edge of a slot of the node behind `edge`; of anything for what is no node.

@@ -1,13 +1,15 @@
 //! Buckets: at most [`ENTRIES`] prefixes that no other one is near, the longest first.
 //!
-//! Where all have at most 15 further bits, a key of 16 bits holds those of one, left aligned, and a
-//! 1 behind them; 0 is no entry. The second half is there in the form for more than two:
+//! Where look-ups read them and all have at most 15 further bits, a key of 16 bits holds those of
+//! one, left aligned, and a 1 behind them; 0 is no entry. The second half is there in the form for
+//! more than two:
 //!
 //! ```text
 //! inherited edge · value 0 · keys 0 and 1 · value 1     · value 2 · keys 2 and 3 · value 3
 //! ```
 //!
-//! Else the bits are left aligned in 1, 2 or 4 words, with a byte for each length:
+//! Else the bits are left aligned in 1, 2 or 4 words, with a byte for each length. Where there are
+//! no look-ups, [`Covering`](super::Covering) so finds one form in IPv4, and predicts it:
 //!
 //! ```text
 //! inherited edge · lengths (NO_ENTRY at the end) · (value · bits) …
@@ -34,11 +36,11 @@ const KEY_BITS: u32 = 15;
 /// Forms: keys for two, keys for four, and 1, 2 or 4 words of bits.
 const TWO: u32 = 0;
 const FOUR: u32 = 1;
-const WIDE: u32 = 2;
+pub(super) const WIDE: u32 = 2;
 /// Words of the largest bucket with keys.
 const KEYS_WORDS: usize = 7;
 /// Words of the largest bucket with bits of one word.
-const WIDE_WORDS: usize = 2 + ENTRIES * 2;
+pub(super) const WIDE_WORDS: usize = 2 + ENTRIES * 2;
 /// Words of the largest bucket.
 const MOST: usize = 2 + ENTRIES * 5;
 
@@ -133,45 +135,11 @@ impl<'a> Bucket<'a> {
         Some(Found { length, bits: u128::from(key & (key - 1)) << 112, value: word(value)? })
     }
 
-    /// Tells the value of each entry, and whether it covers the address whose next bits are `window`,
-    /// of which 32 count, or all of them `bits`.
-    #[inline]
-    pub(super) fn covering(
-        self,
-        window: u64,
-        bits: impl FnOnce() -> u128,
-        mut tell: impl FnMut(u32, bool),
-    ) {
-        if self.form == WIDE
-            && let Some([_, lengths, entries @ ..]) = self.words.first_chunk::<WIDE_WORDS>()
-        {
-            let (lengths, (entries, _)) = (lengths.load(Relaxed), entries.as_chunks::<2>());
-            let bits = (window >> 32) as u32;
-            for (number, [value, prefix]) in (0..).zip(entries) {
-                let length = lengths >> (8 * number) & NO_ENTRY;
-                let covers = (prefix.load(Relaxed) ^ bits).leading_zeros() >= length;
-                tell(value.load(Acquire), covers);
-                if lengths.unbounded_shr(8 * number + 8) & NO_ENTRY == NO_ENTRY {
-                    return;
-                }
-            }
-        } else if self.form >= WIDE {
-            let bits = bits();
-            for entry in self.entries() {
-                let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;
-                tell(entry.value.load(Acquire), covers);
-            }
-        } else if let Some(words) = self.words.first_chunk() {
-            let bits = (window >> 48) as u32;
-            let [first, second, more @ ..] = self.keys(words);
-            for (key, value) in [first, second] {
-                tell(value.load(Acquire), matches(key, bits));
-            }
-            if self.form == FOUR {
-                for (key, value) in more {
-                    tell(value.load(Acquire), matches(key, bits));
-                }
-            }
+    /// Tells the value of each entry, and whether it covers the address whose next bits are `bits`.
+    pub(super) fn covering(self, bits: u128, mut tell: impl FnMut(u32, bool)) {
+        for entry in self.entries() {
+            let covers = (entry.bits ^ bits).leading_zeros() >= entry.length;
+            tell(entry.value.load(Acquire), covers);
         }
     }
 
@@ -219,6 +187,29 @@ impl<'a> Bucket<'a> {
     }
 }
 
+/// As [`Bucket::covering`], of the words of a bucket in the form [`WIDE`]. Two at a time, since how
+/// many entries there are could not be predicted.
+#[inline]
+pub(super) fn wide_covering(
+    words: &[AtomicU32; WIDE_WORDS],
+    bits: u32,
+    mut tell: impl FnMut(u32, bool),
+) {
+    let [_, lengths, entries @ ..] = words;
+    let mut lengths = lengths.load(Relaxed);
+    for [value, prefix, next_value, next_prefix] in entries.as_chunks().0 {
+        for (value, prefix) in [(value, prefix), (next_value, next_prefix)] {
+            // No address has as many bits as the length of no entry.
+            let covers = (prefix.load(Relaxed) ^ bits).leading_zeros() >= lengths & NO_ENTRY;
+            tell(value.load(Acquire), covers);
+            lengths >>= 8;
+        }
+        if lengths & NO_ENTRY == NO_ENTRY {
+            return;
+        }
+    }
+}
+
 /// Whether a key is there and its prefix covers an address with these 16 bits.
 #[inline]
 fn matches(key: u32, bits: u32) -> bool {
@@ -250,12 +241,13 @@ fn words_for(form: u32, entries: usize) -> usize {
     1 + value.max(keys)
 }
 
-/// Form and words of a bucket of at most [`ENTRIES`] entries, the longest first.
-pub(super) fn words_of(inherited: u32, entries: &[Entry]) -> (u32, Vec<u32, MOST>) {
+/// Form and words of a bucket of at most [`ENTRIES`] entries, the longest first; with `keys` those,
+/// where they fit.
+pub(super) fn words_of(inherited: u32, entries: &[Entry], keys: bool) -> (u32, Vec<u32, MOST>) {
     let form = match entries.first().map_or(0, |entry| entry.length) {
-        0..=KEY_BITS if entries.len() <= 2 => TWO,
-        0..=KEY_BITS => FOUR,
-        16..=32 => WIDE,
+        0..=KEY_BITS if keys && entries.len() <= 2 => TWO,
+        0..=KEY_BITS if keys => FOUR,
+        0..=32 => WIDE,
         33..=64 => WIDE + 1,
         _ => WIDE + 2,
     };

@@ -5,6 +5,7 @@ use super::{
     ATTEMPTS, Poptrie, Table,
     address::{Bits, aligned},
     atomic::Ordering::Acquire,
+    bucket::wide_covering,
     edge::{NONE, is_bucket, is_node},
     slots::STRIDE,
 };
@@ -15,7 +16,7 @@ use smoltcp::wire::{IpAddress, IpVersion};
 /// Most values that one block has for an address.
 const MOST: usize = STRIDE as usize;
 /// Values of each address that there is room for: a power of two.
-const ROOM: usize = 8;
+const ROOM: usize = 6;
 /// Bits of a window that the prefixes of a bucket are compared with.
 const LAST_BITS: u32 = 32;
 
@@ -121,13 +122,16 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
         }
     }
 
-    /// Adds an address, the next number, before the first value is taken; not more than `N`.
+    /// Walks for these addresses, the first `N`, numbered in their order; to be called once, before
+    /// the first value is taken.
     #[inline]
-    pub fn push(&mut self, address: IpAddress) {
-        if let Some(place) = self.addresses.get_mut(self.count) {
+    pub fn start(&mut self, addresses: impl IntoIterator<Item = IpAddress>) {
+        let mut count = 0;
+        for (place, address) in self.addresses.iter_mut().zip(addresses) {
             *place = aligned(&address);
-            self.count += 1;
+            count += 1;
         }
+        self.count = count;
     }
 
     /// Some more values with the numbers of their addresses; none at the end.
@@ -272,8 +276,11 @@ impl<'a, H: Hints, const N: usize> Covering<'a, H, N> {
         for Way { edge, number } in self.buckets.ways.iter().take(self.buckets.len) {
             let address = *number as usize % N;
             let tell = |value, covers| found.tell(*number, value, covers);
-            let behind = || self.addresses[address].behind(self.depth);
-            blocks.bucket(*edge).covering(self.windows[address] << shift, behind, tell);
+            if let Some(words) = blocks.wide_bucket(*edge) {
+                wide_covering(words, (self.windows[address] << shift >> LAST_BITS) as u32, tell);
+            } else {
+                blocks.bucket(*edge).covering(self.addresses[address].behind(self.depth), tell);
+            }
         }
         self.found.len = found.len;
         self.buckets.len = 0;

@@ -48,7 +48,7 @@ pub(super) fn write_bucket(
     inherited: u32,
     entries: &[Entry],
 ) -> Result<u32, TableError> {
-    let (form, words) = words_of(inherited, entries);
+    let (form, words) = words_of(inherited, entries, memory.keys);
     let start = memory.take(words.len(), End::Low)?;
     write(memory.blocks().at(start), words);
     Ok(bucket_edge(start, form))

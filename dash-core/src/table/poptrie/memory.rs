@@ -45,6 +45,8 @@ pub(super) struct Memory<'a> {
     /// Whether the nodes and buckets are of the prefixes that stand apart from direct pointing, so
     /// that look-ups do not read them.
     pub(super) short: bool,
+    /// Whether buckets may have keys: they are short and serve look-ups.
+    pub(super) keys: bool,
 }
 
 impl<'a> Memory<'a> {
@@ -81,6 +83,7 @@ impl<'a> Memory<'a> {
             used: [0; 2],
             aside: false,
             short: false,
+            keys: true,
         })
     }
 

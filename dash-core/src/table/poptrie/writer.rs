@@ -98,6 +98,7 @@ impl<'a> PoptrieWriter<'a> {
     #[must_use]
     pub const fn without_lookup(mut self) -> Self {
         self.spread = false;
+        self.memory.keys = false;
         self
     }
 

@@ -174,9 +174,9 @@ fn check_all(poptrie: &Poptrie<'_>, model: &Model, table: u32) -> Result<usize, 
     {
         let version = addresses[0].version();
         let mut walk = Covering::<_, 3>::new(&SoftwareHints, *poptrie, table, version);
+        walk.start(addresses.iter().copied());
         let mut wanted = vec![];
         for (number, address) in addresses.iter().enumerate() {
-            walk.push(*address);
             let of_table = model.0.iter().filter(|(of, ..)| *of == table);
             let covering = of_table.filter(|(_, prefix, _)| covers(*prefix, *address));
             wanted.extend(covering.map(|(.., value)| (number, *value)));

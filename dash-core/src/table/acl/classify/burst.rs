@@ -2,6 +2,8 @@
 //! several packets overlap and little is predicted wrongly. Only the records of tags are looked at
 //! packet by packet: the filters of ports leave so few that the first one most often ends the list.
 
+mod tags;
+
 use super::{
     super::{
         super::atomic::{AtomicU32, Ordering::Relaxed},
@@ -12,14 +14,12 @@ use super::{
             side, word,
         },
         key::{BurstKey, Window, last_start},
-        tags::END,
         vector,
     },
-    Classifier, Links, NO_RULE, TagMap, Tagged, port_in,
+    Classifier, Links, NO_RULE, port_in,
 };
 use core::hint::select_unpredictable;
 use dash_hal::{Hints, VECTOR_WORDS};
-use smoltcp::wire::IpVersion;
 
 /// Packets that are classified together.
 pub(in super::super) const BURST: usize = 32;
@@ -58,15 +58,6 @@ struct Lanes<K> {
 struct Pending {
     candidates: [u32; PENDING],
     count: usize,
-}
-
-/// How the tags of one side are looked at.
-struct Visit<'a, K: BurstKey> {
-    map: &'a TagMap<'a>,
-    records: &'a [K::Record],
-    other_side: usize,
-    /// More turns than any list of tags takes.
-    most: usize,
 }
 
 /// Room for a record of each address, and for as many of runs.
@@ -255,93 +246,6 @@ impl<H: Hints> Classifier<'_, H> {
             }
         }
         self.verify(&mut pending, headers, lanes);
-    }
-
-    /// The records that the tags of the addresses of a side lead to.
-    #[inline(never)]
-    fn tags<K: BurstKey>(
-        &self,
-        map: &TagMap<'_>,
-        side: usize,
-        pending: &mut Pending,
-        headers: &[Headers],
-        lanes: &mut Lanes<K>,
-    ) {
-        let version =
-            if self.word(header::VERSION) == 0 { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-        let mut walk = self.tags.of_addresses::<_, BURST>(self.hints, version);
-        for headers in headers {
-            walk.push(headers.address(side));
-        }
-        let visit = Visit {
-            map,
-            records: K::records(self.from(self.word(header::RECORDS) as usize)),
-            other_side: 1 - side,
-            most: self.tags.most_turns(),
-        };
-        // A rule that has been found spares records.
-        self.verify(pending, headers, lanes);
-        loop {
-            let links = walk.more();
-            if links.is_empty() {
-                return;
-            }
-            for (_, link) in links {
-                self.tags.prefetch(*link, self.hints);
-            }
-            for (packet, link) in links {
-                let lane = *packet as usize % BURST;
-                self.visit_tags(&visit, *link, lane, pending, headers, lanes);
-            }
-        }
-    }
-
-    /// The records that the tags from a link on lead to. A rule that matches most often spares those
-    /// behind it, so packets come one by one.
-    #[inline]
-    fn visit_tags<K: BurstKey>(
-        &self,
-        visit: &Visit<'_, K>,
-        link: u32,
-        lane: usize,
-        pending: &mut Pending,
-        headers: &[Headers],
-        lanes: &mut Lanes<K>,
-    ) {
-        let Visit { map, records, other_side, most } = *visit;
-        let other = place(other_side, lane);
-        let [_, ports] = &lanes.ports;
-        let port = ports[lane];
-        let mut tagged = Tagged::at(link);
-        // Each turn takes a tag or a chunk.
-        for _ in 0..most {
-            if tagged.there == 0 {
-                if tagged.link == END {
-                    return;
-                }
-                tagged = self.tagged(map, tagged.link, port);
-                continue;
-            }
-            let [found, lowest, behind] = self.next_list(&mut tagged);
-            if lowest >= lanes.best[lane] {
-                return;
-            }
-            if found & run::LINK == 0 {
-                let Some(record) = records.get((found & run::RECORD) as usize) else { return };
-                let (index, matches, open) = self.verify_record::<K, false>(record, other, lanes);
-                lanes.best[lane] = select_unpredictable(matches & !open, index, lanes.best[lane]);
-                pending.push(found, other, open);
-            } else {
-                self.collect(found & run::REST, other, pending, headers, lanes);
-            }
-            if pending.count > 0 {
-                self.verify(pending, headers, lanes);
-            }
-            // Most often this is the end, and known before the next tag is.
-            if behind >= lanes.best[lane] {
-                return;
-            }
-        }
     }
 
     /// Adds the records of the run at `at`.

@@ -10,6 +10,7 @@ use super::{
             run, side,
         },
         key::{Key, Wide},
+        tags::END,
     },
     Classifier, Links, NO_RULE, TagMap, Tagged, port_in,
 };
@@ -153,24 +154,21 @@ impl Classifier<'_, SoftwareHints> {
     fn follow_tags(&self, map: &TagMap<'_>, side: usize, probe: &mut Probe<'_>) {
         let address = probe.headers.address(side);
         let mut walk = self.tags.of_addresses::<_, 1>(self.hints, address.version());
-        walk.push(address);
+        walk.start([address]);
         let port = probe.headers.destination_port;
         for (_, link) in walk.values() {
-            let mut tagged = Tagged::at(link);
-            // Each turn takes a tag or a chunk.
-            for _ in 0..self.tags.most_turns() {
-                if !tagged.is_more() {
+            let mut tagged = Tagged { next: link, ..Tagged::NONE };
+            for _ in 0..self.tags.most_chunks() {
+                if tagged.next == END {
                     break;
                 }
-                if tagged.there == 0 {
-                    tagged = self.tagged(map, tagged.link, port);
-                    continue;
+                tagged = self.tagged(map, tagged.next, port);
+                while let Some([found, behind]) = tagged.next_list(map) {
+                    self.follow(found, side, probe);
+                    if behind >= probe.best {
+                        tagged = Tagged::NONE;
+                    }
                 }
-                let [found, lowest, _] = self.next_list(&mut tagged);
-                if lowest >= probe.best {
-                    break;
-                }
-                self.follow(found, side, probe);
             }
         }
     }

@@ -47,7 +47,7 @@ enum Stage {
         next: usize,
         list: usize,
     },
-    /// The lowest record from each tag on, the last one first.
+    /// The lowest record behind each tag, the last one first.
     Lowest {
         left: usize,
         lists: usize,
@@ -111,7 +111,7 @@ impl TagMap {
                 if *next == self.count {
                     space.release(self.mark);
                     let map = space.get(header::tags(self.side)) as usize;
-                    let lists = space.get(map + tag_map::CHUNKS + tag_map::LISTS) as usize;
+                    let lists = lists_of(space, map);
                     let left = (*list - lists) / tag_map::LIST_WORDS;
                     self.stage = Stage::Lowest { left, lists, lowest: u32::MAX };
                     return Ok(false);
@@ -137,11 +137,14 @@ impl TagMap {
                     space.set(last, space.get(last) | run::LAST);
                 }
                 space.set(at, found);
-                space.set(at + tag_map::LOWEST_FROM_HERE, lowest);
+                // Its own lowest one first.
+                space.set(at + tag_map::LOWEST_BEHIND, lowest);
                 let Some((place, tag)) = place_of(space, self.side, tag) else { return Ok(false) };
                 let tags = space.get(place + tag_map::TAGS);
                 if tags == 0 {
-                    space.set(place + tag_map::LISTS, at as u32);
+                    let map = space.get(header::tags(self.side)) as usize;
+                    let number = (at - lists_of(space, map)) / tag_map::LIST_WORDS;
+                    space.set(place + tag_map::LISTS, number as u32);
                 }
                 space.set(place + tag_map::TAGS, tags | tag);
             }
@@ -152,10 +155,10 @@ impl TagMap {
                 }
                 for _ in 0..STEP.min(*left) {
                     *left -= 1;
-                    let place = *lists + tag_map::LIST_WORDS * *left;
-                    space.set(place + tag_map::LOWEST_BEHIND, *lowest);
-                    *lowest = space.get(place + tag_map::LOWEST_FROM_HERE).min(*lowest);
-                    space.set(place + tag_map::LOWEST_FROM_HERE, *lowest);
+                    let place = *lists + tag_map::LIST_WORDS * *left + tag_map::LOWEST_BEHIND;
+                    let own = space.get(place);
+                    space.set(place, *lowest);
+                    *lowest = own.min(*lowest);
                 }
             }
             Stage::Filters { next } => {
@@ -213,6 +216,11 @@ impl TagMap {
         self.stage = Stage::Write { pairs, next: 0, list };
         Ok(())
     }
+}
+
+/// Where the lists of a map are.
+fn lists_of(space: &Space<'_>, map: usize) -> usize {
+    map + tag_map::lists_at(space.get(map + tag_map::COUNT) as usize)
 }
 
 /// The words of the chunk of a tag in the map of a side, and the tag's bit.
