@@ -8,10 +8,11 @@
 //! one [`Poptrie`](super::poptrie), shared by all groups, so a prefix comes and goes without a group being touched.
 //!
 //! Memory: an image takes 0.1 to 0.6 kB a rule and 8 to 30 bytes for each prefix of a list, up to 125
-//! where IPv6 prefixes share their first 64 bits, [`AclWriter::words_bound`] at most. Compiling it
-//! takes at most four times its words beside it, of any group. Replacing a group needs the words of
-//! the old and of the new image, and those of the compilation, at the same time. Beside the images
-//! 1 word a group, and those of the tags' [poptrie](super::poptrie).
+//! where IPv6 prefixes share their first 64 bits, [`AclWriter::words_bound`] at most; a prefix of
+//! many rules less, if others are of the same ones. Compiling it takes at most four times its words
+//! beside it, of any group. Replacing a group needs the words of the old and of the new image, and
+//! those of the compilation, at the same time. Beside the images 1 word a group, and those of the
+//! tags' [poptrie](super::poptrie).
 //!
 //! Time: log₂ of the prefixes for each address, then a record for each rule whose prefix covers it,
 //! or one load for each level of the diagram. Where rules name tags, a walk down the prefixes of all

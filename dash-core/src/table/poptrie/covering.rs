@@ -15,8 +15,9 @@ use smoltcp::wire::{IpAddress, IpVersion};
 
 /// Most values that one block has for an address.
 const MOST: usize = STRIDE as usize;
-/// Values of each address that there is room for: a power of two.
+/// Values of each address that there is room for.
 const ROOM: usize = 6;
+const _: () = assert!(MOST <= ROOM, "else a walk would end where it begins");
 /// Bits of a window that the prefixes of a bucket are compared with.
 const LAST_BITS: u32 = 32;
 

@@ -71,7 +71,8 @@ impl Groups {
         self.writer.set_group(group, version, rules).map_err(|error| format!("{error:?}"))?;
         let counters = size_of::<[u64; 2]>() * rules.len();
         let bytes = (4 * size.compiled + counters) as u64;
-        eprintln!("compiled {} rules: {bytes} bytes, scratch {}", rules.len(), 4 * size.scratch);
+        let (count, scratch, took) = (rules.len(), 4 * size.scratch, time.total());
+        eprintln!("compiled {count} rules in {took:?}: {bytes} bytes, scratch {scratch}");
         Ok((time, bytes))
     }
 

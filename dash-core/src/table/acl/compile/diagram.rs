@@ -1,9 +1,9 @@
 //! The diagram: from the classes of source, destination, protocol and ports to the rule.
 //!
-//! Rules are laid over each other, the last one first: a set of rules is a node of a *chain*, the
-//! set before it and the rule laid over it, and equal sets are one node. Ports with equal sets are
-//! one class, and so are destinations. For each source interval the rules that it is in are laid
-//! over the classes of destinations; each set found that way becomes a row of rules by protocol
+//! Ports of the same rules are one class, of a *partition* that the rules refine. Then rules are laid
+//! over each other, the last one first: a set of rules is a node of a *chain*, the set before it and
+//! the rule laid over it, and equal sets are one node. Destinations with equal sets are one class.
+//! For each source interval the rules that it is in are laid over the classes of destinations; each set found that way becomes a row of rules by protocol
 //! and ports, and the rows become nodes of the diagram, sixteen cells a node, equal ones once.
 //!
 //! That is done twice. First the nodes are only counted, by their hashes, for the words of the image
@@ -12,6 +12,7 @@
 
 mod chains;
 mod emit;
+mod partition;
 mod rows;
 mod services;
 
@@ -24,6 +25,8 @@ use crate::table::{
     },
 };
 use chains::Slots;
+pub(super) use chains::mix;
+use partition::Partition;
 use services::{Ports, intervals};
 
 /// Rules, nodes of a level, and classes fit half words.
@@ -63,8 +66,10 @@ pub(super) struct Diagram {
     ports: [Ports; 2],
     /// The side whose intervals are rows.
     row_side: usize,
-    /// Sets of the intervals of a port, later of the classes of destinations.
+    /// Marks of ports, classes of services, later sets of the classes of destinations.
     sets: usize,
+    /// Of the intervals of a port, later of the cells of a row by protocol and ports.
+    partition: Partition,
     row: usize,
     chains: Slots,
     nodes: Slots,
@@ -120,6 +125,7 @@ impl Diagram {
             ports: [Ports::default(); 2],
             row_side,
             sets: 0,
+            partition: Partition::default(),
             row: 0,
             chains: Slots::default(),
             nodes: Slots::default(),
@@ -169,15 +175,15 @@ impl Diagram {
                 *next += 1;
                 if index == self.count {
                     self.finish_overlay(space, port)?;
-                } else if let Some(rule) = rule(space, self.count - 1 - index) {
+                } else if let Some(rule) = rule(space, index) {
                     let ports = *of(&self.ports, port);
-                    // A copy to read while the chains grow.
+                    // A copy to read while classes are added.
                     let starts = *space;
                     for interval in intervals(&starts, ports, ports_of(rule, port)) {
-                        let at = self.sets + interval;
-                        let over =
-                            self.lay(space, space.get(at), (self.count - 1 - index) as u32)?;
-                        space.set(at, over);
+                        self.partition.cover(space, interval);
+                    }
+                    for interval in intervals(&starts, ports, ports_of(rule, port)) {
+                        self.partition.split(space, interval)?;
                     }
                 }
             }
@@ -195,14 +201,14 @@ impl Diagram {
                 *next += 1;
                 if index == self.count {
                     self.finish_services(space)?;
-                } else if let Some(rule) = rule(space, self.count - 1 - index) {
-                    // A copy to read while the chains grow.
+                } else if let Some(rule) = rule(space, index) {
+                    // A copy to read while classes are added.
                     let view = *space;
                     for cell in self.cells_of(&view, rule) {
-                        let at = self.sets + cell;
-                        let below = space.get(at);
-                        let over = self.lay(space, below, (self.count - 1 - index) as u32)?;
-                        space.set(at, over);
+                        self.partition.cover(space, cell);
+                    }
+                    for cell in self.cells_of(&view, rule) {
+                        self.partition.split(space, cell)?;
                     }
                 }
             }

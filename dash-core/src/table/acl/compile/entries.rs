@@ -4,21 +4,32 @@
 //! become one interval, and a list may name one twice: the image of many prefixes may be small.
 //! So only so many entries are there at once as the scratch of the group may hold; the others
 //! follow in further passes over the rules, each of which takes those behind the last one.
+//!
+//! The sweep takes them from the top of the scratch down, and puts the runs of the diagram's rules
+//! in their place. A run of one rule takes more words than the entry, which are kept free above.
 
 use super::{
-    BY_DESTINATION, DIAGRAM, NOWHERE, rule_at,
-    rules::{Extent, addresses, prefix, prefixes},
+    BY_DESTINATION, DIAGRAM, EVERYWHERE, NOWHERE, Placed, rule_at,
+    rules::{prefix, prefixes},
     sort::Sort,
-    space::Space,
+    space::{Move, Space},
 };
 use crate::table::{
     TableError,
-    acl::{Rule, key::Window},
+    acl::{Rule, image::of, key::Window},
 };
+use core::ops::Range;
 use smoltcp::wire::IpVersion;
 
 /// Entries that are compared with the one before them in one step.
 const STEP: usize = 1024;
+/// Fewest entries at once: with two each pass comes forward.
+const FEWEST: usize = 2;
+/// One in so many words at least is for entries: where runs take the others, passes would be too
+/// many. Growing by less is not worth a move.
+const LEAST_PART: usize = 4;
+/// Words of the run of one rule: what becomes of it, the rule, a link.
+const SHORTEST_RUN: usize = 3;
 /// Bits of the rule in the last word of an entry.
 const RULE_BITS: u32 = 24;
 
@@ -32,6 +43,11 @@ const fn split(last: u32) -> (u8, usize) {
 
 #[derive(Debug)]
 enum Stage {
+    /// Moves what is below down to here.
+    Move {
+        to: usize,
+        below: Move,
+    },
     /// Takes the entries of the next rule.
     Gather,
     Sort(Sort),
@@ -49,7 +65,16 @@ pub(super) struct Entries {
     side: usize,
     version: IpVersion,
     window: Window,
-    at: usize,
+    /// Words of all entries and of the runs that take their place.
+    all: Range<usize>,
+    /// Words that they could all be in at once.
+    wanted: usize,
+    /// Where the runs so far begin.
+    end: usize,
+    /// Words kept free for each entry.
+    spare: usize,
+    /// End of the first entry; the others are below.
+    top: usize,
     count: usize,
     most: usize,
     /// The rule and its element that come next.
@@ -63,28 +88,51 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Those of `side`, at most `most` at once.
+    /// Those of `side`, so many in all with those of rules of the diagram, in about `room` words.
     pub(super) fn new(
         space: &mut Space<'_>,
         side: usize,
         version: IpVersion,
         window: Window,
-        most: usize,
+        placed: Placed,
+        room: usize,
     ) -> Result<Self, TableError> {
-        let at = space.scratch(most * Self::words(window.words))?;
-        Ok(Self {
+        let words = Self::words(window.words);
+        let spare = if placed.in_diagram > 0 { SHORTEST_RUN.saturating_sub(words) } else { 0 };
+        let each = words + spare;
+        let end = space.back();
+        let wanted = (placed.entries * each).max(FEWEST * each);
+        let at = space.scratch(room.clamp(FEWEST * each, wanted))?;
+        let mut entries = Self {
             side,
             version,
             window,
-            at,
+            all: at..end,
+            wanted,
+            end,
+            spare,
+            top: end,
             count: 0,
-            most,
+            most: 0,
             rule: 0,
             element: 0,
             after: None,
             until: None,
             stage: Stage::Gather,
-        })
+        };
+        entries.make_room()?;
+        Ok(entries)
+    }
+
+    /// Divides the words below the runs for a pass.
+    fn make_room(&mut self) -> Result<(), TableError> {
+        let room = self.end.saturating_sub(self.all.start);
+        self.most = room / Self::words(self.window.words).saturating_add(self.spare);
+        if self.most < FEWEST || LEAST_PART * room < self.all.len() {
+            return Err(TableError::Full);
+        }
+        self.top = self.end - self.most * self.spare;
+        Ok(())
     }
 
     /// Words of an entry.
@@ -96,7 +144,7 @@ impl Entries {
     pub(super) fn of_rule(rule: &Rule<'_>, side: usize, version: IpVersion, place: u32) -> usize {
         if !is_found_by(side, place) {
             0
-        } else if addresses(rule, side, version) == Extent::Any {
+        } else if place & *of(&EVERYWHERE, side) != 0 {
             1
         } else {
             prefixes(rule, side).iter().filter_map(|one| prefix(one, version)).count()
@@ -136,15 +184,37 @@ impl Entries {
     }
 
     const fn place(&self, index: usize) -> usize {
-        self.at + index * Self::words(self.window.words)
+        self.top - (index + 1) * Self::words(self.window.words)
     }
 
-    /// Makes room for those that follow.
-    pub(super) fn next_pass(&mut self, space: &Space<'_>) {
-        self.after = self.count.checked_sub(1).map(|last| self.entry(space, last));
+    /// Words taken for entries and runs.
+    pub(super) fn room(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Makes room for those that follow, below `end`, in about `room` words of all. By how much the
+    /// scratch below moves down for that.
+    /// # Errors
+    /// `Full`: there is none.
+    pub(super) fn next_pass(
+        &mut self,
+        space: &mut Space<'_>,
+        end: usize,
+        room: usize,
+    ) -> Result<usize, TableError> {
         (self.count, self.rule, self.element) = (0, 0, 0);
         self.until = None;
         self.stage = Stage::Gather;
+        self.end = end;
+        self.make_room()?;
+        let more = room.min(self.wanted).saturating_sub(self.room());
+        if more < self.room() / LEAST_PART {
+            return Ok(0);
+        }
+        let (from, start) = (space.back(), self.all.start);
+        let below = Move::new(from, space.scratch(more)?, start - from);
+        self.stage = Stage::Move { to: start - more, below };
+        Ok(more)
     }
 
     /// Does the next piece of work; whether all are there that there is room for.
@@ -159,6 +229,13 @@ impl Entries {
         count: usize,
     ) -> Result<bool, TableError> {
         match &mut self.stage {
+            Stage::Move { to, below } => {
+                if below.step(space) {
+                    self.all.start = *to;
+                    self.stage = Stage::Gather;
+                    self.make_room()?;
+                }
+            }
             Stage::Gather => {
                 if self.rule < count {
                     let all = rule_at(space, order, rules, self.rule)
@@ -169,7 +246,7 @@ impl Entries {
                     }
                 }
                 let words = Self::words(self.window.words);
-                self.stage = Stage::Sort(Sort::new(self.at, self.count, words));
+                self.stage = Stage::Sort(Sort::down(self.top, self.count, words));
             }
             Stage::Sort(sort) => {
                 if sort.step(space) {
@@ -202,7 +279,7 @@ impl Entries {
         if !is_found_by(self.side, place) {
             return true;
         }
-        let everywhere = addresses(rule, self.side, self.version) == Extent::Any;
+        let everywhere = place & *of(&EVERYWHERE, self.side) != 0;
         let all = everywhere.then_some((0, 0));
         let (window, version) = (self.window, self.version);
         let listed = prefixes(rule, self.side)
@@ -238,7 +315,9 @@ impl Entries {
             let last = self.count.saturating_sub(1);
             let prefix = self.prefix(space, last);
             let whole = (0..=last).rev().find(|index| self.prefix(space, *index) != prefix);
-            self.count = whole.ok_or(TableError::Full)? + 1;
+            let whole = whole.ok_or(TableError::Full)?;
+            self.count = whole + 1;
+            self.after = Some(self.entry(space, whole));
         }
         Ok(())
     }

@@ -8,15 +8,15 @@
 //! When the diagram would be too large, rules stay in lists, however long: an image of lists alone
 //! grows with the rules and the elements of their lists, no faster.
 //!
-//! Work of a step: a rule with its lists, a hundred records of a sort, one prefix of a sweep, the
-//! records of one tag, the words of a filter for each tag of a chunk, one source interval of the
-//! diagram.
+//! Work of a step: a rule with its lists, a hundred records of a sort, one prefix of a sweep, a
+//! thousand words moved, the records of one tag, the words of a filter for each tag of a chunk, one
+//! source interval of the diagram.
 //!
 //! Memory: the image and the scratch share the words given, and scratch takes at most [`SCRATCH`]
 //! times the words of the image, of every group and in whatever room; [`Size`] reports both, exactly.
-//! So lists are sorted in place, and where their image is small in parts; and a diagram is given up
-//! when it would take more than that of what the lists would be, until it is known what it will be
-//! itself.
+//! So prefixes with the same rules share a list, lists are sorted in place, and where their image is
+//! small in parts; and a diagram is given up when it would take more than that of what the lists
+//! would be, until it is known what it will be itself.
 
 mod diagram;
 mod entries;
@@ -41,10 +41,10 @@ use entries::Entries;
 use examine::Common;
 use index::Index;
 use records::Records;
-use rules::{coverage, matches_nothing};
+use rules::{Extent, addresses, coverage, matches_nothing};
 use smoltcp::wire::IpVersion;
 use sort::Sort;
-use space::Space;
+use space::{Move, Space};
 use sweep::Sweep;
 use tags::TagMap;
 
@@ -54,8 +54,10 @@ const DIAGRAM: u32 = 1 << 31;
 const NOWHERE: u32 = 1 << 30;
 /// Place of a rule: in the lists of the destination, not the source.
 const BY_DESTINATION: u32 = 1 << 29;
+/// Place of a rule: one of all sources, one of all destinations.
+const EVERYWHERE: [u32; 2] = [1 << 28, 1 << 27];
 /// The rest of a place: number of the record.
-const REST: u32 = BY_DESTINATION - 1;
+const REST: u32 = (1 << 27) - 1;
 
 /// Words of scratch for each word of the image, at most.
 const SCRATCH: usize = 4;
@@ -113,6 +115,7 @@ enum Phase {
     Examine { next: usize },
     Place { next: usize },
     Sweep { side: usize, entries: Entries, sweep: Sweep },
+    Settle { side: usize, sweep: Sweep, intervals: Move },
     Index { side: usize, sweep: Sweep, index: Index },
     Copy { side: usize, sweep: Sweep, next: usize },
     Tags(TagMap),
@@ -250,6 +253,7 @@ impl<'w> Compiler<'w> {
                 }
             }
             Phase::Sweep { .. } => self.sweep(rules),
+            Phase::Settle { .. } => self.settle(),
             Phase::Index { .. } => self.index(),
             Phase::Copy { .. } => self.copy(),
             Phase::Tags(map) => {
@@ -328,6 +332,10 @@ impl<'w> Compiler<'w> {
             let side = usize::from(destination < source);
             number | if side == image::SOURCE { 0 } else { BY_DESTINATION }
         };
+        let everywhere = |side| addresses(rule, side, self.version) == Extent::Any;
+        let place = (0..2)
+            .zip(EVERYWHERE)
+            .fold(place, |place, (side, flag)| place | if everywhere(side) { flag } else { 0 });
         self.space.set(self.places + index, place);
         for (side, placed) in self.placed.iter_mut().enumerate() {
             let entries = Entries::of_rule(rule, side, self.version, place);

@@ -1,7 +1,7 @@
 //! What the image holds of one side: its intervals, their index, and the lists that they lead to.
 
 use super::{
-    Compiler, Phase, Placed, SCRATCH, SHORT, Trial, entries::Entries, index::Index, sweep::Sweep,
+    Compiler, Phase, SCRATCH, SHORT, Trial, entries::Entries, index::Index, sweep::Sweep,
     tags::TagMap,
 };
 use crate::table::{
@@ -16,18 +16,29 @@ use crate::table::{
 impl Compiler<'_> {
     /// Begins with the prefixes of a side.
     pub(super) fn begin_side(&mut self, side: usize) -> Result<(), TableError> {
-        let Placed { entries, in_diagram } = *image::of(&self.placed, side);
+        let placed = *image::of(&self.placed, side);
         let window = *image::of(&self.windows, side);
-        let mut sweep = Sweep::new(&mut self.space, in_diagram, self.key_words, window.skip)?;
-        let sides_left = 2 - side;
-        let image = self.image_at_least() + sides_left * Index::least_words(self.key_words);
-        let room = (SCRATCH * image.max(self.list_words)).saturating_sub(self.space.in_scratch());
-        // With two at a time each pass comes forward.
-        let most = entries.min((room / Entries::words(self.key_words)).max(2));
-        let entries = Entries::new(&mut self.space, side, self.version, window, most)?;
-        sweep.begin_intervals(&mut self.space)?;
+        let mut sweep = Sweep::new(&self.space, self.key_words, window.skip);
+        let taken = self.space.in_scratch() + Sweep::words(self.key_words, self.count);
+        let room = self.room(side, 0, taken);
+        let entries = Entries::new(&mut self.space, side, self.version, window, placed, room)?;
+        sweep.begin_intervals(&mut self.space, self.count)?;
         self.phase = Phase::Sweep { side, entries, sweep };
         Ok(())
+    }
+
+    /// Words for entries of a side and for runs, beside those taken, once there are so many intervals.
+    fn room(&self, side: usize, intervals: usize, taken: usize) -> usize {
+        if self.list_words == 0 {
+            let (words, sides_left) = (self.key_words as usize, 2 - side);
+            let image = self.image_at_least()
+                + sides_left * Index::least_words(self.key_words)
+                + intervals * (words + 1);
+            (SCRATCH * image).saturating_sub(taken)
+        } else {
+            // As much is left for the intervals, later for them and what the image holds of them.
+            ((1 + SCRATCH) * self.list_words).saturating_sub(self.space.front() + taken) / 2
+        }
     }
 
     /// Words that the image of this trial has at least, beside what is still to come of the sides.
@@ -38,20 +49,40 @@ impl Compiler<'_> {
     /// Takes the next prefix into the sweep.
     pub(super) fn sweep(&mut self, rules: &[Rule<'_>]) -> Result<(), TableError> {
         let Phase::Sweep { side, entries, sweep } = &mut self.phase else { return Ok(()) };
+        let covers = (self.trial == Trial::Lists).then_some(self.covers);
         if !entries.step(&self.space, rules, self.order, self.places, self.count)?
-            || !sweep.step(&mut self.space, entries, self.places, self.covers)?
+            || !sweep.step(&mut self.space, entries, self.places, covers)?
         {
             return Ok(());
         }
-        if !entries.is_last() {
-            entries.next_pass(&self.space);
+        let (side, last) = (*side, entries.is_last());
+        if !last {
+            // The last interval may still become one with that before.
+            let (intervals, taken) = (sweep.count - 1, self.space.in_scratch() - entries.room());
+            let room = self.room(side, intervals, taken);
+            if let Phase::Sweep { entries, sweep, .. } = &mut self.phase {
+                sweep.move_down(entries.next_pass(&mut self.space, sweep.needed(), room)?);
+            }
             return Ok(());
         }
+        if let Phase::Sweep { mut sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
+            let intervals = sweep.settle(&mut self.space);
+            self.phase = Phase::Settle { side, sweep, intervals };
+        }
+        Ok(())
+    }
+
+    /// Moves the next intervals over what the sweep no longer needs.
+    pub(super) fn settle(&mut self) -> Result<(), TableError> {
+        let Phase::Settle { side, intervals, .. } = &mut self.phase else { return Ok(()) };
         let side = *side;
+        if !intervals.step(&self.space) {
+            return Ok(());
+        }
         let (chosen, pattern) = self.digest(side);
         let digest = (chosen != 0).then(|| Digest::new(chosen, pattern));
         let index = Index::new(&mut self.space, digest)?;
-        if let Phase::Sweep { sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
+        if let Phase::Settle { sweep, .. } = core::mem::replace(&mut self.phase, Phase::Done) {
             self.phase = Phase::Index { side, sweep, index };
         }
         Ok(())

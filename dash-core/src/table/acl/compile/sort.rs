@@ -10,6 +10,8 @@ const STEP: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sort {
     at: usize,
+    /// Whether the records go down from there.
+    down: bool,
     stride: usize,
     /// Records that are still to become part of the heap, the greatest of which is the first.
     loose: usize,
@@ -19,8 +21,22 @@ pub(super) struct Sort {
 
 impl Sort {
     /// Sorts `count` records at `at`.
-    pub(super) fn new(at: usize, count: usize, stride: usize) -> Self {
-        Self { at, stride, loose: count / 2, count }
+    pub(super) const fn new(at: usize, count: usize, stride: usize) -> Self {
+        Self { at, down: false, stride, loose: count / 2, count }
+    }
+
+    /// Sorts `count` records, the first of which ends at `end`, the next below it.
+    pub(super) const fn down(end: usize, count: usize, stride: usize) -> Self {
+        Self { at: end, down: true, stride, loose: count / 2, count }
+    }
+
+    /// Where a record is.
+    const fn place(&self, record: usize) -> usize {
+        if self.down {
+            self.at - (record + 1) * self.stride
+        } else {
+            self.at + record * self.stride
+        }
     }
 
     /// Does the next piece; whether all are sorted.
@@ -59,7 +75,7 @@ impl Sort {
     }
 
     fn less(&self, space: &Space<'_>, one: usize, other: usize) -> bool {
-        let words = |record| space.words(self.at + record * self.stride).iter().take(self.stride);
+        let words = |record| space.words(self.place(record)).iter().take(self.stride);
         let words = words(one).zip(words(other));
         let mut words = words.map(|(one, other)| (one.load(Relaxed), other.load(Relaxed)));
         words.find(|(one, other)| one != other).is_some_and(|(one, other)| one < other)
@@ -67,7 +83,7 @@ impl Sort {
 
     fn swap(&self, space: &Space<'_>, one: usize, other: usize) {
         for word in 0..self.stride {
-            let [one, other] = [one, other].map(|record| self.at + record * self.stride + word);
+            let [one, other] = [one, other].map(|record| self.place(record) + word);
             let (before, after) = (space.get(one), space.get(other));
             space.set(one, after);
             space.set(other, before);

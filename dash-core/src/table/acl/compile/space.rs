@@ -153,3 +153,34 @@ impl<'w> Space<'w> {
         }
     }
 }
+
+/// Words that are moved in one step.
+const STEP: usize = 1024;
+
+/// Words on their way up or down to where others may have been.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Move {
+    from: usize,
+    to: usize,
+    left: usize,
+    /// Words that are already there.
+    done: usize,
+}
+
+impl Move {
+    pub(super) const fn new(from: usize, to: usize, count: usize) -> Self {
+        Self { from, to, left: count, done: 0 }
+    }
+
+    /// Moves the next words; whether all are there.
+    pub(super) fn step(&mut self, space: &Space<'_>) -> bool {
+        for _ in 0..STEP.min(self.left) {
+            self.left -= 1;
+            // Upwards the last word first, downwards the first one.
+            let at = if self.to > self.from { self.left } else { self.done };
+            space.set(self.to + at, space.get(self.from + at));
+            self.done += 1;
+        }
+        self.left == 0
+    }
+}

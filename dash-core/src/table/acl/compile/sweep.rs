@@ -1,12 +1,20 @@
 //! The intervals of one side: a sweep over its prefixes, sorted by first address, the shorter of
 //! two first. Prefixes are nested or apart, so those that cover an address stand on a stack.
+//!
+//! Prefixes with the same rules inside of the same prefix share a list, and side by side they are
+//! one interval. The lists made last are known by their hashes, one for each rule.
 
-use super::{DIAGRAM, REST, entries::Entries, space::Space};
-use crate::table::{TableError, acl::image::run};
+use super::{
+    DIAGRAM, REST,
+    diagram::mix,
+    entries::Entries,
+    space::{Move, Space},
+};
+use crate::table::{TableError, acl::image::run, atomic::Ordering::Relaxed};
 use core::ops::Range;
 
-/// Nested prefixes: one of each length.
-const DEPTH: usize = 129;
+/// Most lists that are known by their hashes.
+const MOST_SLOTS: usize = 1 << 12;
 /// Lists of at most so many records are copied to those that contain them instead of linked.
 const COPIED: u32 = 3;
 
@@ -17,7 +25,8 @@ struct Lists {
     records: u32,
     /// Its length, linked runs included.
     count: u32,
-    /// The run in the scratch, which goes down from here, below a word for its class or row; 0: empty.
+    /// The run in the scratch, one more than the number of each rule, which goes down from here,
+    /// below a word for its class or row, now 0; 0: empty.
     rules: u32,
 }
 
@@ -44,8 +53,12 @@ pub(super) struct Sweep {
     /// The intervals, each below the one before it: first number, records, rules of the diagram.
     intervals: usize,
     pub(super) count: usize,
-    /// The runs of rules of the diagram end here.
+    /// The runs of rules of the diagram begin and end here.
+    runs_first: usize,
     runs_end: usize,
+    /// Lists and runs by their hashes: where they are, or 0.
+    known: usize,
+    known_slots: usize,
     /// What holds for addresses outside the window.
     outside: Lists,
     /// Records and their number in the lists of their own prefixes.
@@ -54,36 +67,69 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Over the prefixes of a side, `in_diagram` of which are of rules of the diagram. The entries
-    /// are to be put below; then [`Self::begin_intervals`].
-    pub(super) fn new(
-        space: &mut Space<'_>,
-        in_diagram: usize,
-        key_words: u32,
-        skip: u32,
-    ) -> Result<Self, TableError> {
-        let runs_end = space.back();
-        space.scratch(3 * in_diagram)?;
-        let stack = space.scratch(DEPTH * Self::frame_words(key_words))?;
-        Ok(Self {
+    /// Over the prefixes of a side. The entries are to be put below; then [`Self::begin_intervals`].
+    pub(super) fn new(space: &Space<'_>, key_words: u32, skip: u32) -> Self {
+        Self {
             key_words,
             skipped: 32 * skip,
             next: 0,
-            stack,
+            stack: 0,
             depth: 0,
-            intervals: stack,
+            intervals: 0,
             count: 0,
-            runs_end,
+            runs_first: space.back(),
+            runs_end: space.back(),
+            known: 0,
+            known_slots: 0,
             outside: Lists::default(),
             own: 0,
             met: 0,
-        })
+        }
     }
 
-    /// Begins with the interval of no prefix.
-    pub(super) fn begin_intervals(&mut self, space: &mut Space<'_>) -> Result<(), TableError> {
+    /// Begins with the interval of no prefix, of `rules` rules.
+    pub(super) fn begin_intervals(
+        &mut self,
+        space: &mut Space<'_>,
+        rules: usize,
+    ) -> Result<(), TableError> {
+        self.known_slots = Self::slots(rules);
+        self.known = space.scratch(self.known_slots)?;
+        space.fill(self.known, self.known_slots, 0);
+        self.stack = space.scratch(Self::stack_words(self.key_words))?;
         self.intervals = space.back();
         self.begin(space, 0, Lists::default())
+    }
+
+    /// Moves the intervals up to the runs: nothing else is needed from here on.
+    pub(super) fn settle(&mut self, space: &mut Space<'_>) -> Move {
+        let count = self.count * Self::interval_words(self.key_words);
+        let from = self.intervals - count;
+        self.intervals = self.runs_end;
+        space.release(self.intervals - count);
+        Move::new(from, self.intervals - count, count)
+    }
+
+    /// All but the runs is moved by so many words.
+    pub(super) const fn move_down(&mut self, words: usize) {
+        self.known -= words;
+        self.stack -= words;
+        self.intervals -= words;
+    }
+
+    /// Words beside those of the entries and intervals, of `rules` rules.
+    pub(super) const fn words(key_words: u32, rules: usize) -> usize {
+        Self::slots(rules) + Self::stack_words(key_words)
+    }
+
+    /// Slots for the lists made last.
+    const fn slots(rules: usize) -> usize {
+        if rules > MOST_SLOTS { MOST_SLOTS } else { rules.next_power_of_two() }
+    }
+
+    /// Nested prefixes: one of each length, and one of all addresses.
+    const fn stack_words(key_words: u32) -> usize {
+        (key_words as usize * 32 + 2) * Self::frame_words(key_words)
     }
 
     /// Words of an interval.
@@ -119,13 +165,15 @@ impl Sweep {
         (space.get(at), space.get(at + 1))
     }
 
-    /// Takes the next prefix; whether all that are there have been taken.
+    /// Takes the next prefix; whether all that are there have been taken. `covers`, where the
+    /// entries that a rule covers are counted, is for a side without rules of the diagram, whose
+    /// runs take the place of entries.
     pub(super) fn step(
         &mut self,
         space: &mut Space<'_>,
         entries: &Entries,
         places: usize,
-        covers: usize,
+        covers: Option<usize>,
     ) -> Result<bool, TableError> {
         let done = self.next == entries.count();
         if done && !entries.is_last() {
@@ -165,7 +213,7 @@ impl Sweep {
 
     /// Others take the place of the entries: what the prefixes on the stack cover of those is not
     /// counted.
-    fn forget_entries(&mut self, space: &Space<'_>, entries: &Entries, covers: usize) {
+    fn forget_entries(&mut self, space: &Space<'_>, entries: &Entries, covers: Option<usize>) {
         for place in 0..self.depth {
             let frame = self.frame(space, place);
             self.count_covered(space, &frame, entries, covers);
@@ -186,7 +234,7 @@ impl Sweep {
         let mut lists = parent;
         let (mut records, mut rules) = (0, 0);
         let mut only = 0;
-        let start = space.front();
+        let (start, runs_end) = (space.front(), self.runs_end);
         for entry in own {
             let rule = entries.rule(space, entry);
             let place = space.get(places + rule);
@@ -197,46 +245,101 @@ impl Sweep {
             } else {
                 if rules == 0 {
                     self.add_to_runs(space, 0);
-                    lists.rules = self.runs_end as u32 - 1;
                 }
-                self.add_to_runs(space, rule as u32);
+                self.add_to_runs(space, rule as u32 + 1);
                 rules += 1;
             }
         }
         if records > 0 {
-            lists.records = run::LINK | start as u32;
             lists.count = parent.count + records;
             self.own += u64::from(records);
             self.met += u64::from(records) * u64::from(lists.count);
-            if parent.count > COPIED {
-                space.push(run::LINK | parent.records)?;
-            } else if lists.count == 1 {
-                space.truncate(start);
-                lists.records = run::LAST | only;
-            } else {
-                for index in 0..parent.count {
-                    let record = if parent.records & run::LAST != 0 {
-                        parent.records
-                    } else {
-                        space.get(((parent.records & run::REST) + index) as usize)
-                    };
-                    space.push(record & run::RECORD)?;
-                }
-                let last = space.front() - 1;
-                space.set(last, space.get(last) | run::LAST);
-                if lists.count as usize <= run::SHORT {
-                    space.set(start, run::short(space.get(start), lists.count));
-                }
-            }
+            lists.records = self.end_list(space, parent, only, start, lists.count)?;
         }
         if rules > 0 {
-            if parent.rules == 0 {
-                space.set(self.runs_end, space.get(self.runs_end) | run::LAST);
-            } else {
-                self.add_to_runs(space, run::LINK | parent.rules);
-            }
+            lists.rules = self.end_run(space, parent.rules, runs_end);
         }
         Ok(lists)
+    }
+
+    /// Ends the list that starts at `start`, inside of `parent`, with `count` records in all, the last
+    /// of its own `only`.
+    fn end_list(
+        &self,
+        space: &mut Space<'_>,
+        parent: Lists,
+        only: u32,
+        start: usize,
+        count: u32,
+    ) -> Result<u32, TableError> {
+        if count == 1 {
+            space.truncate(start);
+            return Ok(run::LAST | only);
+        }
+        if parent.count > COPIED {
+            space.push(run::LINK | parent.records)?;
+        } else {
+            for index in 0..parent.count {
+                let record = if parent.records & run::LAST != 0 {
+                    parent.records
+                } else {
+                    space.get(((parent.records & run::REST) + index) as usize)
+                };
+                space.push(record & run::RECORD)?;
+            }
+            let last = space.front() - 1;
+            space.set(last, space.get(last) | run::LAST);
+            if count as usize <= run::SHORT {
+                space.set(start, run::short(space.get(start), count));
+            }
+        }
+        let known = self.share(space, parent.records, start..space.front(), 0..start);
+        if known.is_some() {
+            space.truncate(start);
+        }
+        Ok(run::LINK | known.unwrap_or(start) as u32)
+    }
+
+    /// Ends the run that was begun at `top` inside of one at `parent`.
+    fn end_run(&mut self, space: &Space<'_>, parent: u32, top: usize) -> u32 {
+        // The same wherever the scratch is.
+        let mut around = 0;
+        if parent == 0 {
+            space.set(self.runs_end, space.get(self.runs_end) | run::LAST);
+        } else {
+            self.add_to_runs(space, run::LINK | parent);
+            around = self.runs_first as u32 - parent;
+        }
+        let words = self.runs_end..top;
+        let known = self.share(space, around, words.clone(), top..self.runs_first);
+        if known.is_some() {
+            self.runs_end = top;
+        }
+        (known.unwrap_or(words.start) + words.len()) as u32 - 2
+    }
+
+    /// Where the words at `new`, inside of a list at `around`, are `among` those before, if that is
+    /// known; if not, it is from here on.
+    fn share(
+        &self,
+        space: &Space<'_>,
+        around: u32,
+        new: Range<usize>,
+        among: Range<usize>,
+    ) -> Option<usize> {
+        let words =
+            |at: usize| space.words(at).iter().take(new.len()).map(|word| word.load(Relaxed));
+        let own = words(new.start).filter(|word| word & run::LINK == 0);
+        let place = self.known + (own.fold(around, mix) as usize & (self.known_slots - 1));
+        let known = space.get(place) as usize;
+        if among.contains(&known)
+            && known + new.len() <= among.end
+            && words(known).eq(words(new.start))
+        {
+            return Some(known);
+        }
+        space.set(place, new.start as u32);
+        None
     }
 
     fn add_to_runs(&mut self, space: &Space<'_>, word: u32) {
@@ -250,7 +353,7 @@ impl Sweep {
         space: &mut Space<'_>,
         frame: &Frame,
         entries: &Entries,
-        covers: usize,
+        covers: Option<usize>,
     ) -> Result<(), TableError> {
         self.count_covered(space, frame, entries, covers);
         self.depth -= 1;
@@ -263,7 +366,14 @@ impl Sweep {
     }
 
     /// Counts the entries that a prefix covers for each of its rules.
-    fn count_covered(&self, space: &Space<'_>, frame: &Frame, entries: &Entries, covers: usize) {
+    fn count_covered(
+        &self,
+        space: &Space<'_>,
+        frame: &Frame,
+        entries: &Entries,
+        covers: Option<usize>,
+    ) {
+        let Some(covers) = covers else { return };
         for rule in (frame.first..frame.end).map(|entry| entries.rule(space, entry)) {
             let before = space.get(covers + rule);
             space.set(covers + rule, before.saturating_add((self.next - frame.first) as u32));

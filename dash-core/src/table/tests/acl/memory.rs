@@ -75,6 +75,41 @@ fn lists() -> impl Strategy<Value = Vec<Owned>> {
     })
 }
 
+/// Rules whose prefixes are those of a few common lists, nested and apart, with ranges of ports.
+fn shared() -> impl Strategy<Value = Vec<Owned>> {
+    let list = prop::collection::vec((any::<[u8; 2]>(), any::<u8>()), 0..80);
+    let rule = (any::<[usize; 2]>(), any::<u16>(), 0..20_000_u16);
+    (prop::collection::vec(list, 1..4), prop::collection::vec(rule, 1..80)).prop_map(
+        |(lists, rules)| {
+            let side = |which: usize| -> Vec<IpCidr> {
+                let list = lists[which % lists.len()].iter();
+                let cidr = |v6: bool, (at, length): &([u8; 2], u8)| {
+                    let bits = u128::from(u16::from_be_bytes(*at));
+                    if v6 {
+                        IpCidr::new(IpAddress::Ipv6((bits << 80).into()), 32 + length % 17)
+                    } else {
+                        IpCidr::new(IpAddress::Ipv4(((bits as u32) << 16).into()), length % 17)
+                    }
+                };
+                list.flat_map(|one| [cidr(false, one), cidr(true, one)]).collect()
+            };
+            let owned = |(number, (lists, first, more)): (u32, ([usize; 2], u16, u16))| Owned {
+                priority: number,
+                value: number,
+                protocols: vec![],
+                // Mostly any destination.
+                prefixes: [
+                    side(lists[0]),
+                    if lists[1] % 4 == 0 { side(lists[1] / 4) } else { vec![] },
+                ],
+                tags: [vec![], vec![]],
+                ports: [vec![], vec![first..=first.saturating_add(more)]],
+            };
+            (0..).zip(rules).map(owned).collect()
+        },
+    )
+}
+
 /// What a group takes in so many words.
 fn size(storage: &[AtomicU32], words: usize, v6: bool, rules: &[Rule<'_>]) -> Size {
     let capacity = Capacity { groups: 1, words, tags: 101, tag_prefixes: 0 };
@@ -86,7 +121,7 @@ fn size(storage: &[AtomicU32], words: usize, v6: bool, rules: &[Rule<'_>]) -> Si
 #[test]
 fn scratch_is_at_most_four_times_the_image() {
     let small = prop::collection::vec(rule(), 0..24);
-    let rules = prop_oneof![1 => small, 2 => crowd(), 2 => lists()];
+    let rules = prop_oneof![1 => small, 2 => crowd(), 2 => lists(), 2 => shared()];
     // Times the words that always suffice.
     let room = prop_oneof![Just(1), Just(2), Just(20)];
     let run = (rules, any::<bool>(), room);
@@ -97,10 +132,13 @@ fn scratch_is_at_most_four_times_the_image() {
         let storage = storage(AclWriter::words_for(&capacity));
         let found = size(&storage, words, v6, &rules);
         prop_assert!(found.scratch <= SCRATCH * found.compiled, "{:?}", found);
-        // So many words are enough, and lead to the same.
+        // So many words are enough, and lead to the same, but where the few that the store keeps
+        // for itself beside `words` have served too.
         let least = found.compiled + found.scratch;
-        prop_assert!(least <= words);
-        prop_assert_eq!(size(&storage, least, v6, &rules), found);
+        prop_assert!(least <= storage.len());
+        if least <= words {
+            prop_assert_eq!(size(&storage, least, v6, &rules), found);
+        }
         Ok(found.compiled)
     });
 }
@@ -128,10 +166,52 @@ fn scratch_is_at_most_four_times_the_image_of_a_list_that_merges() {
     }
 }
 
+/// Rules of the same prefixes: in lists each would take a word of each prefix, and more to sort.
+#[test]
+fn rules_that_share_their_prefixes_become_a_diagram() {
+    let network = |number: u32| IpCidr::new(IpAddress::Ipv4((number << 12).into()), 24);
+    let networks: Vec<_> = (0..1_000).map(network).collect();
+    let owned = |number: u32| Owned {
+        priority: number,
+        value: number,
+        protocols: vec![],
+        prefixes: [networks.clone(), vec![]],
+        tags: [vec![], vec![]],
+        ports: [vec![], vec![17 * number as u16..=1_000 * number as u16]],
+    };
+    let owned: Vec<_> = (1..60).map(owned).collect();
+    let rules: Vec<_> = owned.iter().map(Owned::rule).collect();
+    let words = AclWriter::words_bound(&rules);
+    let capacity = Capacity { groups: 1, words, tags: 101, tag_prefixes: 0 };
+    let found = size(&storage(AclWriter::words_for(&capacity)), words, false, &rules);
+    assert!(found.scratch <= SCRATCH * found.compiled, "{found:?}");
+    assert!(found.compiled < rules.len() * networks.len() / 2, "{found:?}");
+
+    let storage = storage(AclWriter::words_for(&capacity));
+    let mut writer = AclWriter::new(&storage, &capacity, Readers::new(&[])).unwrap();
+    writer.set_group(0, IpVersion::Ipv4, &rules).unwrap();
+    let group = (IpVersion::Ipv4, owned.clone());
+    for number in 0..200_u32 {
+        let headers = Headers {
+            source: IpAddress::Ipv4((number << 13 | (number % 3) << 8).into()),
+            destination: IpAddress::Ipv4(number.into()),
+            protocol: 6,
+            source_port: 1,
+            destination_port: (number * 331) as u16,
+        };
+        let wanted = classify(Some(&group), &[], &headers);
+        assert_eq!(writer.table().classify(0, &headers), wanted);
+    }
+}
+
 /// Of many prefixes only so many are sorted at once: hosts side by side, even numbers first.
 #[test]
 fn lists_sorted_in_parts_equal_a_linear_search() {
-    let run = (lists(), any::<bool>(), prop::collection::vec(any::<[usize; 5]>(), 100));
+    let run = (
+        prop_oneof![lists(), shared()],
+        any::<bool>(),
+        prop::collection::vec(any::<[usize; 5]>(), 100),
+    );
     compare("acl, long lists", 50, run, |(mut owned, v6, places)| {
         for rule in &mut owned {
             rule.tags = [vec![], vec![]];

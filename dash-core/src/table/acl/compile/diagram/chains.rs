@@ -84,7 +84,8 @@ impl Slots {
     }
 }
 
-pub(super) fn mix(hash: u32, word: u32) -> u32 {
+/// A hash with one word more.
+pub(in super::super) fn mix(hash: u32, word: u32) -> u32 {
     let hash = (hash ^ word).wrapping_mul(0x9e37_79b1);
     let hash = (hash ^ hash >> 15).wrapping_mul(0x85eb_ca6b);
     hash ^ hash >> 13
@@ -136,20 +137,6 @@ impl Diagram {
         Err(TableError::Full)
     }
 
-    /// Puts a number in the place of each of `count` sets, equal ones for equal sets; how many.
-    pub(super) fn number_sets(&self, space: &Space<'_>, count: usize) -> u32 {
-        let mut numbers = 0;
-        for index in 0..count {
-            let memo = space.get(self.sets + index) as usize + 2;
-            if space.get(memo) == 0 {
-                numbers += 1;
-                space.set(memo, numbers);
-            }
-            space.set(self.sets + index, space.get(memo) - 1);
-        }
-        numbers
-    }
-
     /// Puts the rules of a run into the set.
     pub(super) fn gather(&self, space: &Space<'_>, mut at: u32) {
         // Ends: a run leads to its end or to the run of a shorter prefix.
@@ -159,7 +146,7 @@ impl Diagram {
                 at = entry & run::REST;
                 continue;
             }
-            let rule = entry & run::REST;
+            let rule = (entry & run::REST).saturating_sub(1);
             let word = self.set + rule as usize / 32;
             space.set(word, space.get(word) | 1 << (rule % 32));
             at = if entry & run::LAST == 0 { at - 1 } else { 0 };

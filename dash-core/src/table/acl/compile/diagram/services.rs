@@ -8,6 +8,7 @@ use super::{
     },
     Diagram, Phase,
     chains::SLOTS,
+    partition::Partition,
 };
 use crate::table::{
     TableError,
@@ -79,9 +80,7 @@ impl Diagram {
         space.truncate(starts);
         self.mark = space.back();
         *of_mut(&mut self.ports, port) = Ports { starts: own, classes, intervals, count: 0 };
-        self.sets = classes;
-        self.begin_chains(space, SLOTS)?;
-        space.fill(self.sets, intervals, self.empty as u32);
+        self.partition = Partition::new(space, classes, intervals)?;
         self.phase = Phase::Overlay { port, next: 0 };
         Ok(())
     }
@@ -92,19 +91,19 @@ impl Diagram {
         space: &mut Space<'_>,
         port: usize,
     ) -> Result<(), TableError> {
-        let count = self.number_sets(space, of(&self.ports, port).intervals);
-        of_mut(&mut self.ports, port).count = count as usize;
+        let count = self.partition.finish(space);
+        of_mut(&mut self.ports, port).count = count;
         space.release(self.mark);
         let at = header::ports(port);
-        space.set(at, count);
+        space.set(at, count as u32);
         if count == 1 {
             return self.finish_pages(space, port);
         }
         let pages = space.grow(PAGES)?;
         space.set(at + 1, pages as u32);
         // For each class the page of nothing else.
-        self.sets = space.scratch(count as usize)?;
-        space.fill(self.sets, count as usize, 0);
+        self.sets = space.scratch(count)?;
+        space.fill(self.sets, count, 0);
         self.phase = Phase::Pages { port, next: 0 };
         Ok(())
     }
@@ -165,8 +164,7 @@ impl Diagram {
             return Err(TableError::Full);
         }
         self.sets = space.scratch(cells)?;
-        self.begin_chains(space, SLOTS)?;
-        space.fill(self.sets, cells, self.empty as u32);
+        self.partition = Partition::new(space, self.sets, cells)?;
         self.phase = Phase::Services { next: 0 };
         Ok(())
     }
@@ -176,7 +174,7 @@ impl Diagram {
         let cells = self.cells();
         let table = space.grow(cells)?;
         space.set(header::SERVICES, table as u32);
-        self.services = self.number_sets(space, cells) as usize;
+        self.services = self.partition.finish(space);
         for cell in 0..cells {
             space.set(table + cell, space.get(self.sets + cell));
         }
