@@ -3,8 +3,9 @@
 //! Ports of the same rules are one class, of a *partition* that the rules refine. Then rules are laid
 //! over each other, the last one first: a set of rules is a node of a *chain*, the set before it and
 //! the rule laid over it, and equal sets are one node. Destinations with equal sets are one class.
-//! For each source interval the rules that it is in are laid over the classes of destinations; each set found that way becomes a row of rules by protocol
-//! and ports, and the rows become nodes of the diagram, sixteen cells a node, equal ones once.
+//! For each source interval the rules that it is in are laid over the classes of destinations; each
+//! set found that way becomes a row of rules by protocol and ports, and the rows become nodes of the
+//! diagram, sixteen cells a node, equal ones once.
 //!
 //! That is done twice. First the nodes are only counted, by their hashes, for the words of the image
 //! and the scratch that they need: a diagram that is not worth them is given up before it has taken

@@ -54,7 +54,8 @@ impl Partition {
         Ok(self.classes as u32 - 1)
     }
 
-    /// Notes that the rule covers a cell: all of its cells are noted, then all are [split off](Self::split).
+    /// Notes that the rule covers a cell: all of its cells are noted, then all are [split
+    /// off](Self::split).
     pub(super) fn cover(&self, space: &Space<'_>, cell: usize) {
         let class = space.get(self.cells + cell);
         if class & COVERED == 0 {
