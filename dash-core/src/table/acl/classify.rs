@@ -66,9 +66,9 @@ struct TagMap<'a> {
 #[derive(Clone, Copy, Default)]
 struct Tagged {
     /// Those that are still to be looked at.
-    left: u32,
+    left: u64,
     /// All tags of the chunk that the rules name, in the order of their lists.
-    tags: u32,
+    tags: u64,
     /// Which list is that of the first of them.
     first: u32,
     /// The link to the next chunk.
@@ -143,9 +143,16 @@ impl<H: Hints> Classifier<'_, H> {
             let next = if chunk.number > map.first { END } else { next };
             return Tagged { next, ..Tagged::NONE };
         };
-        let [tags, first, filter] = found.each_ref().map(|word| word.load(Relaxed));
-        let passed = self.word(filter as usize + tag_map::port_range(port));
-        let passed = select_unpredictable(filter == 0, u32::MAX, passed);
+        let [low, high, first, filter] = found;
+        let tags = Chunk::tags(low, high);
+        let filter = filter.load(Relaxed) as usize;
+        let passed = filter + tag_map::TAGS_WORDS * tag_map::port_range(port);
+        let passed = match self.words.get(passed..passed + tag_map::TAGS_WORDS) {
+            Some([low, high]) => Chunk::tags(low, high),
+            _ => 0,
+        };
+        let passed = select_unpredictable(filter == 0, u64::MAX, passed);
+        let first = first.load(Relaxed);
         Tagged { left: chunk.tags & tags & passed, tags, first, next }
     }
 
@@ -222,7 +229,7 @@ impl<H: Hints> Classifier<'_, H> {
             .take_while(|(start, _)| *start <= last)
             .any(|(start, end)| {
                 let (start, end) = (start.max(first) - first, end.min(last) - first);
-                chunk.tags & u32::MAX << start & u32::MAX >> (Chunk::TAGS - 1 - end) != 0
+                chunk.tags & u64::MAX << start & u64::MAX >> (Chunk::TAGS - 1 - end) != 0
             })
     }
 

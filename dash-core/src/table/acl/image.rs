@@ -138,15 +138,17 @@ pub(super) mod tag_map {
     /// The chunks.
     pub(crate) const CHUNKS: usize = 2;
     /// Words of a chunk.
-    pub(crate) const WORDS: usize = 3;
-    /// Of a chunk: one bit for each tag.
+    pub(crate) const WORDS: usize = 4;
+    /// Words of one bit for each tag of a chunk.
+    pub(crate) const TAGS_WORDS: usize = 2;
+    /// Of a chunk: its tags, [`TAGS_WORDS`].
     pub(crate) const TAGS: usize = 0;
     /// Of a chunk: which list is that of the first of them.
-    pub(crate) const LISTS: usize = 1;
-    /// Of a chunk of [`MANY`] tags or more: where its filter is, a word for each
+    pub(crate) const LISTS: usize = 2;
+    /// Of a chunk of [`MANY`] tags or more: where its filter is, [`TAGS_WORDS`] for each
     /// [`port_range`], which has those tags one of whose records may let such a destination port
     /// through. Else 0.
-    pub(crate) const FILTER: usize = 2;
+    pub(crate) const FILTER: usize = 3;
     /// Words of a tag: first its list, in the form of [`super::side::LISTS`].
     pub(crate) const LIST_WORDS: usize = 2;
     /// Of a tag: the lowest number of the records of all higher tags.
@@ -157,8 +159,10 @@ pub(super) mod tag_map {
     }
     /// So many tags are worth a filter.
     pub(crate) const MANY: u32 = 8;
+    /// Ranges of ports.
+    const PORT_RANGES: usize = port_range(u16::MAX) + 1;
     /// Words of a filter.
-    pub(crate) const PORT_RANGES: usize = port_range(u16::MAX) + 1;
+    pub(crate) const FILTER_WORDS: usize = TAGS_WORDS * PORT_RANGES;
 
     /// Which range a port is in: of 32 well-known ones, of which most rules are, or of 256.
     #[inline]

@@ -1,13 +1,13 @@
 //! The prefixes of all tags, shared by all groups.
 //!
 //! One [`Poptrie`] holds the prefixes of all tags of both families. The value of a prefix leads to
-//! the tags that it is in: one tag, or a list of chunks of 32 tags in the order of their numbers. An
+//! the tags that it is in: one tag, or a list of chunks of 64 tags in the order of their numbers. An
 //! address is in the tags of all prefixes that cover it, which one walk down the poptrie finds. (A
 //! table that names all tags of an address at its longest prefix would be read faster; but then a
 //! change of a prefix is one of all longer prefixes under it, without a bound.) Nearly every change
 //! is one store.
 //!
-//! Memory: the poptrie, its direct pointing of at most two words for each prefix, and 4 words for each
+//! Memory: the poptrie, its direct pointing of at most two words for each prefix, and 5 words for each
 //! prefix of a tag, [`TagsWriter::words_for`]. Cost: a walk looks at one node and its prefixes for
 //! each 6 bits of the address behind direct pointing, and at the few prefixes that are shorter; then
 //! at one entry for each chunk, up to that behind which the group has no lower rule. A change walks
@@ -33,23 +33,30 @@ const LISTED: u32 = 1 << 30;
 const REST: u32 = LISTED - 1;
 /// The link that leads nowhere.
 pub(super) const END: u32 = LISTED | REST;
-/// Words of an entry: number of the chunk, one bit for each of its tags, the next link.
-const ENTRY: usize = 3;
+/// Words of an entry: number of the chunk, one bit for each of its tags, the next link. As many as fit
+/// a cache line without a rest.
+const ENTRY: usize = 4;
 
 /// Some of the tags of a prefix or of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Tag 0 is in chunk 0, tag 32 in chunk 1.
+    /// Tag 0 is in chunk 0, tag 64 in chunk 1.
     pub(super) number: u32,
     /// One bit a tag.
-    pub(super) tags: u32,
+    pub(super) tags: u64,
 }
 
 impl Chunk {
-    pub(super) const TAGS: u32 = u32::BITS;
+    pub(super) const TAGS: u32 = u64::BITS;
 
     pub(super) const fn of(tag: u32) -> Self {
         Self { number: tag / Self::TAGS, tags: 1 << (tag % Self::TAGS) }
+    }
+
+    /// The tags whose bits stand in two words.
+    #[inline]
+    pub(super) fn tags(low: &AtomicU32, high: &AtomicU32) -> u64 {
+        u64::from(low.load(Relaxed)) | u64::from(high.load(Relaxed)) << u32::BITS
     }
 }
 
@@ -95,19 +102,11 @@ impl<'a> Tags<'a> {
     pub(super) fn chunk(&self, link: u32) -> (Chunk, u32) {
         match entry(self.entries, link) {
             None => (Chunk::of(link & REST), END),
-            Some([number, tags, next]) => {
-                let chunk = Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) };
+            Some([number, low, high, next]) => {
+                let chunk = Chunk { number: number.load(Relaxed), tags: Chunk::tags(low, high) };
                 // Acquire: pairs with the store that published the entry behind the link.
                 (chunk, next.load(Acquire))
             }
-        }
-    }
-
-    /// Starts to load the chunk that a link leads to.
-    #[inline]
-    pub(super) fn prefetch(&self, link: u32, hints: &impl Hints) {
-        if let Some(entry) = entry(self.entries, link) {
-            hints.prefetch(entry);
         }
     }
 
@@ -142,6 +141,15 @@ const fn shape(prefixes: usize) -> Shape {
 #[inline]
 fn entry(entries: Nodes<'_>, link: u32) -> Option<&[AtomicU32; ENTRY]> {
     if link & LISTED == 0 { None } else { entries.get_chunk(link & REST) }
+}
+
+/// Puts a chunk into an entry. Readers may see one half of its tags before the other: a change is one
+/// of one tag.
+fn store(entry: &[AtomicU32; ENTRY], Chunk { number, tags }: Chunk) {
+    let [to_number, low, high, _] = entry;
+    to_number.store(number, Relaxed);
+    low.store(tags as u32, Relaxed);
+    high.store((tags >> u32::BITS) as u32, Relaxed);
 }
 
 /// Where a chunk is in a list: the links before it and to it.
@@ -206,9 +214,9 @@ impl<'a> TagsWriter<'a> {
         if head == END {
             self.prefixes.insert(TABLE, prefix, tag)?;
         } else if there != 0
-            && let Some([_, tags, _]) = self.entry(link)
+            && let Some(entry) = self.entry(link)
         {
-            tags.store(there | chunk.tags, Relaxed);
+            store(entry, Chunk { tags: there | chunk.tags, ..chunk });
             // A replacement is not refused; it tells who walks now that something has changed.
             self.prefixes.insert(TABLE, prefix, head)?;
         } else {
@@ -223,10 +231,10 @@ impl<'a> TagsWriter<'a> {
             } else {
                 (chunk, link)
             };
-            if let Some([number, tags, next]) = self.entry(new) {
-                number.store(chunk.number, Relaxed);
-                tags.store(chunk.tags, Relaxed);
+            if let Some(entry) = self.entry(new) {
+                let [.., next] = entry;
                 next.store(behind, Relaxed);
+                store(entry, chunk);
             }
             self.link(prefix, head, before, new)?;
         }
@@ -246,9 +254,10 @@ impl<'a> TagsWriter<'a> {
         self.len -= 1;
         let rest = there & !chunk.tags;
         let mut next = END;
-        if let Some([_, tags, behind]) = self.entry(link) {
+        if let Some(entry) = self.entry(link) {
+            let [.., behind] = entry;
             if rest != 0 {
-                tags.store(rest, Relaxed);
+                store(entry, Chunk { tags: rest, ..chunk });
                 self.prefixes.insert(TABLE, prefix, head)?;
                 return Ok(true);
             }
@@ -272,7 +281,7 @@ impl<'a> TagsWriter<'a> {
         let mut head = head;
         match self.entry(before) {
             // Release: who follows the link finds the entry written.
-            Some([_, _, link]) => link.store(next, Release),
+            Some([.., link]) => link.store(next, Release),
             None => head = next,
         }
         if head == END {
@@ -344,14 +353,14 @@ impl<'a> TagsWriter<'a> {
         match self.entry(link) {
             None if link == END => Chunk { number: u32::MAX, tags: 0 },
             None => Chunk::of(link & REST),
-            Some([number, tags, _]) => {
-                Chunk { number: number.load(Relaxed), tags: tags.load(Relaxed) }
+            Some([number, low, high, _]) => {
+                Chunk { number: number.load(Relaxed), tags: Chunk::tags(low, high) }
             }
         }
     }
 
     /// Those tags of chunk `number` that the link to its place leads to.
-    fn tags_of(&self, link: u32, number: u32) -> u32 {
+    fn tags_of(&self, link: u32, number: u32) -> u64 {
         let chunk = self.chunk(link);
         if chunk.number == number { chunk.tags } else { 0 }
     }
@@ -361,7 +370,7 @@ impl<'a> TagsWriter<'a> {
         let mut place = Place { before: END, link: head };
         // Bounded: no list is longer than the pool.
         for _ in 0..self.tags.entries.count() {
-            let Some([found, _, next]) = self.entry(place.link) else { break };
+            let Some([found, .., next]) = self.entry(place.link) else { break };
             if found.load(Relaxed) >= number {
                 break;
             }

@@ -139,14 +139,16 @@ impl TagMap {
                 space.set(at, found);
                 // Its own lowest one first.
                 space.set(at + tag_map::LOWEST_BEHIND, lowest);
-                let Some((place, tag)) = place_of(space, self.side, tag) else { return Ok(false) };
-                let tags = space.get(place + tag_map::TAGS);
-                if tags == 0 {
+                let Some(Place { chunk, half, bit }) = Place::of(space, self.side, tag) else {
+                    return Ok(false);
+                };
+                if count_tags(space, chunk) == 0 {
                     let map = space.get(header::tags(self.side)) as usize;
                     let number = (at - lists_of(space, map)) / tag_map::LIST_WORDS;
-                    space.set(place + tag_map::LISTS, number as u32);
+                    space.set(chunk + tag_map::LISTS, number as u32);
                 }
-                space.set(place + tag_map::TAGS, tags | tag);
+                let tags = chunk + tag_map::TAGS + half;
+                space.set(tags, space.get(tags) | bit);
             }
             Stage::Lowest { left, lists, lowest } => {
                 if *left == 0 {
@@ -163,15 +165,15 @@ impl TagMap {
             }
             Stage::Filters { next } => {
                 let map = space.get(header::tags(self.side)) as usize;
-                let place = map + tag_map::CHUNKS + tag_map::WORDS * *next;
+                let chunk = map + tag_map::CHUNKS + tag_map::WORDS * *next;
                 if *next == space.get(map + tag_map::COUNT) as usize {
                     return Ok(true);
                 }
                 *next += 1;
-                if space.get(place + tag_map::TAGS).count_ones() >= tag_map::MANY {
-                    let filter = space.grow(tag_map::PORT_RANGES)?;
-                    space.fill(filter, tag_map::PORT_RANGES, 0);
-                    space.set(place + tag_map::FILTER, filter as u32);
+                if count_tags(space, chunk) >= tag_map::MANY {
+                    let filter = space.grow(tag_map::FILTER_WORDS)?;
+                    space.fill(filter, tag_map::FILTER_WORDS, 0);
+                    space.set(chunk + tag_map::FILTER, filter as u32);
                 }
             }
         }
@@ -223,12 +225,28 @@ fn lists_of(space: &Space<'_>, map: usize) -> usize {
     map + tag_map::lists_at(space.get(map + tag_map::COUNT) as usize)
 }
 
-/// The words of the chunk of a tag in the map of a side, and the tag's bit.
-fn place_of(space: &Space<'_>, side: usize, tag: u32) -> Option<(usize, u32)> {
-    let map = space.get(header::tags(side)) as usize;
-    let Chunk { number, tags } = Chunk::of(tag);
-    let chunk = number.checked_sub(space.get(map + tag_map::FIRST))?;
-    Some((map + tag_map::CHUNKS + tag_map::WORDS * chunk as usize, tags))
+/// How many tags the chunk at `chunk` has.
+fn count_tags(space: &Space<'_>, chunk: usize) -> u32 {
+    (0..tag_map::TAGS_WORDS).map(|half| space.get(chunk + tag_map::TAGS + half).count_ones()).sum()
+}
+
+/// Where a tag is in the map of a side.
+struct Place {
+    /// The words of its chunk.
+    chunk: usize,
+    /// Which of [`tag_map::TAGS_WORDS`], and the bit there.
+    half: usize,
+    bit: u32,
+}
+
+impl Place {
+    fn of(space: &Space<'_>, side: usize, tag: u32) -> Option<Self> {
+        let map = space.get(header::tags(side)) as usize;
+        let number = Chunk::of(tag).number.checked_sub(space.get(map + tag_map::FIRST))?;
+        let chunk = map + tag_map::CHUNKS + tag_map::WORDS * number as usize;
+        let half = (tag % Chunk::TAGS / u32::BITS) as usize;
+        Some(Self { chunk, half, bit: 1 << (tag % u32::BITS) })
+    }
 }
 
 /// Adds the destination ports of a record to the filters of the tags that lead to it.
@@ -240,11 +258,12 @@ pub(super) fn filter(
 ) {
     for (first, last) in ports {
         let ranges = tag_map::port_range(first)..=tag_map::port_range(last);
-        for (place, tag) in tags.iter().filter_map(|tag| place_of(space, side, *tag)) {
-            let filter = space.get(place + tag_map::FILTER) as usize;
+        for place in tags.iter().filter_map(|tag| Place::of(space, side, *tag)) {
+            let filter = space.get(place.chunk + tag_map::FILTER) as usize;
             if filter != 0 {
-                for word in ranges.clone().map(|range| filter + range) {
-                    space.set(word, space.get(word) | tag);
+                for range in ranges.clone() {
+                    let word = filter + tag_map::TAGS_WORDS * range + place.half;
+                    space.set(word, space.get(word) | place.bit);
                 }
             }
         }

@@ -63,10 +63,6 @@ impl<H: Hints> Classifier<'_, H> {
                     let lane = *packet as usize % BURST;
                     let [_, ports] = &lanes.ports;
                     let tagged = self.tagged(map, *link, ports[lane]);
-                    // The next chunk is loaded if this one leads nowhere; few ask for it, so it is
-                    // most often in no near cache.
-                    let ahead = select_unpredictable(tagged.left == 0, tagged.next, *link);
-                    self.tags.prefetch(ahead, self.hints);
                     chunks[count % BURST] = (lane as u32, tagged);
                     count += usize::from((tagged.left != 0) | (tagged.next != END));
                 }
@@ -98,7 +94,8 @@ impl<H: Hints> Classifier<'_, H> {
     ) {
         let Visit { map, records, other_side } = *visit;
         let other = place(other_side, lane);
-        for _ in 0..self.tags.most_chunks() {
+        let mut more = self.tags.most_chunks();
+        loop {
             while let Some([found, behind]) = tagged.next_list(map) {
                 if found & run::LINK != 0 {
                     self.follow_run(found, other, pending, headers, lanes);
@@ -117,9 +114,10 @@ impl<H: Hints> Classifier<'_, H> {
                     return;
                 }
             }
-            if tagged.next == END {
+            if tagged.next == END || more == 0 {
                 return;
             }
+            more -= 1;
             let [_, ports] = &lanes.ports;
             tagged = self.tagged(map, tagged.next, ports[lane]);
         }
