@@ -139,16 +139,7 @@ impl TagMap {
                 space.set(at, found);
                 // Its own lowest one first.
                 space.set(at + tag_map::LOWEST_BEHIND, lowest);
-                let Some(Place { chunk, half, bit }) = Place::of(space, self.side, tag) else {
-                    return Ok(false);
-                };
-                if count_tags(space, chunk) == 0 {
-                    let map = space.get(header::tags(self.side)) as usize;
-                    let number = (at - lists_of(space, map)) / tag_map::LIST_WORDS;
-                    space.set(chunk + tag_map::LISTS, number as u32);
-                }
-                let tags = chunk + tag_map::TAGS + half;
-                space.set(tags, space.get(tags) | bit);
+                self.add(space, tag, at);
             }
             Stage::Lowest { left, lists, lowest } => {
                 if *left == 0 {
@@ -198,6 +189,18 @@ impl TagMap {
             self.count += 1;
         }
         Ok(())
+    }
+
+    /// Adds a tag, whose list is at `list`, to its chunk; tags come in their order.
+    fn add(&self, space: &mut Space<'_>, tag: u32, list: usize) {
+        let Some(Place { chunk, half, bit }) = Place::of(space, self.side, tag) else { return };
+        if count_tags(space, chunk) == 0 {
+            let map = space.get(header::tags(self.side)) as usize;
+            let number = (list - lists_of(space, map)) / tag_map::LIST_WORDS;
+            space.set(chunk + tag_map::LISTS, number as u32);
+        }
+        let tags = chunk + tag_map::TAGS + half;
+        space.set(tags, space.get(tags) | bit);
     }
 
     fn make_room(
