@@ -8,6 +8,7 @@ use dash_core::{
     pipeline::flow_cache::{
         FREE, FlowCache, FlowKey, FlowState, Order, Outer, Settings, Vtep, Vteps,
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -18,7 +19,7 @@ use smoltcp::wire::EthernetAddress;
 
 use crate::{
     clock::CpuTime,
-    device::{Device, Prefetch, RING},
+    device::{Device, NEXT_HOPS, Prefetch, RING},
 };
 
 type Flows = FlowTable<'static, FlowKey, FlowState>;
@@ -120,7 +121,8 @@ impl CacheWorld {
         vteps.fill(&[vtep], &Prefetch).expect("the entry fits");
         let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); entries].leak();
-        let flows = Flows::new(buckets, slots, [3, 4]).expect("storage is as asked for");
+        let next_hops = vec![NextHop::FREE; NEXT_HOPS].leak();
+        let flows = Flows::new(buckets, slots, next_hops, [3, 4]).expect("storage is as asked for");
         let engine = Engine::new(FlowCache::new(vteps, SETTINGS), flows, Readers::new(&[]), 0);
         Self { engine, device: Device::new(Prefetch) }
     }

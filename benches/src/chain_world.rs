@@ -9,6 +9,7 @@ use dash_core::{
     pipeline::chain::{
         Chain, Counters, FREE, FlowKey, FlowState, Learned, Settings, Traffic, policy::PolicyWriter,
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -19,7 +20,7 @@ use dash_proofs::{CHAIN_CAPACITY, Hop, UNDERLAY, write_chains};
 
 use crate::{
     clock::CpuTime,
-    device::{Device, Prefetch, RING},
+    device::{Device, NEXT_HOPS, Prefetch, RING},
     frame::Buffer,
 };
 
@@ -45,7 +46,8 @@ impl ChainWorld {
         write_chains(&mut policy).expect("the policy fits its capacity");
         let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); entries].leak();
-        let flows = Flows::new(buckets, slots, [3, 4]).expect("storage is as asked for");
+        let next_hops = vec![NextHop::FREE; NEXT_HOPS].leak();
+        let flows = Flows::new(buckets, slots, next_hops, [3, 4]).expect("storage is as asked for");
         let buckets = vec![Bucket::EMPTY; Learned::buckets_for(1)].leak();
         let learned = Learned::new(buckets, vec![FREE; 1].leak(), [5, 6]);
         let learned = learned.expect("storage is as asked for");

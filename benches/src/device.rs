@@ -15,6 +15,8 @@ use crate::frame::{Buffer, FlowFields, RECEIVED_BYTES, pristine};
 
 /// Buffers of the port. Their frames' lines (1.5 MiB) do not stay in the caches next to a core.
 pub const RING: usize = 8192;
+/// Places for next hops, of which there are few.
+pub(crate) const NEXT_HOPS: usize = 64;
 
 /// One port, whose frames are written between measurements.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use dash_core::{
         Action, Comparison, Condition, Efsm, Field, FlowKey, FlowState, Operand, Operation,
         Program, Register, Row, Update,
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -19,7 +20,7 @@ use dash_hal::{BURST, PortId};
 
 use crate::{
     clock::CpuTime,
-    device::{Device, Prefetch, RING},
+    device::{Device, NEXT_HOPS, Prefetch, RING},
 };
 
 type Flows = FlowTable<'static, FlowKey, FlowState>;
@@ -78,7 +79,8 @@ impl EfsmWorld {
     pub fn new(entries: usize) -> Self {
         let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); entries].leak();
-        let flows = Flows::new(buckets, slots, [3, 4]).expect("storage is as asked for");
+        let next_hops = vec![NextHop::FREE; NEXT_HOPS].leak();
+        let flows = Flows::new(buckets, slots, next_hops, [3, 4]).expect("storage is as asked for");
         let efsm = Efsm::new(LIMITER).expect("the program keeps its bounds");
         let engine = Engine::new(efsm, flows, Readers::new(&[]), 0);
         Self { engine, device: Device::new(Prefetch) }

@@ -10,6 +10,7 @@ use dash_core::{
         control::{Actions, FlowSpec, Match},
         policy::{Capacity, Configuration, Host, Interface, Network, PolicyWriter, Port},
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -20,7 +21,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use crate::{
     clock::CpuTime,
-    device::{Device, Prefetch, RING},
+    device::{Device, NEXT_HOPS, Prefetch, RING},
     frame::{Buffer, CUSTOMER_BYTES},
 };
 
@@ -91,7 +92,8 @@ impl RouterWorld {
         configure(&mut policy);
         let buckets = vec![Bucket::EMPTY; Flows::buckets_for(entries)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); entries].leak();
-        let flows = Flows::new(buckets, slots, [3, 4]).expect("storage is as asked for");
+        let next_hops = vec![NextHop::FREE; NEXT_HOPS].leak();
+        let flows = Flows::new(buckets, slots, next_hops, [3, 4]).expect("storage is as asked for");
         let buckets = vec![Bucket::EMPTY; Learned::buckets_for(1)].leak();
         let learned = Learned::new(buckets, vec![FREE; 1].leak(), [5, 6]);
         let memory = Memory {

@@ -6,6 +6,7 @@ use dash_core::{
     engine::Engine,
     flow::{Flow, FlowTable},
     pipeline::vnet::{EniCounters, FlowKey, FlowState, Settings, Vnet},
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -16,7 +17,7 @@ use smoltcp::wire::Ipv4Address;
 
 use crate::{
     clock::CpuTime,
-    device::{Device, RING},
+    device::{Device, NEXT_HOPS, RING},
     frame::{Buffer, FlowFields},
     policy::{DESTINATIONS, ENIS, Shape, build},
 };
@@ -59,7 +60,8 @@ impl<H: Hints + Copy> World<H> {
         hints: H,
     ) -> Self {
         let world = build(shape).expect("the policy fits its capacity");
-        let flows = Flows::new(buckets, slots, [1, 2]).expect("storage is as asked for");
+        let next_hops = vec![NextHop::FREE; NEXT_HOPS].leak();
+        let flows = Flows::new(buckets, slots, next_hops, [1, 2]).expect("storage is as asked for");
         let counters = vec![EniCounters::ZERO; ENIS.into()].leak();
         let pipeline = Vnet::new(world.policy, counters, Settings::default());
         let readers = Readers::new(vec![AtomicU32::new(0)].leak());

@@ -22,6 +22,7 @@
 //!         DropReason, EniCounters, FlowKey, FlowState, Settings, Vnet,
 //!         policy::{Appliance, ApplianceId, Capacity, PolicyWriter},
 //!     },
+//!     rewrite::NextHop,
 //!     table::{cuckoo::{Bucket, Slot}, quiescence::Readers},
 //! };
 //! use dash_hal::{Entropy, Platform, PortId, software::SoftwarePlatform};
@@ -50,7 +51,8 @@
 //! type Table<'a> = FlowTable<'a, FlowKey, FlowState>;
 //! let mut buckets = [Bucket::EMPTY; Table::buckets_for(FLOWS)];
 //! let mut slots = [Slot::empty(Flow::EMPTY); FLOWS];
-//! let flows = Table::new(&mut buckets, &mut slots, port.entropy().seed())?;
+//! let mut next_hops = [NextHop::FREE; 8];
+//! let flows = Table::new(&mut buckets, &mut slots, &mut next_hops, port.entropy().seed())?;
 //! let mut enis = [EniCounters::ZERO; CAPACITY.enis];
 //! let vnet = Vnet::new(policy.policy(), &mut enis, Settings::default());
 //! let mut engine = Engine::<_, _>::new(vnet, flows, readers, 0);

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use dash_core::{
     engine::{Engine, REENTRIES},
-    flow::{Egress, Flow, FlowTable, Install, NewFlow, Timeouts},
+    flow::{Egress, Flow, FlowMut, FlowTable, Install, NewFlow, Timeouts},
     packet::{Entering, Packet},
     pipeline::{self, Cause, Decision, End, Lookup, Pipeline, Refusal, Step, Trace, Verdict},
-    rewrite::{Flags, Rewrite},
+    rewrite::{Flags, NextHop, Rewrite},
     table::{
         cuckoo::{Bucket, Key, Slot},
         quiescence::Readers,
@@ -165,7 +165,7 @@ impl Pipeline for Asked {
         &mut self,
         _packet: &mut Packet<'_, B>,
         _context: &u8,
-        _flow: &mut Flow<()>,
+        _flow: &mut FlowMut<'_, ()>,
         _now: u64,
         _trace: &mut T,
     ) -> Step<Why> {
@@ -208,7 +208,8 @@ impl Bench {
     fn new(capacity: usize) -> Self {
         let buckets = vec![Bucket::EMPTY; FlowTable::<Name, ()>::buckets_for(capacity)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); capacity].leak();
-        let flows = FlowTable::new(buckets, slots, [1, 2]).unwrap();
+        let next_hops = vec![NextHop::FREE; 64].leak();
+        let flows = FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap();
         let pipeline =
             Asked { timeouts: Timeouts { idle: 30_000, hard: 0 }, epoch: 1, ..Default::default() };
         Self { engine: Engine::new(pipeline, flows, Readers::new(&[]), 0), port: Port::new() }

@@ -128,8 +128,8 @@ pub trait Hints {
     /// not inverted; an odd last byte counts as the high half of a word. It is 0 only when every
     /// byte is; the other zero is 0xffff.
     ///
-    /// Called by slow paths for the headers that they make: an outer IPv4 header, of 20 bytes, for
-    /// each flow. A frame of a flow adds to that sum by itself.
+    /// Called by slow paths for what they answer and check, such as messages of ICMP. Frames of flows
+    /// need none: what their header change adds to a checksum was summed when it was compiled.
     #[inline]
     fn checksum(&self, data: &[u8]) -> u16 {
         // 2¹⁶ = 1 in this arithmetic, so wider words give the same sum (2³² of them fit), and so

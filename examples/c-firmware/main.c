@@ -293,6 +293,7 @@ int main(void)
         .core = allocate(sizes.core),
         .flow_buckets = allocate(sizes.flow_buckets),
         .flow_slots = allocate(sizes.flow_slots),
+        .next_hops = allocate(sizes.next_hops),
         .eni_counters = allocate(sizes.eni_counters),
     };
     dash_core_t *core;

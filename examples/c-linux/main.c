@@ -290,6 +290,7 @@ int main(int count, char **arguments)
         .core = allocate(sizes.core),
         .flow_buckets = allocate(sizes.flow_buckets),
         .flow_slots = allocate(sizes.flow_slots),
+        .next_hops = allocate(sizes.next_hops),
         .eni_counters = allocate(sizes.eni_counters),
     };
     dash_core_t *core;
@@ -329,7 +330,8 @@ int main(int count, char **arguments)
     void *regions[] = {
         policy_config.policy.memory,     policy_config.policy_words.memory,
         core_config.core.memory,         core_config.flow_buckets.memory,
-        core_config.flow_slots.memory,   core_config.eni_counters.memory,
+        core_config.flow_slots.memory,   core_config.next_hops.memory,
+        core_config.eni_counters.memory,
     };
     for (size_t i = 0; i < sizeof regions / sizeof *regions; i++)
         free(regions[i]);

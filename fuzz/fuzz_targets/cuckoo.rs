@@ -29,22 +29,22 @@ impl Hints for Weak {
 
 const MASKS: [u64; 4] = [!0, 0, 0xffff_ffff_0000_0003, 0x3800_0000_0000_0007];
 
-type Table<'a> = Cuckoo<'a, Name, u32>;
+type Table<'a> = Cuckoo<'a, Name, [u32; 1]>;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&[capacity, seed, mask], operations)) = bytes.split_first_chunk() else { return };
     let hints = Weak(MASKS[usize::from(mask) % MASKS.len()]);
     let mut buckets = vec![Bucket::EMPTY; Table::buckets_for(capacity.into())];
-    let mut slots = vec![Slot::empty(0); capacity.into()];
+    let mut slots = vec![Slot::empty([0]); capacity.into()];
     let mut table = Table::new(&mut buckets, &mut slots, [seed.into(), 1]).unwrap();
-    let mut model: HashMap<Name, (Handle, u32)> = HashMap::new();
-    for (number, &[operation, name]) in (0_u32..).zip(operations.as_chunks().0) {
+    let mut model: HashMap<Name, (Handle, [u32; 1])> = HashMap::new();
+    for (value, &[operation, name]) in (0_u32..).zip(operations.as_chunks().0) {
         let name = Name(name);
         let known = model.get(&name).map(|(handle, _)| *handle);
         match operation % 5 {
-            0 | 1 => match (table.insert(&name, number, &hints), known) {
+            0 | 1 => match (table.insert(&name, [value], &hints), known) {
                 (Ok(handle), None) => {
-                    model.insert(name, (handle, number));
+                    model.insert(name, (handle, [value]));
                 }
                 (Err(InsertError::Exists(handle)), Some(known)) => assert_eq!(handle, known),
                 (Err(InsertError::Full), None) => {

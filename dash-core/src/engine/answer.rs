@@ -8,10 +8,10 @@ use super::{
     shard::{Shard, change},
 };
 use crate::{
-    flow::{Egress, Flow, FlowRemoved},
+    flow::{Egress, Flow, FlowMut, FlowRemoved, Offered},
     packet::Packet,
     pipeline::{Lookup, Pipeline, Refusal, Step, Trace, Uncached},
-    rewrite::Rewrite,
+    rewrite::{NextHop, NextHops, Rewrite},
 };
 
 /// What a controller says of a request.
@@ -34,7 +34,7 @@ impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, Q
 where
     P: Pipeline,
     B: PacketBuffer,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// Takes the frames of a request to their ends, in the order of their arrival; answers how
@@ -56,8 +56,7 @@ where
             match answer {
                 Answer::Drop(reason) => self.end(punt.buffer, *reason, platform, trace),
                 Answer::Release { rewrite, egress, full } => {
-                    let flow = Flow { rewrite: *rewrite, egress: *egress, ..Flow::EMPTY };
-                    self.release(punt, flow, *full, now, platform, trace);
+                    self.release(punt, (rewrite, *egress), *full, now, platform, trace);
                 }
             }
         }
@@ -91,7 +90,7 @@ where
     fn release<D, T: Trace<P>>(
         &mut self,
         punt: Punt<B, P::Key>,
-        mut meant: Flow<P::State>,
+        (rewrite, egress): (&Rewrite, Egress),
         full: bool,
         now: u64,
         platform: &mut D,
@@ -113,9 +112,14 @@ where
             self.pipeline.count_uncached(&context, Uncached::TableFull);
         }
         let mut packet = Packet { buffer: &mut buffer, ingress, entry };
+        // As a flow that it alone has.
+        let mut next_hop = [NextHop::FREE];
+        let mut meant = Flow { egress, ..Flow::EMPTY };
+        let mut meant = FlowMut::new(&mut meant, NextHops::new(&mut next_hop));
+        meant.set_rewrite(rewrite);
         let ended = match self.pipeline.step(&mut packet, &context, &mut meant, now, trace) {
             Step::Drop(reason) => Err(reason),
-            _ => Self::leave(&mut buffer, &lane, (&meant.rewrite, meant.egress), platform),
+            _ => Self::leave(&mut buffer, &lane, (&meant.rewrite(), meant.egress), platform),
         };
         match ended {
             Ok(place) => self.send(buffer, (&lane, Some(&context)), place, platform, trace),

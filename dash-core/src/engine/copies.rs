@@ -10,7 +10,7 @@ use super::{
     shard::{Shard, change},
 };
 use crate::{
-    flow::{Egress, Flow, FlowRemoved},
+    flow::{Egress, FlowRemoved, Offered},
     packet::Packet,
     pipeline::{End, Pipeline, Refusal, Trace, Verdict},
     rewrite::Rewrite,
@@ -21,7 +21,7 @@ impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, Q
 where
     P: Pipeline,
     B: PacketBuffer,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// Sends copies of a frame, and answers what becomes of the frame itself. Of a frame that is
@@ -39,14 +39,13 @@ where
     where
         D: Platform<Buffer = B>,
     {
-        let hints = platform.hints();
         let (mut current, fate) = match verdict {
             Verdict::Forward { rewrite, egress } => (Some((rewrite, egress)), None),
-            other => (self.pipeline.copy(packet, &hints), Some(other)),
+            other => (self.pipeline.copy(packet), Some(other)),
         };
         for _ in 0..COPIES {
             let Some((rewrite, egress)) = current else { break };
-            let next = self.pipeline.copy(packet, &hints);
+            let next = self.pipeline.copy(packet);
             if next.is_none() && fate.is_none() {
                 return Verdict::Forward { rewrite, egress };
             }
@@ -57,7 +56,7 @@ where
                 None if fate.is_some() => self.pipeline.count_copy(None),
                 None => {
                     // The frame leaves here, and what is left of its copies is refused.
-                    let left = core::iter::successors(next, |_| self.pipeline.copy(packet, &hints));
+                    let left = core::iter::successors(next, |_| self.pipeline.copy(packet));
                     for _ in 0..left.take(COPIES).count() {
                         self.pipeline.count_copy(None);
                     }

@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{
     flow::{
-        Arrival, Egress, Flow, FlowRemoved, FlowSettings, FlowTable, Install, NewFlow, Removal,
+        Arrival, Egress, FlowRemoved, FlowSettings, FlowTable, Install, NewFlow, Offered, Removal,
         TableFull,
     },
     pipeline::{Pipeline, Trace},
@@ -90,7 +90,7 @@ impl<'a, P, B, const QUEUE: usize, const PUNTS: usize, O, E> Engine<'a, P, B, QU
 where
     P: Pipeline,
     B: PacketBuffer,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// The same, with a hardware table that may forward established flows, and a sink that is told

@@ -2,7 +2,9 @@
 
 use super::{lane::Lane, punts::Punts, surroundings::Surroundings, transmit::TransmitQueue};
 use crate::{
-    flow::{Arrival, Flow, FlowFlags, FlowRemoved, FlowStep, FlowTable, Removal, fragment::Piece},
+    flow::{
+        Arrival, FlowFlags, FlowRemoved, FlowStep, FlowTable, Offered, Removal, fragment::Piece,
+    },
     packet::{Entering, Packet},
     pipeline::{End, Lookup, Pipeline, Refusal, Step, Trace, Uncached},
     rewrite::{Outcome, Rewrite},
@@ -25,7 +27,7 @@ impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, Q
 where
     P: Pipeline,
     B: PacketBuffer,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// [`enter`](Self::enter) and [`seek`](Self::seek), for a frame that does not enter with a burst.
@@ -83,7 +85,7 @@ where
         if lane.is_fragment() {
             return self.run_fragment(buffer, lane, now, platform, trace);
         }
-        if let Err((buffer, old)) = self.hit(buffer, lane, now, platform, trace) {
+        if let Err((buffer, old)) = self.hit::<_, _, false>(buffer, lane, now, platform, trace) {
             self.slow(buffer, lane, old, now, platform, trace);
         }
     }
@@ -155,9 +157,9 @@ where
     }
 
     /// Takes a frame to its end if its flow is there; else gives it back, with the flow that is to
-    /// be evaluated again.
+    /// be evaluated again. For one that is `ALONE` it takes less code, and more time.
     #[inline(always)]
-    fn hit<D, T: Trace<P>>(
+    fn hit<D, T: Trace<P>, const ALONE: bool>(
         &mut self,
         mut buffer: B,
         lane: &mut Lane<P>,
@@ -192,14 +194,14 @@ where
         trace.flow(FlowStep::Hit);
         let Lane { ingress, entry, received, .. } = *lane;
         let mut packet = Packet { buffer: &mut buffer, ingress, entry };
-        let ended = match self.pipeline.step(&mut packet, &context, flow, now, trace) {
+        let ended = match self.pipeline.step(&mut packet, &context, &mut flow, now, trace) {
             Step::Slow => return Err((buffer, Some(handle))),
             Step::Miss => {
                 lane.name.lookup = Some(Lookup::NoFlow { context });
                 return Err((buffer, None));
             }
             Step::Enter { ingress, entry } => {
-                match change(&flow.rewrite, &lane.name.edges, &mut buffer, u16::MAX) {
+                match changed(flow.apply_any(&mut buffer, &lane.name.edges, u16::MAX)) {
                     Ok(_) => {
                         flow.hit(received, now);
                         // Nothing is known of it any more: `slow` lets it enter.
@@ -212,7 +214,13 @@ where
             Step::Apply => {
                 let port = flow.egress.port(ingress);
                 let mtu = platform.mtu(port);
-                match change(&flow.rewrite, &lane.name.edges, &mut buffer, mtu) {
+                let edges = &lane.name.edges;
+                let outcome = if ALONE {
+                    flow.apply_any(&mut buffer, edges, mtu)
+                } else {
+                    flow.apply(&mut buffer, edges, mtu)
+                };
+                match changed(outcome) {
                     Ok(bytes) => Ok((port, bytes)),
                     Err(refusal) => Err(refusal.into()),
                 }
@@ -257,7 +265,7 @@ where
     where
         D: Platform<Buffer = B>,
     {
-        self.hit(buffer, lane, now, platform, trace)
+        self.hit::<_, _, true>(buffer, lane, now, platform, trace)
     }
 
     /// The frame, now of `bytes` bytes, leaves by `port`.
@@ -332,14 +340,18 @@ where
     }
 }
 
-#[inline(always)]
 pub(super) fn change<B: PacketBuffer>(
     rewrite: &Rewrite,
     edges: &Edges,
     buffer: &mut B,
     mtu: u16,
 ) -> Result<usize, Refusal> {
-    match rewrite.apply(buffer, edges, mtu) {
+    changed(rewrite.apply(buffer, edges, mtu))
+}
+
+#[inline(always)]
+const fn changed(outcome: Outcome) -> Result<usize, Refusal> {
+    match outcome {
         Outcome::Done(bytes) => Ok(bytes),
         Outcome::Ttl => Err(Refusal::Ttl),
         Outcome::TooBig => Err(Refusal::TooBig),

@@ -7,7 +7,7 @@ use super::{
     surroundings::Surroundings,
 };
 use crate::{
-    flow::{Arrival, Egress, Flow, FlowRemoved, FlowStep, Install, Removal, WhenFull},
+    flow::{Arrival, Egress, FlowRemoved, FlowStep, Install, Offered, Removal, WhenFull},
     packet::Packet,
     pipeline::{Cause, Decision, Lookup, Name, Pipeline, Refusal, Trace, Uncached, Verdict},
     table::cuckoo::{Handle, Place},
@@ -26,7 +26,7 @@ impl<P, B, O, E, const QUEUE: usize, const PUNTS: usize> Shard<'_, P, B, O, E, Q
 where
     P: Pipeline,
     B: PacketBuffer,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     /// Takes a frame to its end that hit no flow, whose flow `old` is to be evaluated again, or

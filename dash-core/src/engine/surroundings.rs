@@ -4,7 +4,7 @@
 use dash_hal::{EventSink, EventsLost, FlowId, FlowOffload, Hits};
 
 use crate::{
-    flow::{Flow, FlowRemoved, Outside},
+    flow::{Flow, FlowRemoved, Offered, Outside},
     pipeline::Pipeline,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct Surroundings<'s, P, O, E> {
 impl<P, O, E> Outside<P::Key, P::State> for Surroundings<'_, P, O, E>
 where
     P: Pipeline,
-    O: FlowOffload<P::Key, Flow<P::State>>,
+    O: FlowOffload<P::Key, Offered<P::State>>,
     E: EventSink<FlowRemoved<P::Key, P::State>>,
 {
     const HARDWARE: bool = O::PRESENT;
@@ -28,7 +28,7 @@ where
         self.offload.is_there() && self.pipeline.offloads(key, flow)
     }
 
-    fn offer(&mut self, id: FlowId, key: &P::Key, flow: &Flow<P::State>) -> bool {
+    fn offer(&mut self, id: FlowId, key: &P::Key, flow: &Offered<P::State>) -> bool {
         self.offload.offer(id, key, flow).is_ok()
     }
 

@@ -1,35 +1,42 @@
-//! One flow: the rewrite of one direction of a conversation, and what is counted on it.
+//! One flow: the header change of one direction of a conversation, and what is counted on it.
 //!
 //! With a key of 48 bytes, 192 bytes of a table: three cache lines. A look-up reads the first; a hit
-//! writes counters and time, which lie in the second, and reads the rewrite and the rest.
-//!
-//! Underlay source and MACs lie in each rewrite, not in a next-hop object that flows share by index:
-//! without these 16 to 28 bytes an entry has three lines all the same, and a hit makes its outer header
-//! of two parts. Built with one, so that a hit over IPv4 reads two lines, a packet of one of a million
-//! flows took 2 to 5 % less on a Xeon, a new connection 7 % more; see `benches/README.md`.
+//! of VXLAN over IPv4 the first two, since what its outer header shares with others lies in a [next
+//! hop](crate::rewrite::NextHop); other hits all three.
 //!
 //! | bytes | what | whose |
 //! |---|---|---|
 //! | 48 | key | |
 //! | 4 | handle, or next free place | the table's |
 //! | 4 | next flow of its slot | the wheel's |
-//! | 72 | rewrite | |
+//! | 8 | last hit | |
 //! | 8 + 8 | frames, bytes | |
-//! | 8 + 8 | installed, last hit | |
 //! | 8 | idle and hard time-out | |
 //! | 8 | state | the pipeline's |
 //! | 4 | epoch | |
-//! | 4 | other half, or of fragments their parent | |
-//! | 4 | previous flow of its slot | the wheel's |
 //! | 2 | egress | |
 //! | 1 + 1 | facts, TCP | |
+//! | 4 | other half, or of fragments their parent | |
+//! | 20 | header change: VXLAN over IPv4, customer MAC, next hop | |
+//! | 32 | header change: the rest | |
+//! | 8 | installed | |
+//! | 4 | previous flow of its slot | the wheel's |
+//! | 20 | not in use | |
 
-use core::num::NonZeroU16;
+use core::{
+    mem::offset_of,
+    num::NonZeroU16,
+    ops::{Deref, DerefMut},
+};
 
-use dash_hal::PortId;
+use dash_hal::{Hints, PacketBuffer, PortId};
 
 use super::{tcp::Tcp, wheel};
-use crate::{rewrite::Rewrite, table::cuckoo::Handle};
+use crate::{
+    rewrite::{Change, NextHops, Outcome, Rewrite},
+    table::cuckoo::{Handle, Value},
+    wire::Edges,
+};
 
 /// What a pipeline keeps in each of its flows.
 pub trait State: Copy {
@@ -105,7 +112,7 @@ bitflags::bitflags! {
         /// A port's hardware has the flow and forwards frames of it. Only the flow table sets it.
         const OFFLOADED = 2;
         /// Rewrite or egress changed in place, so that hardware which has the flow forwards by old
-        /// ones. Whoever changes them through a `&mut Flow` sets it; the sweep sees to the rest.
+        /// ones. Whoever changes them through a [`FlowMut`] sets it; the sweep sees to the rest.
         const MODIFIED = 4;
         /// A temporary flow of [fragments](super::fragment). Only the flow table sets it.
         const FRAGMENTS = 8;
@@ -115,36 +122,39 @@ bitflags::bitflags! {
     }
 }
 
-/// One direction of a conversation.
+/// One direction of a conversation. In this order in memory, so that a hit reads what comes first.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Flow<S> {
-    /// The header change of each frame.
-    pub rewrite: Rewrite,
-    /// Where each frame leaves.
-    pub egress: Egress,
-    /// The pipeline's own.
-    pub state: S,
-    /// When it was installed, ns; of a flow that lives alone and has a hard time-out when it was
-    /// modified last.
-    pub created: u64,
+    /// Its last hit or its installation, ns.
+    pub used: u64,
     /// Frames, the one that created the flow included.
     pub packets: u64,
     /// Bytes of these frames as received, without FCS.
     pub bytes: u64,
-    /// Its last hit or its installation, ns.
-    pub used: u64,
     /// When it ends by itself.
     pub timeouts: Timeouts,
+    /// The pipeline's own.
+    pub state: S,
     /// The policy that it was evaluated under.
     pub epoch: u32,
-    /// Its [`peer`](Self::peer), or its [`parent`](Self::parent). Only the flow table sets it.
-    pub related: Option<Handle>,
-    /// Where it is in the [wheel](super::wheel). Only the flow table sets it.
-    pub wheel: wheel::Link,
-    /// What was seen of a TCP conversation. Only the flow table sets it.
-    pub tcp: Tcp,
+    /// Where each frame leaves.
+    pub egress: Egress,
     /// Facts.
     pub flags: FlowFlags,
+    /// What was seen of a TCP conversation. Only the flow table sets it.
+    pub tcp: Tcp,
+    /// Its [`peer`](Self::peer), or its [`parent`](Self::parent). Only the flow table sets it.
+    pub related: Option<Handle>,
+    /// The header change of each frame, but for what its next hop says: see
+    /// [`FlowTable::rewrite`](super::FlowTable::rewrite). Its next hop counts it, so it is changed by
+    /// [`FlowMut::set_rewrite`] alone.
+    pub change: Change,
+    /// When it was installed, ns; of a flow that lives alone and has a hard time-out when it was
+    /// modified last.
+    pub created: u64,
+    /// Where it is in the [wheel](super::wheel). Only the flow table sets it.
+    pub wheel: wheel::Link,
 }
 
 impl<S> Flow<S> {
@@ -161,7 +171,7 @@ impl<S: State> Flow<S> {
     /// What empty entries hold. All bytes are zero, so that a static table takes no room in a
     /// firmware image.
     pub const EMPTY: Self = Self {
-        rewrite: Rewrite::NONE,
+        change: Change::NONE,
         egress: Egress::INGRESS,
         state: S::EMPTY,
         packets: 0,
@@ -175,6 +185,22 @@ impl<S: State> Flow<S> {
         tcp: Tcp::empty(),
         flags: FlowFlags::empty(),
     };
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl<S: State> Value for Flow<S> {
+    #[inline]
+    fn prefetch<H: Hints>(&self, at: usize, hints: &H) {
+        hints.prefetch(&self.epoch);
+        // A long key or state moves the header change to the third line.
+        let line = |offset| (at + offset) / LINE;
+        let last = offset_of!(Self, change) + Change::LAST_OF_USUAL;
+        if line(last) != line(offset_of!(Self, epoch)) {
+            hints.prefetch(self.change.last_of_usual());
+        }
+    }
 }
 
 impl<S> Flow<S> {
@@ -194,5 +220,74 @@ impl<S> Flow<S> {
     #[must_use]
     pub const fn is_of_fragments(&self) -> bool {
         self.flags.contains(FlowFlags::FRAGMENTS)
+    }
+}
+
+/// A flow of a table, with the next hops that its header change may have.
+#[derive(Debug)]
+pub struct FlowMut<'f, S> {
+    flow: &'f mut Flow<S>,
+    next_hops: NextHops<'f>,
+}
+
+impl<S> Deref for FlowMut<'_, S> {
+    type Target = Flow<S>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Flow<S> {
+        self.flow
+    }
+}
+
+impl<S> DerefMut for FlowMut<'_, S> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Flow<S> {
+        self.flow
+    }
+}
+
+impl<'f, S> FlowMut<'f, S> {
+    #[inline(always)]
+    pub(crate) const fn new(flow: &'f mut Flow<S>, next_hops: NextHops<'f>) -> Self {
+        Self { flow, next_hops }
+    }
+
+    /// Both by themselves.
+    #[inline(always)]
+    pub(crate) const fn parts(&mut self) -> (&mut Flow<S>, NextHops<'_>) {
+        (self.flow, self.next_hops.lend())
+    }
+
+    /// The header change of each frame.
+    #[must_use]
+    pub fn rewrite(&self) -> Rewrite {
+        self.next_hops.rewrite(&self.flow.change)
+    }
+
+    /// Puts another header change in its place, and says so by [`FlowFlags::MODIFIED`]; `false`, and
+    /// nothing done: there is no place for its next hop.
+    pub fn set_rewrite(&mut self, rewrite: &Rewrite) -> bool {
+        let done = self.next_hops.exchange(&mut self.flow.change, rewrite);
+        self.flow
+            .flags
+            .set(FlowFlags::MODIFIED, done || self.flow.flags.contains(FlowFlags::MODIFIED));
+        done
+    }
+
+    /// Applies the header change to a frame, as [`Rewrite::apply`] does.
+    #[inline(always)]
+    pub fn apply<B: PacketBuffer>(&self, buffer: &mut B, edges: &Edges, mtu: u16) -> Outcome {
+        self.next_hops.apply(&self.flow.change, buffer, edges, mtu)
+    }
+
+    /// The same, in less code.
+    #[inline]
+    pub(crate) fn apply_any<B: PacketBuffer>(
+        &self,
+        buffer: &mut B,
+        edges: &Edges,
+        mtu: u16,
+    ) -> Outcome {
+        self.next_hops.apply_any(&self.flow.change, buffer, edges, mtu)
     }
 }

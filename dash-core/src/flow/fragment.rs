@@ -50,9 +50,8 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         hints: &H,
         outside: &mut W,
     ) {
-        let Some((_, &Flow { rewrite, egress, state, .. })) = self.flows.get(parent) else {
-            return;
-        };
+        let Some((_, flow)) = self.flows.get(parent) else { return };
+        let (rewrite, &Flow { egress, state, .. }) = (self.rewrite(flow), flow);
         let timeouts = Timeouts { idle: 0, hard: timeout };
         let new = NewFlow { key: later, rewrite, egress, state, timeouts };
         let place = self.flows.home(&later, hints);

@@ -7,7 +7,8 @@
 //! | `Evict` | takes the place of a lesser one, if there is one | is forwarded | an open TCP conversation stays |
 //! | `EvictOldest`, `EvictLeastUsed`, `EvictShortest` | takes the place of a neighbour, if it has one | is forwarded | others stay |
 //!
-//! In each case flows that have timed out make room first. `Evict` looks at [`CANDIDATES`] entries
+//! In each case flows that have timed out make room first; for a [next hop](crate::rewrite::NextHops)
+//! that has no place only one of them, and no other flow, as it may have another next hop. `Evict` looks at [`CANDIDATES`] entries
 //! from all over the table, others at each call, and takes the least of them: closed TCP before half-open, closing, and
 //! what is not TCP; of several the one that had no frame for the longest time. So a flood of SYNs
 //! takes its own places, and costs no open conversation. A neighbour is a flow in one of the two
@@ -162,7 +163,7 @@ mod tests {
 
     use super::{super::*, *};
     use crate::{
-        rewrite::Rewrite,
+        rewrite::{NextHop, Rewrite},
         table::cuckoo::{Bucket, Slot},
     };
 
@@ -197,7 +198,9 @@ mod tests {
         for when_full in [WhenFull::EvictOldest, WhenFull::EvictLeastUsed] {
             let mut buckets = vec![Bucket::EMPTY; FlowTable::<Name, ()>::buckets_for(FLOWS)];
             let mut slots = vec![Slot::empty(Flow::EMPTY); FLOWS];
-            let mut table = FlowTable::new(&mut buckets, &mut slots, [1, 2]).unwrap();
+            let mut next_hops = [NextHop::FREE];
+            let mut table =
+                FlowTable::new(&mut buckets, &mut slots, &mut next_hops, [1, 2]).unwrap();
             table.set(FlowSettings { when_full, ..FlowSettings::default() });
             for name in 0..FLOWS as u64 {
                 assert!(arrive(&mut table, name, 0));
@@ -205,7 +208,7 @@ mod tests {
             // Few different values, so that there are equal ones.
             let mut random = 1_u64;
             for handle in (0..FLOWS).filter_map(|index| table.at(index)).collect::<Vec<_>>() {
-                let flow = table.get_mut(handle).unwrap();
+                let mut flow = table.get_mut(handle).unwrap();
                 random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
                 (flow.used, flow.packets) = (random >> 61, random >> 58 & 7);
                 flow.created = random >> 55 & 1;
@@ -226,7 +229,7 @@ mod tests {
                 if dead {
                     // The one that would be the last to go.
                     let last = *residents.iter().max_by_key(|handle| of(handle)).unwrap();
-                    let flow = table.get_mut(last).unwrap();
+                    let mut flow = table.get_mut(last).unwrap();
                     (flow.timeouts.hard, flow.created) = (1, 0);
                 }
                 assert!(arrive(&mut table, name, if dead { 1_000_008 } else { 8 }));

@@ -55,7 +55,7 @@ pub struct Arrival {
     pub tcp: Option<TcpFlags>,
 }
 
-/// The table had no place; nothing was installed.
+/// The table had no place for a flow or for its next hop; nothing was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
@@ -115,7 +115,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             let keep = (apart, Some(handle));
             let Ok(other) = self.put((second, place_of_second), frame, keep, hints, outside) else {
                 if fresh {
-                    self.flows.remove_at(place, handle, hints);
+                    self.discard(place, handle, hints);
                     outside.left(&first.state);
                     self.counters.created = created;
                 } else {
@@ -203,15 +203,20 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             self.remove(handle, Removal::Superseded, frame.now, hints, outside);
             return self.install(install, frame, hints, outside);
         };
-        let differs = |flow: &Flow<S>| flow.rewrite != new.rewrite || flow.egress != new.egress;
+        let differs =
+            |flow: &Flow<S>| self.rewrite(flow) != new.rewrite || flow.egress != new.egress;
         let begins =
             peer.is_none() && self.flows.get(handle).is_some_and(|(_, flow)| differs(flow));
-        self.modify(handle, new, frame, outside);
+        let both = other.zip(peer);
+        let modified = self.modify(handle, new, frame, outside).is_ok()
+            && both.is_none_or(|(other, peer)| self.modify(peer, other, frame, outside).is_ok());
+        if !modified {
+            self.remove(handle, Removal::Superseded, frame.now, hints, outside);
+            self.counters.full += 1;
+            return Err(TableFull);
+        }
         if begins {
             self.begin_anew(handle, frame.now);
-        }
-        if let (Some(other), Some(peer)) = (other, peer) {
-            self.modify(peer, other, frame, outside);
         }
         if let Some(flags) = frame.tcp {
             // A segment that begins a new conversation was no hit.
@@ -238,11 +243,22 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         outside: &mut W,
     ) -> Result<Handle, TableFull> {
         let now = frame.now;
+        let mut held = None;
+        for _ in 0..2 {
+            held = self.next_hops.hold(&new.rewrite);
+            if held.is_some() || !self.reclaim(place, keep, now, hints, outside) {
+                break;
+            }
+        }
+        let Some(change) = held else {
+            self.counters.full += 1;
+            return Err(TableFull);
+        };
         // Three attempts: the key may be taken, and the table full. Each makes its own flow, so that
         // the one which is put is moved once.
         for _ in 0..3 {
             let flow = Flow {
-                rewrite: new.rewrite,
+                change,
                 egress: new.egress,
                 state: new.state,
                 created: now,
@@ -260,8 +276,8 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
                 Err(InsertError::Exists(handle)) => match self.over(handle, now, outside) {
                     Some(why) => self.remove(handle, why, now, hints, outside),
                     None if apart => {
-                        self.modify_alone(handle, new, frame, outside);
-                        return Ok(handle);
+                        self.next_hops.release(&change);
+                        return self.modify_alone(handle, new, frame, outside).map(|()| handle);
                     }
                     None => self.remove(handle, Removal::Superseded, now, hints, outside),
                 },
@@ -274,6 +290,7 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
                 }
             }
         }
+        self.next_hops.release(&change);
         self.counters.full += 1;
         Err(TableFull)
     }
@@ -286,14 +303,15 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         new: &NewFlow<K, S>,
         frame: &Arrival,
         outside: &mut W,
-    ) {
+    ) -> Result<(), TableFull> {
         let external = |flow: &Flow<S>| flow.flags.contains(FlowFlags::EXTERNAL);
         let is_external = self.flows.get(handle).is_some_and(|(_, flow)| external(flow));
         if is_external && frame.bytes > 0 {
-            return;
+            return Ok(());
         }
-        self.modify(handle, new, frame, outside);
+        self.modify(handle, new, frame, outside)?;
         self.begin_anew(handle, frame.now);
+        Ok(())
     }
 
     /// The hard time-out of a flow, if it has one, counts from now on.
@@ -305,23 +323,27 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
         }
     }
 
+    /// Puts a new evaluation into a flow, or says that there is no place for its next hop.
     fn modify<W: Outside<K, S>>(
         &mut self,
         handle: Handle,
         new: &NewFlow<K, S>,
         frame: &Arrival,
         outside: &mut W,
-    ) {
+    ) -> Result<(), TableFull> {
         self.withdraw(handle, outside);
-        let Some(flow) = self.flows.get_mut(handle) else { return };
+        let Some(mut flow) = self.get_mut(handle) else { return Ok(()) };
+        if !flow.set_rewrite(&new.rewrite) {
+            return Err(TableFull);
+        }
         outside.left(&flow.state);
         outside.entered(&new.state);
-        flow.rewrite = new.rewrite;
         flow.egress = new.egress;
         flow.state = new.state.succeed(&flow.state);
         flow.timeouts = new.timeouts;
         flow.epoch = frame.epoch;
         self.counters.replaced += 1;
+        Ok(())
     }
 
     /// Makes a pair of two flows, the first being that of the frame, whose TCP flags these are.

@@ -17,9 +17,10 @@ pub mod tcp;
 pub mod wheel;
 
 pub use counters::FlowCounters;
-pub use entry::{Egress, Flow, FlowFlags, State, Timeouts};
+pub use entry::{Egress, Flow, FlowFlags, FlowMut, State, Timeouts};
 pub use full::{RECLAIM, WhenFull};
 pub use install::{Arrival, Install, NewFlow, TableFull};
+pub use offload::Offered;
 pub use outside::Outside;
 pub use removed::{FlowRemoved, Removal};
 use table::NANOSECONDS;

@@ -14,7 +14,7 @@
 //! | its TCP conversation begins to end; its policy's epoch moves; [`Outside::takes`] says no; [`FlowFlags::MODIFIED`] | when the sweep comes by: within one whole sweep, which is one call with a budget of the table's capacity |
 //! | no frame for its idle time-out, or its hard time-out passes | when the sweep comes by, sooner where the hardware keeps time itself |
 //!
-//! The port is shown the whole [`Flow`]: `rewrite` and `egress` are what it does with a frame;
+//! The port is shown the flow as [`Offered`]: `rewrite` and `egress` are what it does with a frame;
 //! `timeouts` with `used` (its last frame so far) and `created` let it keep time. The MTU of each
 //! port it knows itself.
 //!
@@ -22,14 +22,36 @@
 //! created it is evaluated again; after that they are offered anew. Flow and pipeline counters are
 //! up to date as of the last sweep.
 
+use core::ops::Deref;
+
 use dash_hal::{FlowId, Hits};
 
 use super::{Flow, FlowFlags, FlowTable, Outside, Removal, State};
-use crate::table::cuckoo::{Handle, Key};
+use crate::{
+    rewrite::Rewrite,
+    table::cuckoo::{Handle, Key},
+};
 
 /// The position of an entry, which names its flow for the hardware; a table has fewer than 2³².
 const fn id(handle: Handle) -> FlowId {
     FlowId(handle.index() as u32)
+}
+
+/// A flow as hardware is shown it, with its whole header change.
+#[derive(Clone, Copy, Debug)]
+pub struct Offered<S> {
+    /// What is done with its frames.
+    pub rewrite: Rewrite,
+    /// All else; its [`change`](Flow::change) means nothing outside of its table.
+    pub flow: Flow<S>,
+}
+
+impl<S> Deref for Offered<S> {
+    type Target = Flow<S>;
+
+    fn deref(&self) -> &Flow<S> {
+        &self.flow
+    }
 }
 
 impl<S> Flow<S> {
@@ -123,7 +145,8 @@ impl<K: Key, S: State> FlowTable<'_, K, S> {
             return;
         }
         flow.flags.remove(FlowFlags::MODIFIED);
-        if outside.offer(id(handle), key, flow) {
+        let offered = Offered { rewrite: self.next_hops.rewrite(&flow.change), flow: *flow };
+        if outside.offer(id(handle), key, &offered) {
             flow.flags.insert(FlowFlags::OFFLOADED);
             self.counters.offloaded += 1;
         } else {

@@ -6,7 +6,7 @@
 
 use dash_hal::{EventsLost, FlowId, Hits};
 
-use super::{Flow, FlowRemoved};
+use super::{Flow, FlowRemoved, Offered};
 
 /// Hears of flows, and forwards some of them in hardware.
 pub trait Outside<K, S> {
@@ -18,7 +18,7 @@ pub trait Outside<K, S> {
     /// Whether the hardware may forward the frames of this flow without software.
     fn takes(&self, key: &K, flow: &Flow<S>) -> bool;
     /// Offers the flow; answers whether the hardware has it now.
-    fn offer(&mut self, id: FlowId, key: &K, flow: &Flow<S>) -> bool;
+    fn offer(&mut self, id: FlowId, key: &K, flow: &Offered<S>) -> bool;
     /// What was forwarded of the flow since it was asked last.
     fn hits(&mut self, id: FlowId, key: &K, state: &S) -> Hits;
     /// Takes the flow back; answers the last hits.
@@ -47,7 +47,7 @@ impl<K, S> Outside<K, S> for () {
         false
     }
 
-    fn offer(&mut self, _id: FlowId, _key: &K, _flow: &Flow<S>) -> bool {
+    fn offer(&mut self, _id: FlowId, _key: &K, _flow: &Offered<S>) -> bool {
         false
     }
 

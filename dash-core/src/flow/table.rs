@@ -11,11 +11,12 @@
 use dash_hal::Hints;
 
 use super::{
-    Flow, FlowCounters, FlowRemoved, Outside, Removal, State, Timeouts, WhenFull,
+    Flow, FlowCounters, FlowMut, FlowRemoved, Outside, Removal, State, Timeouts, WhenFull,
     tcp::{Tcp, TcpTimeouts},
     wheel::Wheel,
 };
 use crate::{
+    rewrite::{NextHop, NextHops, Rewrite},
     table::{
         TableError,
         cuckoo::{Bucket, Cuckoo, Handle, Key, Place, Slot},
@@ -83,6 +84,7 @@ pub struct FlowTable<'a, K, S> {
     unswept: usize,
     pub(super) counters: FlowCounters,
     pub(super) wheel: Wheel,
+    pub(super) next_hops: NextHops<'a>,
     pub(super) settings: FlowSettings,
 }
 
@@ -93,8 +95,8 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         Cuckoo::<'a, K, Flow<S>>::buckets_for(capacity)
     }
 
-    /// Bytes that `capacity` flows take: entries with key, rewrite, counters and times, buckets with
-    /// their stash, the wheel, and the table itself.
+    /// Bytes that `capacity` flows take: entries with key, header change, counters and times, buckets
+    /// with their stash, the wheel, and the table itself. Each next hop takes 64 more.
     #[must_use]
     pub const fn bytes_for(capacity: usize) -> usize {
         Self::buckets_for(capacity) * size_of::<Bucket>()
@@ -102,16 +104,21 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             + size_of::<Self>()
     }
 
-    /// An empty table of `slots.len()` flows, 0 allowed. `seed` is a secret of the port's.
+    /// An empty table of `slots.len()` flows, 0 allowed, by way of at most `next_hops.len()` [next
+    /// hops](NextHops). `seed` is a secret of the port's.
     ///
     /// # Errors
     /// [`TableError::StorageTooSmall`] when there are fewer than
-    /// [`buckets_for`](Self::buckets_for) buckets, [`TableError::CapacityTooLarge`].
+    /// [`buckets_for`](Self::buckets_for) buckets, or no next hop; [`TableError::CapacityTooLarge`].
     pub fn new(
         buckets: &'a mut [Bucket],
         slots: &'a mut [Slot<K, Flow<S>>],
+        next_hops: &'a mut [NextHop],
         seed: [u64; 2],
     ) -> Result<Self, TableError> {
+        if next_hops.is_empty() && !slots.is_empty() {
+            return Err(TableError::StorageTooSmall);
+        }
         let flows = Cuckoo::new(buckets, slots, seed)?;
         let (counters, settings) = (FlowCounters::default(), FlowSettings::default());
         Ok(Self {
@@ -122,6 +129,7 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             unswept: 0,
             counters,
             wheel: Wheel::EMPTY,
+            next_hops: NextHops::new(next_hops),
             settings,
         })
     }
@@ -214,13 +222,13 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         place: &Place,
         key: &K,
         now: u64,
-    ) -> Option<(Handle, &mut Flow<S>, bool)> {
+    ) -> Option<(Handle, FlowMut<'_, S>, bool)> {
         let (handle, flow) = self.flows.confirm(place, key)?;
         let Timeouts { idle, hard } = flow.timeouts;
         let over = hard != 0 && may_be_over(flow.created, hard, now)
             || idle != 0 && may_be_over(flow.used, idle, now)
             || !flow.tcp.is_empty();
-        Some((handle, flow, !over))
+        Some((handle, FlowMut::new(flow, self.next_hops.lend()), !over))
     }
 
     /// Whether the flow lives, by the hits of the other half or of the hardware, and goes on with a
@@ -234,6 +242,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
         hints: &H,
         outside: &mut W,
     ) -> bool {
+        if let Some((_, flow)) = self.flows.get(handle)
+            && flags.is_some_and(|flags| flow.tcp.follows(flags))
+        {
+            // The pair may move in the wheel: its links are in lines that a hit does not load.
+            let peer = flow.peer().and_then(|peer| self.flows.get(peer));
+            hints.prefetch(peer.map_or(&flow.wheel, |(_, peer)| &peer.wheel));
+            hints.prefetch(&flow.wheel);
+        }
         let over = self.over(handle, now, outside);
         let Some(why) = over.or_else(|| self.follow(handle, flags?)) else { return true };
         self.remove(handle, why, now, hints, outside);
@@ -248,8 +264,20 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
 
     /// The flow of `handle`.
     #[inline]
-    pub fn get_mut(&mut self, handle: Handle) -> Option<&mut Flow<S>> {
-        self.flows.get_mut(handle)
+    pub fn get_mut(&mut self, handle: Handle) -> Option<FlowMut<'_, S>> {
+        Some(FlowMut::new(self.flows.get_mut(handle)?, self.next_hops.lend()))
+    }
+
+    /// Next hops that flows have.
+    #[must_use]
+    pub fn next_hops(&self) -> usize {
+        self.next_hops.in_use()
+    }
+
+    /// The header change of each frame of a flow of this table.
+    #[must_use]
+    pub fn rewrite(&self, flow: &Flow<S>) -> Rewrite {
+        self.next_hops.rewrite(&flow.change)
     }
 
     /// The flow at position `index`, below the capacity, timed out or not: for walks that go on
@@ -338,6 +366,14 @@ impl<'a, K: Key, S: State> FlowTable<'a, K, S> {
             self.add_to_parent(handle);
         } else if outside.removed(FlowRemoved::new(key, flow, why, now)).is_err() {
             self.counters.untold += 1;
+        }
+        self.discard(place, handle, hints);
+    }
+
+    /// Takes a flow out of the table, and tells nobody.
+    pub(super) fn discard<H: Hints>(&mut self, place: &Place, handle: Handle, hints: &H) {
+        if let Some((_, flow)) = self.flows.get(handle) {
+            self.next_hops.release(&flow.change);
         }
         self.flows.remove_at(place, handle, hints);
     }

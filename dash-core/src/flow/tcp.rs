@@ -94,7 +94,7 @@ impl Tcp {
 
     /// Whether a segment with `flags` may change anything.
     #[inline]
-    const fn follows(self, flags: TcpFlags) -> bool {
+    pub(super) const fn follows(self, flags: TcpFlags) -> bool {
         let turns = flags.intersects(TURNS) && !self.contains(Self::CLOSED);
         turns || self.contains(Self::OPENING)
     }

@@ -9,7 +9,7 @@ use smoltcp::wire::EthernetAddress;
 
 use crate::table::{
     TableError,
-    cuckoo::{Bucket, Cuckoo, InsertError, Key, Slot},
+    cuckoo::{Bucket, Cuckoo, InsertError, Key, Slot, Value},
 };
 
 /// How long an address is known, ns.
@@ -46,6 +46,8 @@ pub struct Seen {
     /// When it came there from another port, if it did.
     moved: Option<u64>,
 }
+
+impl Value for Seen {}
 
 /// A place of the table.
 pub type Place = Slot<Address, Seen>;

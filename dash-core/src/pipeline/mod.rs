@@ -29,7 +29,7 @@ pub use self::{
 };
 
 use crate::{
-    flow::{Egress, Flow, Install, State, TableFull, fragment::Piece},
+    flow::{Egress, Flow, FlowMut, Install, State, TableFull, fragment::Piece},
     packet::{Entering, Packet},
     rewrite::Rewrite,
     table::cuckoo::Key,
@@ -97,7 +97,7 @@ pub trait Pipeline {
         &mut self,
         packet: &mut Packet<'_, B>,
         context: &Self::Context,
-        flow: &mut Flow<Self::State>,
+        flow: &mut FlowMut<'_, Self::State>,
         now: u64,
         trace: &mut T,
     ) -> Step<Self::Reason> {
@@ -130,12 +130,8 @@ pub trait Pipeline {
 
     /// The next copy of the frame that [`slow`](Self::slow) decided on last, if its decision asks
     /// for copies: its header change, and where it leaves. `packet` is the frame as received.
-    fn copy<B: PacketBuffer, H: Hints>(
-        &mut self,
-        packet: &Packet<'_, B>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
-        let _ = (packet, hints);
+    fn copy<B: PacketBuffer>(&mut self, packet: &Packet<'_, B>) -> Option<(Rewrite, Egress)> {
+        let _ = packet;
         None
     }
 

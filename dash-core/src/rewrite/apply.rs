@@ -5,11 +5,14 @@
 use dash_hal::PacketBuffer;
 use smoltcp::wire::EthernetAddress;
 
-use super::{Flags, Outcome, Rewrite};
+use super::{
+    Change, Flags, Outcome,
+    outer::{Own, Shared},
+};
 use crate::wire::ethernet::EthernetHeader;
 use crate::wire::protocol::ethertype;
 use crate::wire::vlan::VlanTag;
-use crate::wire::{Edge, Edges, Header, Network};
+use crate::wire::{Edge, Edges, Header, Mac, Network, VxlanOverIpv4};
 
 /// Bytes of the two MACs at the start of an Ethernet header.
 const MACS: usize = 12;
@@ -28,27 +31,99 @@ struct Inside {
     macs: Option<[u8; MACS]>,
     /// Its network header, when TTL or hop limit changes.
     ttl: Network,
+    /// Its new source MAC.
+    source_mac: Mac,
+    /// The tag that comes.
+    vlan: u16,
+}
+
+/// What is put in front of a frame.
+trait Outer {
+    /// Its bytes.
+    fn length(&self) -> usize;
+    /// Its TOS or traffic class, unless the frame says.
+    fn tos(&self) -> u8;
+    /// As [`Shared::write`].
+    fn write(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()>;
+}
+
+/// Of any form.
+struct Any<'a>(&'a Shared, &'a Change);
+
+impl Outer for Any<'_> {
+    fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    fn tos(&self) -> u8 {
+        self.1.rest.tos()
+    }
+
+    fn write(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
+        self.0.write((&self.1.own, &self.1.rest), place, length, tos)
+    }
+}
+
+/// VXLAN over IPv4.
+struct Usual<'a>(&'a Shared, &'a Own);
+
+impl Outer for Usual<'_> {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        size_of::<VxlanOverIpv4>()
+    }
+
+    /// The frame says.
+    #[inline(always)]
+    fn tos(&self) -> u8 {
+        0
+    }
+
+    #[inline(always)]
+    fn write(&self, place: &mut [u8], length: u16, tos: u8) -> Option<()> {
+        self.0.write_over_ipv4(self.1, place, length, tos)
+    }
 }
 
 /// From overlay to overlay: the flags of nearly all flows, a new destination MAC aside.
 const OVERLAY: Flags =
     Flags::POP_OUTER.union(Flags::TRIM).union(Flags::PUSH_OUTER).union(Flags::COPY_DSCP);
 
-/// Applies `rewrite` and answers the new length, or changes nothing and says why.
+/// Applies a change that is VXLAN over IPv4 instead of another encapsulation, and answers the new
+/// length, or changes nothing and says why. `None`: the change or the frame is another one.
 #[inline(always)]
-pub(super) fn apply<B: PacketBuffer>(
-    rewrite: &Rewrite,
+pub(super) fn usual<B: PacketBuffer>(
+    (shared, own): (&Shared, &Own),
+    (flags, destination_mac): (Flags, &Mac),
+    buffer: &mut B,
+    edges: &Edges,
+    mtu: u16,
+) -> Option<Result<usize, Outcome>> {
+    let mac = flags & Flags::DESTINATION_MAC;
+    let encapsulated = edges.inner.network != 0;
+    if flags != OVERLAY | mac || !shared.is_vxlan_over_ipv4() || !encapsulated {
+        return None;
+    }
+    // The compiler knows all this here, and leaves its tests out.
+    let usual = (&Usual(shared, own), OVERLAY | mac, destination_mac);
+    Some(make(usual, buffer, edges, &Inside::NONE, mtu))
+}
+
+/// Applies any change and answers the new length, or changes nothing and says why.
+#[inline(never)]
+pub(super) fn any<B: PacketBuffer>(
+    (shared, change): (&Shared, &Change),
     buffer: &mut B,
     edges: &Edges,
     mtu: u16,
 ) -> Result<usize, Outcome> {
-    let mac = rewrite.flags & Flags::DESTINATION_MAC;
-    let encapsulated = edges.inner.network != 0;
-    if rewrite.flags != OVERLAY | mac || !rewrite.tunnel.is_vxlan_over_ipv4() || !encapsulated {
-        return apply_any(rewrite, buffer, edges, mtu);
-    }
-    // The compiler knows all this here, and leaves its tests out.
-    change((rewrite, OVERLAY | mac), buffer, edges, &Inside::NONE, mtu)
+    let flags = change.flags;
+    let inside = if flags.intersects(Inside::FLAGS) {
+        Inside::new(change, buffer.bytes(), left(flags, edges).1)?
+    } else {
+        Inside::NONE
+    };
+    make((&Any(shared, change), flags, &change.destination_mac), buffer, edges, &inside, mtu)
 }
 
 /// Whether an encapsulation is taken off, and the edge of the frame that is left.
@@ -58,30 +133,15 @@ fn left(flags: Flags, edges: &Edges) -> (bool, Edge) {
     (pops, if pops { edges.inner } else { edges.outermost })
 }
 
-#[cold]
-fn apply_any<B: PacketBuffer>(
-    rewrite: &Rewrite,
-    buffer: &mut B,
-    edges: &Edges,
-    mtu: u16,
-) -> Result<usize, Outcome> {
-    let flags = rewrite.flags;
-    let inside = if flags.intersects(Inside::FLAGS) {
-        Inside::new(flags, buffer.bytes(), left(flags, edges).1)?
-    } else {
-        Inside::NONE
-    };
-    change((rewrite, flags), buffer, edges, &inside, mtu)
-}
-
 #[inline(always)]
-fn change<B: PacketBuffer>(
-    (rewrite, flags): (&Rewrite, Flags),
+fn make<B: PacketBuffer>(
+    put: (&impl Outer, Flags, &Mac),
     buffer: &mut B,
     edges: &Edges,
     inside: &Inside,
     mtu: u16,
 ) -> Result<usize, Outcome> {
+    let (front, flags, _) = put;
     let (pops, edge) = left(flags, edges);
     let received = usize::from(edges.length);
     let end = if flags.contains(Flags::TRIM) {
@@ -102,19 +162,19 @@ fn change<B: PacketBuffer>(
     }
 
     let length = end - ethernet - tag_off + tag_on;
-    let outer = if flags.contains(Flags::PUSH_OUTER) { rewrite.tunnel.header_length() } else { 0 };
+    let outer = if flags.contains(Flags::PUSH_OUTER) { front.length() } else { 0 };
     // The MTU has 16 bits, so it bounds the length fields of the outer headers too.
     let payload = if outer > 0 { outer - ETHERNET + length } else { end - network };
     if payload > usize::from(mtu) {
         return Err(Outcome::TooBig);
     }
-    let tos = if flags.contains(Flags::COPY_DSCP) { edges.dscp << 2 } else { rewrite.tunnel.tos() };
+    let tos = if flags.contains(Flags::COPY_DSCP) { edges.dscp << 2 } else { front.tos() };
     let (removed, added) = (ethernet + tag_off, tag_on + outer);
     let headers = Headers { outer, length, tos, network: network - ethernet };
     // The usual overlay-to-overlay change takes off as much as it puts on: the frame stays where
     // it is.
     if added == removed && end == received {
-        headers.write((rewrite, flags), inside, bytes)?;
+        headers.write(put, inside, bytes)?;
     } else {
         if added > removed {
             buffer.push_front(added - removed).map_err(|_| Outcome::NoRoom)?;
@@ -122,7 +182,7 @@ fn change<B: PacketBuffer>(
             buffer.pull_front(removed - added).map_err(|_| Outcome::NoRoom)?;
         }
         buffer.truncate(outer + length);
-        headers.write((rewrite, flags), inside, buffer.bytes_mut())?;
+        headers.write(put, inside, buffer.bytes_mut())?;
     }
     Ok(outer + length)
 }
@@ -145,19 +205,19 @@ impl Headers {
     #[inline(always)]
     fn write(
         self,
-        (rewrite, flags): (&Rewrite, Flags),
+        (front, flags, destination_mac): (&impl Outer, Flags, &Mac),
         inside: &Inside,
         bytes: &mut [u8],
     ) -> Result<(), Outcome> {
         let (outer, frame) = bytes.split_at_mut_checked(self.outer).ok_or(Outcome::NoRoom)?;
         if self.outer > 0 {
-            rewrite.tunnel.write(outer, self.length as u16, self.tos).ok_or(Outcome::NoRoom)?;
+            front.write(outer, self.length as u16, self.tos).ok_or(Outcome::NoRoom)?;
         }
         if flags.intersects(Inside::FLAGS) {
-            inside.write(rewrite, frame, self.network).ok_or(Outcome::NoRoom)?;
+            inside.write(flags, frame, self.network).ok_or(Outcome::NoRoom)?;
         }
         if flags.contains(Flags::DESTINATION_MAC) {
-            rewrite.destination_mac.write(frame).ok_or(Outcome::NoRoom)?;
+            destination_mac.write(frame).ok_or(Outcome::NoRoom)?;
         }
         Ok(())
     }
@@ -168,11 +228,19 @@ impl Inside {
     const FLAGS: Flags =
         Flags::POP_VLAN.union(Flags::PUSH_VLAN).union(Flags::SOURCE_MAC).union(Flags::TTL);
 
-    const NONE: Self = Self { tag_off: 0, tag_on: 0, macs: None, ttl: Network::Other };
+    const NONE: Self = Self {
+        tag_off: 0,
+        tag_on: 0,
+        macs: None,
+        ttl: Network::Other,
+        source_mac: Mac::NONE,
+        vlan: 0,
+    };
 
     /// Decides on the changes within `edge`, whose network header lies within `frame`.
     #[inline(never)]
-    fn new(flags: Flags, frame: &[u8], edge: Edge) -> Result<Self, Outcome> {
+    fn new(change: &Change, frame: &[u8], edge: Edge) -> Result<Self, Outcome> {
+        let &Change { flags, source_mac, vlan, .. } = change;
         let (ethernet, network) = (usize::from(edge.ethernet), usize::from(edge.network));
         let ttl = if flags.contains(Flags::TTL) { edge.kind } else { Network::Other };
         let left = frame.get(..edge.end.into()).ok_or(Outcome::NoRoom)?;
@@ -192,25 +260,25 @@ impl Inside {
         } else {
             Some(*chunk(frame, ethernet).ok_or(Outcome::NoRoom)?)
         };
-        Ok(Self { tag_off, tag_on, macs, ttl })
+        Ok(Self { tag_off, tag_on, macs, ttl, source_mac, vlan })
     }
 
     /// Writes them over `frame`, whose network header was at offset `network` before its tags
     /// changed.
     #[inline(never)]
-    fn write(&self, rewrite: &Rewrite, frame: &mut [u8], network: usize) -> Option<()> {
+    fn write(&self, flags: Flags, frame: &mut [u8], network: usize) -> Option<()> {
         let network = network - self.tag_off + self.tag_on;
         if let Some(macs) = self.macs {
             *frame.first_chunk_mut()? = macs;
         }
-        if rewrite.flags.contains(Flags::PUSH_VLAN) {
+        if flags.contains(Flags::PUSH_VLAN) {
             let tag: &mut [u8; TAG] = chunk_mut(frame, MACS)?;
             let [tpid, tpid_low] = ethertype::VLAN.to_be_bytes();
-            let [high, low] = rewrite.vlan.to_be_bytes();
+            let [high, low] = self.vlan.to_be_bytes();
             *tag = [tpid, tpid_low, high, low];
         }
-        if rewrite.flags.contains(Flags::SOURCE_MAC) {
-            *chunk_mut(frame, 6)? = EthernetAddress::from(rewrite.source_mac).0;
+        if flags.contains(Flags::SOURCE_MAC) {
+            *chunk_mut(frame, 6)? = EthernetAddress::from(self.source_mac).0;
         }
         match self.ttl {
             Network::Ipv4 => {

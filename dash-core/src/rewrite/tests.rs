@@ -11,7 +11,7 @@ use std::vec::Vec;
 use dash_hal::software::ArrayBuffer;
 use dash_hal::{PacketBuffer, ReceiveMetadata};
 
-use super::{Outcome, Rewrite};
+use super::{NextHop, NextHops, Outcome, Rewrite};
 use crate::wire::{Edges, Profile, parse};
 
 type Buffer = ArrayBuffer<2048>;
@@ -33,7 +33,7 @@ fn apply_parsed(
     apply_to(rewrite, frame, headroom, &edges, mtu)
 }
 
-/// Applies, and checks that a refusal changed nothing: the frame and its headroom, or why not.
+/// Applies, whole and as a flow has it, and checks that a refusal changed nothing: the frame and its headroom, or why not.
 fn apply_to(
     rewrite: &Rewrite,
     frame: &[u8],
@@ -41,9 +41,21 @@ fn apply_to(
     edges: &Edges,
     mtu: u16,
 ) -> Result<(Vec<u8>, usize), Outcome> {
+    let mut places = [NextHop::FREE; 2];
+    let mut next_hops = NextHops::new(&mut places);
+    let change = next_hops.hold(rewrite).unwrap();
+    assert_eq!(next_hops.rewrite(&change), *rewrite);
+    let mut by_flow = buffer(frame, headroom);
+    let outcome = next_hops.apply(&change, &mut by_flow, edges, mtu);
+
     let mut buffer = buffer(frame, headroom);
     let tailroom = buffer.tailroom();
-    match rewrite.apply(&mut buffer, edges, mtu) {
+    let whole = rewrite.apply(&mut buffer, edges, mtu);
+    assert_eq!(
+        (whole, buffer.bytes(), buffer.headroom()),
+        (outcome, by_flow.bytes(), by_flow.headroom())
+    );
+    match whole {
         Outcome::Done(length) => {
             assert_eq!(buffer.bytes().len(), length);
             Ok((buffer.bytes().to_vec(), buffer.headroom()))

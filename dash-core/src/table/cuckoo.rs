@@ -84,6 +84,19 @@ pub trait Key: Copy + Eq {
     fn hash<H: Hints>(&self, secret: &HashKey, hints: &H) -> u64;
 }
 
+/// What a table keeps under a key.
+pub trait Value: Copy {
+    /// Starts to load what a hit reads of it, where it does not lie on its key's cache line; it lies
+    /// `at` bytes behind the start of that.
+    #[inline]
+    fn prefetch<H: Hints>(&self, at: usize, hints: &H) {
+        let _ = at;
+        hints.prefetch(self);
+    }
+}
+
+impl<const N: usize> Value for [u32; N] {}
+
 /// Names an entry until it is removed; the entry never moves.
 ///
 /// A handle that outlived its entry is known as such until its slot was reused 32 times; after
@@ -111,10 +124,19 @@ pub struct Slot<K, V> {
     link: u32,
     value: V,
 }
-impl<K: Key, V: Copy> Slot<K, V> {
+impl<K: Key, V: Value> Slot<K, V> {
     /// A free place; `value` is never read.
     pub const fn empty(value: V) -> Self {
         Self { key: K::EMPTY, state: 0, link: 0, value }
+    }
+
+    /// Starts to load what a hit reads.
+    #[inline]
+    fn prefetch<H: Hints>(&self, hints: &H) {
+        hints.prefetch(&self.key);
+        if const { size_of::<Self>() > align_of::<Self>() } {
+            self.value.prefetch(const { mem::offset_of!(Self, value) }, hints);
+        }
     }
 }
 
@@ -177,7 +199,7 @@ pub struct Cuckoo<'a, K, V> {
     work: tests::Work,
 }
 
-impl<'a, K: Key, V: Copy> Cuckoo<'a, K, V> {
+impl<'a, K: Key, V: Value> Cuckoo<'a, K, V> {
     /// Buckets that a table of `capacity` entries takes, so that it is full at `capacity` entries or ≥ 95 % of it.
     #[must_use]
     pub const fn buckets_for(capacity: usize) -> usize {

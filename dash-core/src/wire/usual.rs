@@ -35,13 +35,19 @@ impl Word {
         Self(u16::from_ne_bytes(bytes))
     }
 
-    /// The checksum of a header with the ones' complement sums `parts`; it is the same in either
-    /// byte order (RFC 1071, section 2).
-    #[inline]
-    pub(crate) const fn checksum([a, b, c]: [Self; 3]) -> Self {
-        let sum = a.0 as u32 + b.0 as u32 + c.0 as u32;
+    /// The ones' complement sum of a few words; it is the same in either byte order (RFC 1071,
+    /// section 2).
+    #[inline(always)]
+    pub(crate) fn sum<const N: usize>(words: [Self; N]) -> Self {
+        let sum: u32 = words.iter().map(|word| u32::from(word.0)).sum();
         let sum = (sum & 0xffff) + (sum >> 16);
-        Self(!(sum + (sum >> 16)) as u16)
+        Self((sum + (sum >> 16)) as u16)
+    }
+
+    /// The checksum of a header with the ones' complement sums `parts`.
+    #[inline(always)]
+    pub(crate) fn checksum<const N: usize>(parts: [Self; N]) -> Self {
+        Self(!Self::sum(parts).0)
     }
 
     #[inline]

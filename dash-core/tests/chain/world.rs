@@ -14,6 +14,7 @@ use dash_core::{
             Place, PolicyError, PolicyWriter, Select, Switch,
         },
     },
+    rewrite::NextHop,
     table::{
         acl,
         cuckoo::{Bucket, Slot},
@@ -223,7 +224,8 @@ impl Node {
         net.with(host, |configuration| policy.replace(configuration)).unwrap();
         let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); flows].leak();
-        let table = Table::new(buckets, slots, [3, 4]).unwrap();
+        let next_hops = vec![NextHop::FREE; 64].leak();
+        let table = Table::new(buckets, slots, next_hops, [3, 4]).unwrap();
         let places: &'static mut [LearnedPlace] = vec![FREE; 8].leak();
         let buckets = vec![Bucket::EMPTY; Learned::buckets_for(8)].leak();
         let learned = Learned::new(buckets, places, [5, 6]).unwrap();

@@ -4,6 +4,7 @@ use dash_core::{
     engine::Engine,
     flow::{Flow, FlowSettings, FlowTable, WhenFull},
     pipeline::efsm::{DropReason, Efsm, FlowKey, FlowState, Program, Refused},
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -23,12 +24,17 @@ type Table<'a> = FlowTable<'a, FlowKey, FlowState>;
 pub(crate) struct Storage {
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
 }
 
 impl Storage {
     pub(crate) fn new(flows: usize) -> Self {
         let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)];
-        Self { buckets, slots: vec![Slot::empty(Flow::EMPTY); flows] }
+        Self {
+            buckets,
+            slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; 64],
+        }
     }
 }
 
@@ -47,8 +53,8 @@ impl Bench<'static> {
 
 impl<'a> Bench<'a> {
     pub(crate) fn on(storage: &'a mut Storage, program: Program<'a>) -> Result<Self, Refused> {
-        let Storage { buckets, slots } = storage;
-        let mut table = Table::new(buckets, slots, [3, 4]).unwrap();
+        let Storage { buckets, slots, next_hops } = storage;
+        let mut table = Table::new(buckets, slots, next_hops, [3, 4]).unwrap();
         table.set(FlowSettings { when_full: WhenFull::Drop, ..FlowSettings::default() });
         let engine = Engine::new(Efsm::new(program)?, table, Readers::new(&[]), 0);
         Ok(Self { engine, device: Device::new(PortId(9)), now: 1_000_000 * US })

@@ -7,7 +7,7 @@ use dash_core::{
         Arrival, Egress, Flow, FlowSettings, FlowTable, Install, NewFlow, Timeouts, WhenFull,
         full::CANDIDATES,
     },
-    rewrite::Rewrite,
+    rewrite::{NextHop, Rewrite},
     table::cuckoo::{Bucket, Slot},
     wire::tcp::TcpFlags,
 };
@@ -26,7 +26,8 @@ const ACK: TcpFlags = TcpFlags::ACK;
 fn table(capacity: usize, when_full: WhenFull) -> Table {
     let buckets = vec![Bucket::EMPTY; Table::buckets_for(capacity)].leak();
     let slots = vec![Slot::empty(Flow::EMPTY); capacity].leak();
-    let mut table = FlowTable::new(buckets, slots, [1, 2]).unwrap();
+    let next_hops = vec![NextHop::FREE; 64].leak();
+    let mut table = FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap();
     table.set(FlowSettings { when_full, ..FlowSettings::default() });
     table
 }

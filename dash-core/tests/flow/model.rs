@@ -7,7 +7,7 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use dash_core::{
     flow::{Arrival, Egress, Flow, FlowTable, Install, NewFlow, Removal, Timeouts},
-    rewrite::Rewrite,
+    rewrite::{NextHop, Rewrite},
     table::cuckoo::{Bucket, Slot},
 };
 use dash_hal::{PortId, SoftwareHints as HINTS};
@@ -195,8 +195,8 @@ fn take(table: &mut Table, list: &mut List, now: u64, step: Step) -> Result<(), 
             let known = list.flows.get_mut(&number);
             prop_assert_eq!(found.is_some(), known.is_some());
             if let (Some(handle), Some(known)) = (found, known) {
-                let flow = table.get_mut(handle).unwrap();
-                prop_assert_eq!((port(flow), flow.packets), (known.port, known.packets));
+                let mut flow = table.get_mut(handle).unwrap();
+                prop_assert_eq!((port(&flow), flow.packets), (known.port, known.packets));
                 (flow.used, flow.packets) = (now, flow.packets + 1);
                 (known.used, known.packets) = (now, known.packets + 1);
             }
@@ -231,7 +231,8 @@ fn the_table_does_what_a_list_does() {
     let done = TestRunner::new(config).run(&strategy, |(bits, capacity)| {
         let buckets = vec![Bucket::EMPTY; Table::buckets_for(capacity)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); capacity].leak();
-        let mut table = Table::new(buckets, slots, [1, 2]).unwrap();
+        let next_hops = vec![NextHop::FREE; 64].leak();
+        let mut table = Table::new(buckets, slots, next_hops, [1, 2]).unwrap();
         let mut list = List { flows: BTreeMap::new(), capacity };
         let mut now = 0_u64;
         for (count, step) in (1..).zip(bits.into_iter().map(step)) {

@@ -1,18 +1,22 @@
 //! The flow table alone: halves of pairs, hardware that has some of the flows, and whoever hears which
 //! flows ended, keep step under any sequence of changes.
 
-use std::{cell::Cell, collections::BTreeMap};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use dash_core::{
     flow::{
         Arrival, Egress, Flow, FlowCounters, FlowFlags, FlowRemoved, FlowTable, Install, NewFlow,
-        Outside, Removal, Timeouts,
+        Offered, Outside, Removal, Timeouts,
     },
-    rewrite::Rewrite,
+    rewrite::{Encapsulation, Flags, NextHop, Rewrite, Tunnel},
     table::cuckoo::{Bucket, Handle, Slot},
 };
 use dash_hal::{EventsLost, FlowId, Hits, PortId, SoftwareHints};
 use proptest::prelude::*;
+use smoltcp::wire::EthernetAddress;
 
 use crate::name::Name;
 
@@ -23,10 +27,22 @@ fn name(number: u8) -> Name {
     Name([u64::from(number) | 1 << 24, 0])
 }
 
+/// Ports lead to so many next hops.
+const NEXT_HOPS: u16 = 4;
+
+/// To the next hop of `port`.
+fn rewrite(number: u8, port: u16) -> Rewrite {
+    let mac = (port % NEXT_HOPS) as u8;
+    let source_mac = EthernetAddress([0, 0, 0, 0, 0, mac]);
+    let tunnel = Tunnel { source_mac, vni: number.into(), ..Tunnel::NONE };
+    let tunnel = Encapsulation::new(&tunnel);
+    Rewrite { tunnel, flags: Flags::PUSH_OUTER, ..Rewrite::NONE }
+}
+
 fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
     NewFlow {
         key: name(number),
-        rewrite: Rewrite::NONE,
+        rewrite: rewrite(number, port),
         egress: Egress::to(PortId(port)).unwrap(),
         state: (),
         timeouts: Timeouts { idle, hard: 0 },
@@ -34,9 +50,14 @@ fn flow(number: u8, idle: u32, port: u16) -> NewFlow<Name, ()> {
 }
 
 fn table(capacity: usize) -> FlowTable<'static, Name, ()> {
+    table_of(capacity, NEXT_HOPS.into())
+}
+
+fn table_of(capacity: usize, next_hops: usize) -> FlowTable<'static, Name, ()> {
     let buckets = vec![Bucket::EMPTY; FlowTable::<Name, ()>::buckets_for(capacity)].leak();
     let slots = vec![Slot::empty(Flow::EMPTY); capacity].leak();
-    FlowTable::new(buckets, slots, [1, 2]).unwrap()
+    let next_hops = vec![NextHop::FREE; next_hops].leak();
+    FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap()
 }
 
 /// Hardware that insists on the order of the calls; it writes down which flows ended.
@@ -61,7 +82,7 @@ impl Outside<Name, ()> for Strict {
         self.takes || (key.0[0] as u8).is_multiple_of(3)
     }
 
-    fn offer(&mut self, id: FlowId, key: &Name, flow: &Flow<()>) -> bool {
+    fn offer(&mut self, id: FlowId, key: &Name, flow: &Offered<()>) -> bool {
         assert!(!self.flows.contains_key(&id) && !flow.is_offloaded(), "offered twice");
         let room = self.flows.len() < 4;
         if room {
@@ -144,6 +165,20 @@ fn halves_keep_step(table: &FlowTable<'static, Name, ()>) -> Result<(), TestCase
     Ok(())
 }
 
+/// Each flow has the header change that it was made or modified with, and no next hop is held for
+/// nobody.
+fn next_hops_keep_step(table: &FlowTable<'static, Name, ()>) -> Result<(), TestCaseError> {
+    let mut next_hops = BTreeSet::new();
+    for handle in (0..table.capacity()).filter_map(|index| table.at(index)) {
+        let (key, flow) = table.get(handle).unwrap();
+        let port = flow.egress.fixed().unwrap().0;
+        prop_assert_eq!(table.rewrite(flow), rewrite(key.0[0] as u8, port));
+        next_hops.insert(port % NEXT_HOPS);
+    }
+    prop_assert_eq!(table.next_hops(), next_hops.len());
+    Ok(())
+}
+
 /// The flows that are there: name, time of installation, frames.
 fn present(table: &FlowTable<'static, Name, ()>) -> BTreeMap<u64, (u64, u64)> {
     let flows = (0..table.capacity()).filter_map(|index| table.get(table.at(index)?));
@@ -189,9 +224,10 @@ proptest! {
     fn halves_of_a_pair_and_flows_of_the_hardware_keep_step(
         changes in prop::collection::vec((0_u8..6, 0..NAMES, 0..NAMES, 0_u32..4, 0_u64..3), 1..300),
         capacity in 0_usize..12,
+        next_hops in 1_usize..6,
     ) {
         let changes: Vec<Change> = changes;
-        let mut table = table(capacity);
+        let mut table = table_of(capacity, next_hops);
         let mut hardware = Strict::default();
         let (mut now, mut frames) = (0, 0);
         for (port, (kind, one, other, idle, pause)) in (0..).zip(changes) {
@@ -239,6 +275,7 @@ proptest! {
                 }
             }
             halves_keep_step(&table)?;
+            next_hops_keep_step(&table)?;
             hardware_keeps_step(&table, &hardware)?;
             prop_assert!(table.len() <= capacity);
         }
@@ -286,4 +323,30 @@ fn a_sweep_rests_until_policy_changes() {
     assert_eq!(sweep(3, 2, Some(1)), (3, 6));
     assert_eq!(sweep(5, 3, None), (3, 3));
     assert_eq!(sweep(5, 3, None), (3, 0));
+}
+
+/// The next hop of a last flow makes room for the new one of that flow.
+#[test]
+fn a_flow_is_evaluated_again_while_all_next_hops_are_taken() {
+    let mut table = table_of(64, 1);
+    let arrival = Arrival { epoch: 0, now: 0, bytes: 60, tcp: None };
+    let handle = table.install(&Install::One(flow(1, 0, 1)), &arrival, &SoftwareHints, &mut ());
+    let handle = handle.unwrap().unwrap();
+    let new = Install::One(flow(1, 0, 2));
+    assert_eq!(table.replace(handle, &new, &arrival, &SoftwareHints, &mut ()), Ok(Some(handle)));
+    assert_eq!(table.rewrite(table.get(handle).unwrap().1), rewrite(1, 2));
+    assert_eq!(table.next_hops(), 1);
+}
+
+/// A flow that has timed out makes room for the next hop of a new one.
+#[test]
+fn a_next_hop_of_flows_that_timed_out_makes_room() {
+    let mut table = table_of(64, 1);
+    let arrival = |now| Arrival { epoch: 0, now, bytes: 60, tcp: None };
+    let mut install = |new, now| {
+        table.install(&Install::One(new), &arrival(now), &SoftwareHints, &mut ()).is_ok()
+    };
+    assert!(install(flow(1, 1_000, 1), 0));
+    assert!(!install(flow(2, 1_000, 2), MILLISECOND));
+    assert!(install(flow(2, 1_000, 2), 2_000 * MILLISECOND));
 }

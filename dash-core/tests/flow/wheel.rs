@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use dash_core::{
     flow::{
-        Arrival, Egress, Flow, FlowRemoved, FlowTable, Install, NewFlow, Outside, Removal,
+        Arrival, Egress, Flow, FlowRemoved, FlowTable, Install, NewFlow, Offered, Outside, Removal,
         Timeouts, wheel,
     },
-    rewrite::Rewrite,
+    rewrite::{NextHop, Rewrite},
     table::cuckoo::{Bucket, Slot},
 };
 use dash_hal::{EventsLost, FlowId, Hits, SoftwareHints};
@@ -36,7 +36,7 @@ impl Outside<Name, ()> for Listener {
     fn takes(&self, _: &Name, _: &Flow<()>) -> bool {
         false
     }
-    fn offer(&mut self, _: FlowId, _: &Name, _: &Flow<()>) -> bool {
+    fn offer(&mut self, _: FlowId, _: &Name, _: &Offered<()>) -> bool {
         false
     }
     fn hits(&mut self, _: FlowId, _: &Name, (): &()) -> Hits {
@@ -143,7 +143,8 @@ impl World {
     fn new(now: u64) -> Self {
         let buckets = vec![Bucket::EMPTY; FlowTable::<Name, ()>::buckets_for(CAPACITY)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); CAPACITY].leak();
-        let table = FlowTable::new(buckets, slots, [1, 2]).unwrap();
+        let next_hops = vec![NextHop::FREE; 64].leak();
+        let table = FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap();
         Self { table, model: Model::default(), listener: Listener::default(), now }
     }
 

@@ -9,6 +9,7 @@ use dash_core::{
         DropReason, FREE, FlowCache, FlowKey, FlowState, Note, Order, Outer, Settings, Vtep,
         VtepPlace, Vteps,
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -67,6 +68,7 @@ pub(crate) struct Storage {
     vtep_places: Vec<VtepPlace>,
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
 }
 
 impl Storage {
@@ -77,6 +79,7 @@ impl Storage {
             vtep_places: vec![FREE; places],
             buckets: vec![Bucket::EMPTY; Table::buckets_for(flows)],
             slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; 64],
         }
     }
 }
@@ -125,8 +128,8 @@ impl<'a> Bench<'a> {
         entries: &[Vtep],
         when_full: WhenFull,
     ) -> Self {
-        let Storage { vtep_buckets, vtep_places, buckets, slots } = storage;
-        let mut table = Table::new(buckets, slots, [3, 4]).unwrap();
+        let Storage { vtep_buckets, vtep_places, buckets, slots, next_hops } = storage;
+        let mut table = Table::new(buckets, slots, next_hops, [3, 4]).unwrap();
         table.set(FlowSettings { when_full, ..FlowSettings::default() });
         let cache = FlowCache::new(filled(vtep_buckets, vtep_places, entries), settings);
         let events = Events::default();

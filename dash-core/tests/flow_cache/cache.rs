@@ -36,7 +36,7 @@ fn flow_cache_s03() {
     bench.passes(OTR, &fc(4), DC);
     let flow = bench.flow(10, remote()).unwrap();
     assert_eq!((flow.state.phase(), flow.state.inflight()), (Phase::Learnt, 0));
-    let learnt = flow.rewrite.tunnel.tunnel();
+    let learnt = bench.engine.flows().rewrite(&flow).tunnel.tunnel();
     let endpoints =
         Endpoints::V4 { source: [10, 10, 10, 10].into(), destination: [10, 0, 0, 1].into() };
     assert_eq!((learnt.vni, learnt.endpoints, learnt.source_port), (100, endpoints, 4789));

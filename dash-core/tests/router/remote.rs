@@ -264,12 +264,12 @@ proptest! {
         let counts = |world: &mut World| {
             let drops: Vec<_> =
                 DropReason::ALL.iter().map(|reason| (*reason, world.node().drops(*reason))).collect();
-            let mut flows: Vec<_> = world
-                .node()
-                .engine
-                .flows()
+            let table = world.node().engine.flows();
+            let mut flows: Vec<_> = table
                 .live(now)
-                .map(|(key, flow)| (format!("{key:?}"), flow.packets, flow.bytes, flow.rewrite))
+                .map(|(key, flow)| {
+                    (format!("{key:?}"), flow.packets, flow.bytes, table.rewrite(flow))
+                })
                 .collect();
             flows.sort_by(|one, other| one.0.cmp(&other.0));
             let full = world.node().engine.pipeline().counters().notes(Note::FlowFull);

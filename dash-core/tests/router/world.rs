@@ -13,6 +13,7 @@ use dash_core::{
             Route,
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -219,7 +220,8 @@ impl Node {
         net.with(host, |configuration| policy.replace(configuration)).unwrap();
         let buckets = vec![Bucket::EMPTY; Table::buckets_for(flows)].leak();
         let slots = vec![Slot::empty(Flow::EMPTY); flows].leak();
-        let table = Table::new(buckets, slots, [3, 4]).unwrap();
+        let next_hops = vec![NextHop::FREE; 64].leak();
+        let table = Table::new(buckets, slots, next_hops, [3, 4]).unwrap();
         let places: &'static mut [LearnedPlace] = vec![FREE; 64].leak();
         let buckets = vec![Bucket::EMPTY; Learned::buckets_for(64)].leak();
         let memory = Memory {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::atomic::AtomicU32};
 
 use dash_core::{
     engine::Engine,
-    flow::{Flow, FlowRemoved, FlowTable},
+    flow::{Flow, FlowRemoved, FlowTable, Offered},
     pipeline::vnet::{
         DropReason, EniCounters, FlowKey, FlowState, Settings, Traffic as Counted, Vnet,
         policy::{
@@ -14,6 +14,7 @@ use dash_core::{
             VnetId,
         },
     },
+    rewrite::NextHop,
     table::{
         TableError, acl,
         cuckoo::{Bucket, Slot},
@@ -66,6 +67,7 @@ pub(crate) struct Storage {
     counter: [AtomicU32; 1],
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
     enis: Vec<EniCounters>,
 }
 
@@ -76,6 +78,7 @@ impl Storage {
             counter: [AtomicU32::new(0)],
             buckets: vec![Bucket::EMPTY; FlowTable::<FlowKey, FlowState>::buckets_for(flows)],
             slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; 64],
             enis: vec![EniCounters::ZERO; ENIS],
         }
     }
@@ -98,7 +101,7 @@ impl<'a> Bench<'a> {
 
 impl<'a, O, H, E> Bench<'a, O, H, E>
 where
-    O: FlowOffload<FlowKey, Flow<FlowState>>,
+    O: FlowOffload<FlowKey, Offered<FlowState>>,
     H: Hints + Copy,
     E: EventSink<FlowRemoved<FlowKey, FlowState>>,
 {
@@ -109,10 +112,10 @@ where
         hints: H,
         events: E,
     ) -> Self {
-        let Storage { words, counter, buckets, slots, enis } = storage;
+        let Storage { words, counter, buckets, slots, next_hops, enis } = storage;
         let readers = Readers::new(counter);
         let writer = PolicyWriter::new(words, &CAPACITY, [3, 4], readers).unwrap();
-        let flows = FlowTable::new(buckets, slots, [1, 2]).unwrap();
+        let flows = FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap();
         let vnet = Vnet::new(writer.policy(), enis, vnet_settings(settings));
         let mut port = Box::new(SoftwarePlatform::with_hints(hints));
         port.mtu = u16::try_from(settings.mtu).unwrap();

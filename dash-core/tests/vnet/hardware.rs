@@ -3,7 +3,7 @@
 //! was offered; every other frame goes on to the engine.
 
 use dash_core::{
-    flow::Flow,
+    flow::Offered,
     packet::Entering,
     pipeline::{
         Lookup, Name, Pipeline,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Fewer places than most scripts have flows, offered after two frames.
-pub(crate) type Table = ArrayOffload<FlowKey, Flow<FlowState>, 6, 2>;
+pub(crate) type Table = ArrayOffload<FlowKey, Offered<FlowState>, 6, 2>;
 
 const OPENS_OR_CLOSES: TcpFlags = TcpFlags::FIN.union(TcpFlags::SYN).union(TcpFlags::RST);
 const MILLISECOND: u64 = 1_000_000;

@@ -59,7 +59,7 @@
 
 // The version of this interface. It moves when a program that was compiled with an older header
 // would no longer work.
-#define DASH_ABI_VERSION 2
+#define DASH_ABI_VERSION 3
 
 // Most packet cores of one policy.
 #define DASH_MAX_CORES 64
@@ -534,6 +534,9 @@ typedef struct dash_sizes_t {
   struct dash_layout_t flow_buckets;
   // A core's flows.
   struct dash_layout_t flow_slots;
+  // The next hops of a core's flows, which have an appliance's address and its neighbor's MAC: one
+  // is read for each frame, so worth fast memory.
+  struct dash_layout_t next_hops;
   // A core's counters of ENIs.
   struct dash_layout_t eni_counters;
 } dash_sizes_t;
@@ -1124,6 +1127,8 @@ typedef struct dash_core_config_t {
   struct dash_region_t flow_buckets;
   // As `dash_sizes_t.flow_slots`.
   struct dash_region_t flow_slots;
+  // As `dash_sizes_t.next_hops`.
+  struct dash_region_t next_hops;
   // As `dash_sizes_t.eni_counters`.
   struct dash_region_t eni_counters;
 } dash_core_config_t;

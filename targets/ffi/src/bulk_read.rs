@@ -157,10 +157,10 @@ pub unsafe extern "C" fn dash_core_read_flows(
             session.position += 1;
             let passes =
                 flow.filter(|(key, _)| filters.iter().flatten().all(|filter| filter.passes(key)));
-            if let Some(flow) = passes
+            if let Some((key, flow)) = passes
                 && let Some(place) = places.next()
             {
-                place.write(flow.into());
+                place.write(dash_flow_t::new(key, flow, &table.rewrite(flow)));
                 copied += 1;
                 session.limit -= 1;
             }

@@ -3,6 +3,7 @@
 use dash_core::{
     flow::{Flow, FlowTable},
     pipeline::vnet::{EniCounters, FlowKey, FlowState, policy::Capacity},
+    rewrite::NextHop,
     table::{
         acl,
         cuckoo::{Bucket, MAX_CAPACITY, Slot},
@@ -14,7 +15,7 @@ use crate::{region::dash_layout_t, status::Status};
 
 /// The version of this interface. It moves when a program that was compiled with an older header
 /// would no longer work.
-pub const DASH_ABI_VERSION: u32 = 2;
+pub const DASH_ABI_VERSION: u32 = 3;
 
 /// Most packet cores of one policy.
 pub const DASH_MAX_CORES: usize = 64;
@@ -101,6 +102,17 @@ pub(crate) fn bucket_layout(flows: u32) -> Result<dash_layout_t, Status> {
 
 pub(crate) fn slot_layout(flows: u32) -> Result<dash_layout_t, Status> {
     dash_layout_t::array::<FlowSlot>(flows as usize)
+}
+
+/// Places for next hops; without flows none. An appliance has an address of each family and one
+/// neighbor; twice that while those change, and twice that since a table refuses some before it is
+/// full.
+pub(crate) fn next_hops(flows: u32, appliances: u32) -> usize {
+    if flows == 0 { 0 } else { (appliances as usize).saturating_mul(8).clamp(64, 1 << 16) }
+}
+
+pub(crate) fn next_hop_layout(flows: u32, appliances: u32) -> Result<dash_layout_t, Status> {
+    dash_layout_t::array::<NextHop>(next_hops(flows, appliances))
 }
 
 pub(crate) fn eni_layout(enis: u32) -> Result<dash_layout_t, Status> {

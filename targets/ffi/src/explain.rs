@@ -16,6 +16,7 @@ use dash_core::{
         End, Trace,
         vnet::{DropReason, Event, FlowKey, FlowState, Vnet},
     },
+    rewrite::{NextHop, Rewrite},
     table::cuckoo::{Bucket, Slot},
 };
 use dash_hal::{Burst, Clock, PacketBuffer, Platform, Pool, PortId, Ports};
@@ -114,7 +115,7 @@ impl Core {
     ) -> Result<(), Status> {
         let now = self.device.clock().now();
         let mut name = Name(None);
-        let mut none = Flows::new(&mut [], &mut [], [0; 2])?;
+        let mut none = Flows::new(&mut [], &mut [], &mut [], [0; 2])?;
         // SAFETY: the caller's promise.
         let buffer = unsafe { FrameBuffer::take(frame) }?;
         // No port sends frames of this MTU, so nothing of the frame is changed.
@@ -127,11 +128,13 @@ impl Core {
         let mut buckets = [Bucket::EMPTY; Flows::buckets_for(PAIR)];
         let mut slots = [Slot::empty(Flow::EMPTY); PAIR];
         let slots = slots.get_mut(..room).unwrap_or_default();
+        let mut next_hops = [NextHop::FREE; PAIR];
         let (buckets, slots) = (&raw mut buckets, ptr::from_mut(slots));
-        // SAFETY: the table is not used after this function, which has both arrays: `pass` leaves
-        // it out of the engine again.
-        let (buckets, slots) = unsafe { (&mut *buckets, &mut *slots) };
-        let mut flows = Flows::new(buckets, slots, [0; 2])?;
+        let next_hops = &raw mut next_hops;
+        // SAFETY: the table is not used after this function, which has the arrays: `pass` leaves it
+        // out of the engine again.
+        let (buckets, slots, next_hops) = unsafe { (&mut *buckets, &mut *slots, &mut *next_hops) };
+        let mut flows = Flows::new(buckets, slots, next_hops, [0; 2])?;
         flows.set(*self.engine.flows().settings());
         if let (Some(key), Some(flow)) = (name.0, found) {
             copy(&mut flows, key, flow);
@@ -165,14 +168,15 @@ impl Core {
     }
 
     /// A copy of the flow of `key`, by itself, as software knows it: no hardware has the copy.
-    fn flow_of(&self, key: &FlowKey) -> Option<Flow<FlowState>> {
+    fn flow_of(&self, key: &FlowKey) -> Option<(Flow<FlowState>, Rewrite)> {
         let flows = self.engine.flows();
         let (_, flow) = flows.get(flows.find(key, &CoreHints)?)?;
+        let rewrite = flows.rewrite(flow);
         let peer = flow.peer().and_then(|peer| flows.get(peer));
         // The halves of a pair share their idle time.
         let used = peer.map_or(flow.used, |(_, peer)| peer.used.max(flow.used));
         let flags = flow.flags.difference(FlowFlags::OFFLOADED);
-        Some(Flow { used, related: None, flags, ..*flow })
+        Some((Flow { used, related: None, flags, ..*flow }, rewrite))
     }
 }
 
@@ -188,12 +192,12 @@ impl Trace<Vnet<'static>> for Name {
 }
 
 /// Puts a flow as it is into a table that has room.
-fn copy(flows: &mut Flows<'_>, key: FlowKey, flow: Flow<FlowState>) {
-    let Flow { rewrite, egress, state, timeouts, .. } = flow;
+fn copy(flows: &mut Flows<'_>, key: FlowKey, (flow, rewrite): (Flow<FlowState>, Rewrite)) {
+    let Flow { egress, state, timeouts, .. } = flow;
     let install = Install::One(NewFlow { key, rewrite, egress, state, timeouts });
     let arrival = Arrival { epoch: flow.epoch, now: flow.used, bytes: 0, tcp: None };
     if let Ok(Some(handle)) = flows.install(&install, &arrival, &CoreHints, &mut ())
-        && let Some(place) = flows.get_mut(handle)
+        && let Some(mut place) = flows.get_mut(handle)
     {
         let Flow { packets, bytes, created, used, flags, tcp, .. } = flow;
         *place = Flow { packets, bytes, created, used, flags, tcp, ..*place };

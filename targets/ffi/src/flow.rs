@@ -6,6 +6,7 @@ use dash_core::{
         FlowKey, FlowOwner, FlowState, Vnet,
         policy::{Direction, VnetId},
     },
+    rewrite::Rewrite,
     table::acl::Headers,
 };
 
@@ -137,15 +138,16 @@ impl TryFrom<dash_flow_key_t> for FlowKey {
     }
 }
 
-impl From<(&FlowKey, &Flow<FlowState>)> for dash_flow_t {
-    fn from((key, flow): (&FlowKey, &Flow<FlowState>)) -> Self {
+impl dash_flow_t {
+    /// A flow of that name, with that header change.
+    pub(crate) fn new(key: &FlowKey, flow: &Flow<FlowState>, rewrite: &Rewrite) -> Self {
         let egress = flow.egress.fixed().map(|port| port.0);
         Self {
             key: key.into(),
             creator: flow.flags.contains(FlowFlags::CREATOR).into(),
             has_egress: egress.is_some().into(),
             egress: egress.unwrap_or(0),
-            rewrite: (&flow.rewrite).into(),
+            rewrite: rewrite.into(),
             packets: flow.packets,
             bytes: flow.bytes,
             created: flow.created,

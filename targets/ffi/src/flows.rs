@@ -47,9 +47,9 @@ pub unsafe extern "C" fn dash_core_flows(
         let mut places = places.iter_mut();
         let mut copied = 0;
         while at < table.capacity() && copied < count {
-            if let Some(flow) = table.live_at(at, now) {
+            if let Some((key, flow)) = table.live_at(at, now) {
                 let Some(place) = places.next() else { break };
-                place.write(flow.into());
+                place.write(dash_flow_t::new(key, flow, &table.rewrite(flow)));
                 copied += 1;
             }
             at += 1;

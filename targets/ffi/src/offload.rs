@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_void};
 
 use dash_core::{
-    flow::Flow,
+    flow::Offered,
     pipeline::vnet::{FlowKey, FlowState},
 };
 use dash_hal::{FlowId, FlowOffload, Hits, Refused};
@@ -96,17 +96,22 @@ impl Offload {
     }
 }
 
-impl FlowOffload<FlowKey, Flow<FlowState>> for Offload {
+impl FlowOffload<FlowKey, Offered<FlowState>> for Offload {
     const OFFER_AFTER: u64 = DASH_OFFER_AFTER;
 
     fn is_there(&self) -> bool {
         self.callbacks.is_some()
     }
 
-    fn offer(&mut self, id: FlowId, key: &FlowKey, flow: &Flow<FlowState>) -> Result<(), Refused> {
+    fn offer(
+        &mut self,
+        id: FlowId,
+        key: &FlowKey,
+        flow: &Offered<FlowState>,
+    ) -> Result<(), Refused> {
         let (offer, ..) = self.callbacks.ok_or(Refused)?;
         // SAFETY: the promise of `new`; the struct is there for the call.
-        let answer = unsafe { offer(self.user, id.0, &dash_flow_t::from((key, flow))) };
+        let answer = unsafe { offer(self.user, id.0, &dash_flow_t::new(key, flow, &flow.rewrite)) };
         if answer == 0 { Ok(()) } else { Err(Refused) }
     }
 

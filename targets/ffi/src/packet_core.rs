@@ -6,13 +6,16 @@ use dash_core::{
     engine::Engine,
     flow::{Flow, FlowSettings, FlowTable, WhenFull},
     pipeline::vnet::{EniCounters, Settings, Vnet, policy::Policy},
+    rewrite::NextHop,
     table::cuckoo::{Bucket, Slot},
 };
 use dash_hal::{BURST, Burst, Clock, Entropy, FlowOffload, Platform};
 
 use crate::{
     address::flag,
-    capacity::{bucket_layout, buckets, check_version, eni_layout, slot_layout},
+    capacity::{
+        bucket_layout, buckets, check_version, eni_layout, next_hop_layout, next_hops, slot_layout,
+    },
     device::{Device, dash_callbacks_t},
     foreign,
     frame::{FrameBuffer, dash_frame_t},
@@ -87,6 +90,8 @@ pub struct dash_core_config_t {
     pub flow_buckets: dash_region_t,
     /// As `dash_sizes_t.flow_slots`.
     pub flow_slots: dash_region_t,
+    /// As `dash_sizes_t.next_hops`.
+    pub next_hops: dash_region_t,
     /// As `dash_sizes_t.eni_counters`.
     pub eni_counters: dash_region_t,
 }
@@ -157,26 +162,29 @@ unsafe fn create(
         fragment_timeout: config.fragment_timeout,
         flows_per_eni: config.flows_per_eni,
     };
-    let enis = control.enis();
+    let (appliances, enis) = (control.appliances(), control.enis());
     let place = Region::new(&config.core, Place::<Core>::LAYOUT)?;
     let bucket_region = Region::new(&config.flow_buckets, bucket_layout(config.flows)?)?;
     let slot_region = Region::new(&config.flow_slots, slot_layout(config.flows)?)?;
+    let next_hop_region =
+        Region::new(&config.next_hops, next_hop_layout(config.flows, appliances)?)?;
     let eni_region = Region::new(&config.eni_counters, eni_layout(enis)?)?;
-    let regions = [place, bucket_region, slot_region, eni_region];
+    let regions = [place, bucket_region, slot_region, next_hop_region, eni_region];
     control.check(config.number, &regions)?;
     // SAFETY: checked against its layout, and apart from all others; the caller's promise is that
     // it begins with zeros, or with what a handle left there.
     let claim = unsafe { Place::<Core>::claim(&place) }?;
     let member = control.join(config.number, regions)?;
     // SAFETY: checked against these layouts, and apart from all others.
-    let (buckets, slots, enis) = unsafe {
+    let (buckets, slots, places, enis) = unsafe {
         (
             bucket_region.fill(buckets(config.flows), || Bucket::EMPTY),
             slot_region.fill(config.flows as usize, || Slot::empty(Flow::EMPTY)),
+            next_hop_region.fill(next_hops(config.flows, appliances), || NextHop::FREE),
             eni_region.fill(enis as usize, || EniCounters::ZERO),
         )
     };
-    let mut flows = FlowTable::new(buckets, slots, device.entropy().seed())?;
+    let mut flows = FlowTable::new(buckets, slots, places, device.entropy().seed())?;
     flows.set(FlowSettings { when_full, ..*flows.settings() });
     let vnet = Vnet::new(member.policy, enis, settings);
     let (readers, number) = (member.readers, config.number as usize);

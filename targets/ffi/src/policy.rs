@@ -45,7 +45,7 @@ pub struct dash_policy_config_t {
 }
 
 /// Regions of one core.
-pub(crate) type CoreRegions = [Region; 4];
+pub(crate) type CoreRegions = [Region; 5];
 
 /// What a policy's handle names.
 pub(crate) struct Control {
@@ -53,6 +53,7 @@ pub(crate) struct Control {
     readers: Readers<'static>,
     /// For each core number 1 while a core of that number lives. A core clears its own.
     alive: &'static [AtomicU32],
+    appliances: u32,
     enis: u32,
     regions: [Region; 2],
     /// Of the cores that live.
@@ -71,6 +72,11 @@ pub(crate) struct Membership {
 }
 
 impl Control {
+    /// Appliances that the policy may have.
+    pub(crate) const fn appliances(&self) -> u32 {
+        self.appliances
+    }
+
     /// ENIs that the policy may have.
     pub(crate) const fn enis(&self) -> u32 {
         self.enis
@@ -170,9 +176,10 @@ unsafe fn create(
         (&raw mut (*object).writer).copy_from_nonoverlapping(writer, 1);
         (&raw mut (*object).readers).write(readers);
         (&raw mut (*object).alive).write(alive);
+        (&raw mut (*object).appliances).write(capacity.appliances);
         (&raw mut (*object).enis).write(capacity.enis);
         (&raw mut (*object).regions).write([place, region]);
-        (&raw mut (*object).core_regions).write([[Region::EMPTY; 4]; DASH_MAX_CORES]);
+        (&raw mut (*object).core_regions).write([[Region::EMPTY; 5]; DASH_MAX_CORES]);
         claim.finish()
     };
     // SAFETY: as above.

@@ -8,7 +8,6 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::{
     address::{dash_address_t, dash_mac_t},
-    hints::CoreHints,
     status::Status,
 };
 
@@ -83,8 +82,7 @@ impl dash_rewrite_t {
                 }
                 _ => return Err(Status::DASH_BAD_VALUE),
             };
-            let tunnel = Tunnel { endpoints, vni: self.outer_vni, ..owner.tunnel };
-            Encapsulation::new(&tunnel, &CoreHints)
+            Encapsulation::new(&Tunnel { endpoints, vni: self.outer_vni, ..owner.tunnel })
         } else {
             Encapsulation::NONE
         };

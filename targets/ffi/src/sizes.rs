@@ -1,7 +1,9 @@
 //! The memory that a policy and each of its cores take, asked for before.
 
 use crate::{
-    capacity::{PolicyLayout, bucket_layout, dash_capacity_t, eni_layout, slot_layout},
+    capacity::{
+        PolicyLayout, bucket_layout, dash_capacity_t, eni_layout, next_hop_layout, slot_layout,
+    },
     foreign,
     handle::Place,
     packet_core::Core,
@@ -25,6 +27,9 @@ pub struct dash_sizes_t {
     pub flow_buckets: dash_layout_t,
     /// A core's flows.
     pub flow_slots: dash_layout_t,
+    /// The next hops of a core's flows, which have an appliance's address and its neighbor's MAC: one
+    /// is read for each frame, so worth fast memory.
+    pub next_hops: dash_layout_t,
     /// A core's counters of ENIs.
     pub eni_counters: dash_layout_t,
 }
@@ -49,6 +54,7 @@ pub unsafe extern "C" fn dash_sizes(
             core: Place::<Core>::LAYOUT,
             flow_buckets: bucket_layout(flows)?,
             flow_slots: slot_layout(flows)?,
+            next_hops: next_hop_layout(flows, capacity.appliances)?,
             eni_counters: eni_layout(capacity.enis)?,
         };
         // SAFETY: as above.

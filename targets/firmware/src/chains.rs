@@ -18,6 +18,7 @@ use dash_core::{
             Place, PolicyWriter, Port, Select, Switch,
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -35,6 +36,7 @@ use crate::{
     machine::Machine,
     platform::{FirmwarePlatform, QUEUE},
     service::{Denial, Service},
+    storage::NEXT_HOPS,
 };
 
 /// Behind the data ports: the machine has no port to other hosts.
@@ -107,6 +109,7 @@ struct Tables {
     policy: [AtomicU32; CAPACITY.words()],
     buckets: [Bucket; Flows::buckets_for(FLOWS)],
     flows: [Slot<FlowKey, Flow<FlowState>>; FLOWS],
+    next_hops: [NextHop; NEXT_HOPS],
     learned_buckets: [Bucket; Learned::buckets_for(LEARNED)],
     learned: [LearnedPlace; LEARNED],
     rules: [Traffic; RULES],
@@ -116,6 +119,7 @@ static TABLES: ConstStaticCell<Tables> = ConstStaticCell::new(Tables {
     policy: [const { AtomicU32::new(0) }; CAPACITY.words()],
     buckets: [Bucket::EMPTY; Flows::buckets_for(FLOWS)],
     flows: [const { Slot::empty(Flow::EMPTY) }; FLOWS],
+    next_hops: [NextHop::FREE; NEXT_HOPS],
     learned_buckets: [Bucket::EMPTY; Learned::buckets_for(LEARNED)],
     learned: [FREE; LEARNED],
     rules: [Traffic::ZERO; RULES],
@@ -149,7 +153,8 @@ impl<M: Machine> Service<M> for Chains<M> {
         writer.replace(&CONFIGURATION).map_err(|_| refused)?;
         let slots = tables.flows.get_mut(..start.flows as usize);
         let slots = slots.ok_or(Denial::Refused(Refusal::TooMany))?;
-        let mut flows = Flows::new(&mut tables.buckets, slots, seed()).map_err(|_| refused)?;
+        let mut flows = Flows::new(&mut tables.buckets, slots, &mut tables.next_hops, seed())
+            .map_err(|_| refused)?;
         flows.set(FlowSettings { when_full: start.when_full, ..*flows.settings() });
         let learned = Learned::new(&mut tables.learned_buckets, &mut tables.learned, seed());
         let learned = learned.map_err(|_| refused)?;

@@ -61,7 +61,7 @@ impl<M: Machine> Session<M> {
         let seed = platform.entropy().seed();
         let slots = tables.flows.get_mut(..start.flows as usize);
         let slots = slots.ok_or(Denial::Refused(Refusal::TooMany))?;
-        let mut flows = FlowTable::new(&mut tables.buckets, slots, seed)
+        let mut flows = FlowTable::new(&mut tables.buckets, slots, &mut tables.next_hops, seed)
             .map_err(|_| Denial::Refused(Refusal::Storage))?;
         flows.set(FlowSettings { when_full: start.when_full, ..*flows.settings() });
         let pipeline = Vnet::new(writer.policy(), &mut tables.enis, start.settings);

@@ -18,6 +18,7 @@ use dash_core::{
         EniCounters, FlowKey, FlowState, Vnet,
         policy::{Capacity, PolicyWriter},
     },
+    rewrite::NextHop,
     table::{
         acl,
         cuckoo::{Bucket, Slot as FlowSlot},
@@ -46,6 +47,9 @@ pub const TRANSACTION: usize = 256 * 1024;
 /// longest transaction, which suffices where rules have a list or two.
 pub const RULES: usize = if FIRST_RULES > 3 * TRANSACTION { FIRST_RULES } else { 3 * TRANSACTION };
 
+/// Most next hops of flows: own addresses and the MAC of the next hop.
+pub(crate) const NEXT_HOPS: usize = 64;
+
 type Flows = FlowTable<'static, FlowKey, FlowState>;
 type FlowEntry = FlowSlot<FlowKey, Flow<FlowState>>;
 
@@ -56,6 +60,7 @@ pub(crate) struct Tables {
     pub(crate) policy: [AtomicU32; CAPACITY.words()],
     pub(crate) buckets: [Bucket; Flows::buckets_for(FLOWS)],
     pub(crate) flows: [FlowEntry; FLOWS],
+    pub(crate) next_hops: [NextHop; NEXT_HOPS],
     pub(crate) enis: [EniCounters; CAPACITY.enis],
     pub(crate) transaction: [u8; TRANSACTION],
     pub(crate) rules: [MaybeUninit<u8>; RULES],
@@ -66,6 +71,7 @@ pub(crate) static TABLES: ConstStaticCell<Tables> = ConstStaticCell::new(Tables 
     policy: [const { AtomicU32::new(0) }; CAPACITY.words()],
     buckets: [Bucket::EMPTY; Flows::buckets_for(FLOWS)],
     flows: [FlowSlot::empty(Flow::EMPTY); FLOWS],
+    next_hops: [NextHop::FREE; NEXT_HOPS],
     enis: [EniCounters::ZERO; CAPACITY.enis],
     transaction: [0; TRANSACTION],
     rules: [MaybeUninit::uninit(); RULES],

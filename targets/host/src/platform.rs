@@ -7,6 +7,9 @@ use dash_hal::{
     SoftwareHints, software::SoftwareBuffer,
 };
 
+/// Most next hops of the flows of a table.
+pub const NEXT_HOPS: usize = 4096;
+
 /// A frame on the heap.
 pub type HostBuffer = SoftwareBuffer<Vec<u8>>;
 

@@ -12,6 +12,7 @@ use dash_core::{
             policy::{Capacity, EniId, PolicyWriter},
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -27,7 +28,7 @@ use crate::{
     config::{apply::apply, image::Image},
     error::Error,
     plan::Plan,
-    platform::{HostBuffer, HostPlatform},
+    platform::{HostBuffer, HostPlatform, NEXT_HOPS},
     report::{Count, EniCounts, Statistics, drop_counts},
     schedule::Schedule,
 };
@@ -42,6 +43,7 @@ pub struct Storage {
     words: Vec<AtomicU32>,
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
     enis: Vec<EniCounters>,
 }
 
@@ -66,6 +68,7 @@ impl Storage {
             words: (0..plan.capacity.words()).map(|_| AtomicU32::new(0)).collect(),
             buckets,
             slots,
+            next_hops: vec![NextHop::FREE; NEXT_HOPS],
             enis: vec![EniCounters::ZERO; plan.names.enis.len()],
         })
     }
@@ -106,8 +109,9 @@ impl<'a> Session<'a> {
         let mut writer = PolicyWriter::new(&storage.words, &storage.capacity, seed, readers)
             .map_err(|error| Error::Input(format!("the configuration is too large: {error:?}")))?;
         let seed = platform.entropy().seed();
-        let mut flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed)
-            .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows())))?;
+        let mut flows =
+            FlowTable::new(&mut storage.buckets, &mut storage.slots, &mut storage.next_hops, seed)
+                .map_err(|error| Error::Input(format!("{} flows: {error:?}", input.flows())))?;
         flows.set(FlowSettings { when_full: input.when_full, ..*flows.settings() });
         let pipeline = Vnet::new(writer.policy(), &mut storage.enis, input.settings());
         let engine = Engine::new(pipeline, flows, readers, 0);

@@ -7,11 +7,15 @@ use dash_core::{
         efsm::{self, Efsm},
         flow_cache::{self, FREE, FlowCache, VtepPlace, Vteps},
     },
+    rewrite::NextHop,
     table::cuckoo::{Bucket, Slot},
 };
 use static_cell::ConstStaticCell;
 
-use crate::{buffer::Buffer, packet_core::FLOWS};
+use crate::{
+    buffer::Buffer,
+    packet_core::{FLOWS, NEXT_HOP_PLACES},
+};
 
 /// The engine of a core of the flow cache.
 pub type CacheEngine = engine::Engine<'static, FlowCache<'static>, Buffer>;
@@ -30,6 +34,9 @@ static WAY_BUCKETS: ConstStaticCell<[Bucket; Ways::buckets_for(FLOWS)]> =
     ConstStaticCell::new([Bucket::EMPTY; Ways::buckets_for(FLOWS)]);
 static WAYS: ConstStaticCell<[Way; FLOWS]> =
     ConstStaticCell::new([const { Slot::empty(Flow::EMPTY) }; FLOWS]);
+static WAY_NEXT_HOPS: ConstStaticCell<[NextHop; NEXT_HOP_PLACES]> =
+    ConstStaticCell::new([NextHop::FREE; NEXT_HOP_PLACES]);
+static STATE_NEXT_HOPS: ConstStaticCell<[NextHop; 1]> = ConstStaticCell::new([NextHop::FREE]);
 static STATE_BUCKETS: ConstStaticCell<[Bucket; States::buckets_for(FLOWS)]> =
     ConstStaticCell::new([Bucket::EMPTY; States::buckets_for(FLOWS)]);
 static STATES: ConstStaticCell<[State; FLOWS]> =
@@ -41,9 +48,9 @@ static VTEP_PLACES: ConstStaticCell<[VtepPlace; VTEPS]> = ConstStaticCell::new([
 /// The memory of both cores, before anything is built in it.
 pub struct CacheStorage {
     /// Flows of the flow cache.
-    pub ways: (&'static mut [Bucket], &'static mut [Way]),
+    pub ways: (&'static mut [Bucket], &'static mut [Way], &'static mut [NextHop]),
     /// Flows of state machines.
-    pub states: (&'static mut [Bucket], &'static mut [State]),
+    pub states: (&'static mut [Bucket], &'static mut [State], &'static mut [NextHop]),
     /// Tunnel end points.
     pub vteps: (&'static mut [Bucket], &'static mut [VtepPlace]),
 }
@@ -52,8 +59,8 @@ impl CacheStorage {
     /// The memory; `None` the second time.
     pub fn take() -> Option<Self> {
         Some(Self {
-            ways: (WAY_BUCKETS.try_take()?, WAYS.try_take()?),
-            states: (STATE_BUCKETS.try_take()?, STATES.try_take()?),
+            ways: (WAY_BUCKETS.try_take()?, WAYS.try_take()?, WAY_NEXT_HOPS.try_take()?),
+            states: (STATE_BUCKETS.try_take()?, STATES.try_take()?, STATE_NEXT_HOPS.try_take()?),
             vteps: (VTEP_BUCKETS.try_take()?, VTEP_PLACES.try_take()?),
         })
     }

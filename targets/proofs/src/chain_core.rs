@@ -13,6 +13,7 @@ use dash_core::{
             PolicyWriter, Switch,
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -25,7 +26,7 @@ use static_cell::ConstStaticCell;
 use crate::{
     buffer::{Buffer, Memory},
     frame::{CUSTOMER_BYTES, logical, mac},
-    packet_core::FLOWS,
+    packet_core::{FLOWS, NEXT_HOP_PLACES},
     port::Port,
 };
 
@@ -66,6 +67,8 @@ static BUCKETS: ConstStaticCell<[Bucket; Flows::buckets_for(FLOWS)]> =
     ConstStaticCell::new([Bucket::EMPTY; Flows::buckets_for(FLOWS)]);
 static SLOTS: ConstStaticCell<[Slot<FlowKey, Flow<FlowState>>; FLOWS]> =
     ConstStaticCell::new([const { Slot::empty(Flow::EMPTY) }; FLOWS]);
+static NEXT_HOPS: ConstStaticCell<[NextHop; NEXT_HOP_PLACES]> =
+    ConstStaticCell::new([NextHop::FREE; NEXT_HOP_PLACES]);
 static LEARNED_BUCKETS: ConstStaticCell<[Bucket; Learned::buckets_for(LEARNED)]> =
     ConstStaticCell::new([Bucket::EMPTY; Learned::buckets_for(LEARNED)]);
 static PLACES: ConstStaticCell<[LearnedPlace; LEARNED]> = ConstStaticCell::new([FREE; LEARNED]);
@@ -76,6 +79,7 @@ static FRAMES: ConstStaticCell<[Memory; BURST]> = ConstStaticCell::new([Memory::
 pub struct ChainStorage {
     buckets: &'static mut [Bucket],
     slots: &'static mut [Slot<FlowKey, Flow<FlowState>>],
+    next_hops: &'static mut [NextHop],
     learned_buckets: &'static mut [Bucket],
     places: &'static mut [LearnedPlace],
     counters: &'static mut [Traffic],
@@ -89,6 +93,7 @@ impl ChainStorage {
         Some(Self {
             buckets: BUCKETS.try_take()?,
             slots: SLOTS.try_take()?,
+            next_hops: NEXT_HOPS.try_take()?,
             learned_buckets: LEARNED_BUCKETS.try_take()?,
             places: PLACES.try_take()?,
             counters: COUNTERS.try_take()?,
@@ -149,7 +154,7 @@ impl ChainCore {
         let mut seed = || port.entropy().seed();
         let mut policy = PolicyWriter::new(storage.policy, &CHAIN_CAPACITY, seed(), readers)?;
         write_chains(&mut policy)?;
-        let flows = Flows::new(storage.buckets, storage.slots, seed())?;
+        let flows = Flows::new(storage.buckets, storage.slots, storage.next_hops, seed())?;
         let learned = Learned::new(storage.learned_buckets, storage.places, seed())?;
         let counters = Counters::new(storage.counters, CHAIN_CAPACITY.chain_length);
         let settings = Settings { underlay: UNDERLAY, idle_timeout: 30_000 };

@@ -9,6 +9,7 @@ use dash_core::{
         DropReason, EniCounters, FlowKey, FlowState, Settings, Vnet,
         policy::{PolicyError, PolicyWriter},
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -26,6 +27,8 @@ use crate::{
 
 /// Entries of the flow table: two for each conversation.
 pub const FLOWS: usize = 1024;
+/// Next hops that they have at most.
+pub(crate) const NEXT_HOP_PLACES: usize = 64;
 
 /// The engine of this core.
 pub type Engine = engine::Engine<'static, Vnet<'static>, Buffer>;
@@ -37,6 +40,8 @@ static BUCKETS: ConstStaticCell<[Bucket; Flows::buckets_for(FLOWS)]> =
     ConstStaticCell::new([Bucket::EMPTY; Flows::buckets_for(FLOWS)]);
 static SLOTS: ConstStaticCell<[Slot<FlowKey, Flow<FlowState>>; FLOWS]> =
     ConstStaticCell::new([const { Slot::empty(Flow::EMPTY) }; FLOWS]);
+static NEXT_HOPS: ConstStaticCell<[NextHop; NEXT_HOP_PLACES]> =
+    ConstStaticCell::new([NextHop::FREE; NEXT_HOP_PLACES]);
 static ENI_COUNTERS: ConstStaticCell<[EniCounters; ENIS as usize]> =
     ConstStaticCell::new([EniCounters::ZERO; ENIS as usize]);
 static FRAMES: ConstStaticCell<[Memory; BUFFERS]> = ConstStaticCell::new([Memory::ZERO; BUFFERS]);
@@ -45,6 +50,7 @@ static FRAMES: ConstStaticCell<[Memory; BUFFERS]> = ConstStaticCell::new([Memory
 pub struct Storage {
     buckets: &'static mut [Bucket],
     slots: &'static mut [Slot<FlowKey, Flow<FlowState>>],
+    next_hops: &'static mut [NextHop],
     eni_counters: &'static mut [EniCounters],
     policy: &'static [AtomicU32],
     frames: &'static mut [Memory],
@@ -56,6 +62,7 @@ impl Storage {
         Some(Self {
             buckets: BUCKETS.try_take()?,
             slots: SLOTS.try_take()?,
+            next_hops: NEXT_HOPS.try_take()?,
             eni_counters: ENI_COUNTERS.try_take()?,
             policy: &WORDS,
             frames: FRAMES.try_take()?,
@@ -85,7 +92,7 @@ impl PacketCore {
         let mut policy = PolicyWriter::new(storage.policy, &CAPACITY, seed, readers)?;
         policy::write(&mut policy)?;
         let seed = port.entropy().seed();
-        let flows = Flows::new(storage.buckets, storage.slots, seed)?;
+        let flows = Flows::new(storage.buckets, storage.slots, storage.next_hops, seed)?;
         let pipeline = Vnet::new(policy.policy(), storage.eni_counters, Settings::default());
         for memory in storage.frames {
             // There are no more buffers than places.

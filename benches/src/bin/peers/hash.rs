@@ -19,7 +19,7 @@ use std::{
 use dash_benches::{CpuTime, Prefetch, Random};
 use dash_core::{
     pipeline::vnet::FlowKey,
-    table::cuckoo::{Bucket, Cuckoo, Handle, Place, Slot},
+    table::cuckoo::{Bucket, Cuckoo, Handle, Place, Slot, Value},
 };
 use dash_hal::{BURST, Hints, SoftwareHints};
 use zerocopy::transmute;
@@ -61,17 +61,23 @@ fn key(number: u64) -> FlowKey {
 }
 
 /// What an entry holds: its number, and maybe more that a look-up does not touch.
-pub(crate) trait Value: Copy {
+pub(crate) trait Numbered: Value {
     fn new(number: u64) -> Self;
     fn number(&self) -> u64;
 }
 
-impl Value for u64 {
+/// On its key's cache line.
+#[derive(Clone, Copy)]
+pub(crate) struct Number(u64);
+
+impl Value for Number {}
+
+impl Numbered for Number {
     fn new(number: u64) -> Self {
-        number
+        Self(number)
     }
     fn number(&self) -> u64 {
-        *self
+        self.0
     }
 }
 
@@ -82,7 +88,9 @@ pub(crate) struct Flow {
     _rest: [u64; 16],
 }
 
-impl Value for Flow {
+impl Value for Flow {}
+
+impl Numbered for Flow {
     fn new(number: u64) -> Self {
         Self { number, _rest: [0; 16] }
     }
@@ -122,9 +130,9 @@ pub(crate) fn start(arguments: &[String]) -> Result<Box<dyn Part>, Failure> {
         shape.name += "_no_prefetch";
     }
     Ok(match (entry, prefetch) {
-        (64, true) => Box::new(Hash::<u64, _>::new(shape, Prefetch)?),
+        (64, true) => Box::new(Hash::<Number, _>::new(shape, Prefetch)?),
         (192, true) => Box::new(Hash::<Flow, _>::new(shape, Prefetch)?),
-        (64, false) => Box::new(Hash::<u64, _>::new(shape, SoftwareHints)?),
+        (64, false) => Box::new(Hash::<Number, _>::new(shape, SoftwareHints)?),
         (192, false) => Box::new(Hash::<Flow, _>::new(shape, SoftwareHints)?),
         _ => return Err("an entry has 64 or 192 bytes".into()),
     })
@@ -145,7 +153,7 @@ struct Hash<V: 'static, H> {
     misses: Vec<FlowKey>,
 }
 
-impl<V: Value, H: Hints> Hash<V, H> {
+impl<V: Numbered, H: Hints> Hash<V, H> {
     fn new(shape: Shape, hints: H) -> Result<Self, Failure> {
         let buckets = Cuckoo::<FlowKey, V>::buckets_for(shape.size);
         let buckets = filled(buckets, Bucket::EMPTY)?;
@@ -446,7 +454,7 @@ impl<V: Value, H: Hints> Hash<V, H> {
     }
 }
 
-impl<V: Value, H: Hints> Part for Hash<V, H> {
+impl<V: Numbered, H: Hints> Part for Hash<V, H> {
     fn round(&mut self, phase: &str) -> Result<(), Failure> {
         match phase {
             "fill" => self.fill_up(),

@@ -63,7 +63,7 @@ use super::{
     Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict, hash,
 };
 use crate::{
-    flow::{Egress, Flow, NewFlow, State, Timeouts},
+    flow::{Egress, FlowMut, NewFlow, State, Timeouts},
     packet::{Entering, Packet},
     rewrite::Rewrite,
     wire::{Edges, MAX_FRAME},
@@ -194,12 +194,12 @@ impl<'a> Chain<'a> {
     }
 
     /// What became of a frame from the underlay.
-    fn enter_by_tunnel<H: Hints, T: Trace<Self>>(
+    fn enter_by_tunnel<T: Trace<Self>>(
         &self,
         frame: &Frame<'_>,
         arrival: &Arrival,
         state: &mut FlowState,
-        (hints, trace): (&H, &mut T),
+        trace: &mut T,
     ) -> Result<Decided, Dropped> {
         state.set(FlowState::TUNNEL, true);
         let image = self.policy.image(self.epoch);
@@ -214,11 +214,11 @@ impl<'a> Chain<'a> {
         if arrival.outport == FLOOD {
             trace.stage(|| Event::Flood { unknown: false });
             let spread = Spread::new(image, leaving, false);
-            return spread_out((image, hints), spread, Copies::default());
+            return spread_out(image, spread, Copies::default());
         }
         let index = image.port_of_key(switch, arrival.outport).ok_or(DropReason::BadGeneve)?;
         let port = image.port(index).ok_or(DropReason::BadGeneve)?;
-        let way = leaving.to(image, &port, hints)?;
+        let way = leaving.to(image, &port)?;
         tell(&way, image, &port, trace);
         let cached = frame.has_flow();
         Ok(Decided { way, cached, copies: Copies::default() })
@@ -261,7 +261,7 @@ impl<'a> Chain<'a> {
         if frame.destination.is_multicast() {
             trace.stage(|| Event::Flood { unknown: false });
             let spread = Spread::new(image, leaving, false);
-            return spread_out((image, hints), spread, Copies::default());
+            return spread_out(image, spread, Copies::default());
         }
         if *first && frame.source == frame.destination {
             return Err(DropReason::SameMac.into());
@@ -296,13 +296,13 @@ impl<'a> Chain<'a> {
                     Destination::Unknown => {
                         trace.stage(|| Event::Flood { unknown: true });
                         let spread = Spread::new(image, leaving, true);
-                        return spread_out((image, hints), spread, copies);
+                        return spread_out(image, spread, copies);
                     }
                 }
             }
         };
         let out = image.port(to).ok_or(passed(DropReason::L2Unknown))?;
-        let way = leaving.to(image, &out, hints).map_err(passed)?;
+        let way = leaving.to(image, &out).map_err(passed)?;
         tell(&way, image, &out, trace);
         Ok(Decided { way, cached, copies })
     }
@@ -358,12 +358,12 @@ fn tell<'a, T: Trace<Chain<'a>>>(way: &Way, image: &Image<'_>, out: &PortRecord,
 }
 
 /// The first port of a spread is the frame's; the rest are copies.
-fn spread_out<H: Hints>(
-    (image, hints): (&Image<'_>, &H),
+fn spread_out(
+    image: &Image<'_>,
     mut spread: Option<Spread>,
     copies: Copies,
 ) -> Result<Decided, Dropped> {
-    let first = spread.as_mut().and_then(|spread| spread.next(image, hints));
+    let first = spread.as_mut().and_then(|spread| spread.next(image));
     let Some((rewrite, egress)) = first else {
         return Err(Dropped { reason: DropReason::L2Unknown, copies });
     };
@@ -460,7 +460,7 @@ impl Pipeline for Chain<'_> {
         };
         let mut state = FlowState::EMPTY;
         let decided = if let Some(arrival) = context {
-            self.enter_by_tunnel(&frame, arrival, &mut state, (hints, trace))
+            self.enter_by_tunnel(&frame, arrival, &mut state, trace)
         } else {
             let image = self.policy.image(self.epoch);
             let index = image.port_of_id(packet.ingress);
@@ -503,7 +503,7 @@ impl Pipeline for Chain<'_> {
         &mut self,
         packet: &mut Packet<'_, B>,
         _context: &Option<Arrival>,
-        flow: &mut Flow<FlowState>,
+        flow: &mut FlowMut<'_, FlowState>,
         _now: u64,
         _trace: &mut T,
     ) -> Step<DropReason> {
@@ -534,12 +534,8 @@ impl Pipeline for Chain<'_> {
         self.counters.note(Note::FlowFull);
     }
 
-    fn copy<B: PacketBuffer, H: Hints>(
-        &mut self,
-        _packet: &Packet<'_, B>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
-        self.copies.next(self.policy.image(self.epoch), hints)
+    fn copy<B: PacketBuffer>(&mut self, _packet: &Packet<'_, B>) -> Option<(Rewrite, Egress)> {
+        self.copies.next(self.policy.image(self.epoch))
     }
 
     fn count_copy(&mut self, end: Option<End<DropReason>>) {

@@ -5,7 +5,7 @@
 //! that has such a port, and is delivered there alone. A localnet port has one key on every host, so
 //! that what came in at one leaves by none. A flood looks at each port of its switch once.
 
-use dash_hal::{Hints, PortId};
+use dash_hal::PortId;
 
 use super::{
     DropReason, FLOOD, frame,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     flow::Egress,
-    rewrite::{Encapsulation, Flags, OptionWord, Rewrite, Tunnel},
+    rewrite::{Encapsulation, Endpoints, Flags, OptionWord, Rewrite, Tunnel},
 };
 
 /// TTL of the outer header.
@@ -46,18 +46,13 @@ pub(super) enum Way {
 
 impl Leaving {
     /// To the port `port`.
-    pub(super) fn to<H: Hints>(
-        &self,
-        image: &Image<'_>,
-        port: &PortRecord,
-        hints: &H,
-    ) -> Result<Way, DropReason> {
+    pub(super) fn to(&self, image: &Image<'_>, port: &PortRecord) -> Result<Way, DropReason> {
         if !image.is_local(port) {
             if self.tunnelled {
                 return Err(DropReason::NotLocal);
             }
             let (rewrite, egress) =
-                self.tunnel(image, port.host, port.key, hints).ok_or(DropReason::NotLocal)?;
+                self.tunnel(image, port.host, port.key).ok_or(DropReason::NotLocal)?;
             return Ok(Way::Out(rewrite, egress));
         }
         if port.key == self.inport {
@@ -82,28 +77,25 @@ impl Leaving {
     }
 
     /// To another host, for its port of this key.
-    fn tunnel<H: Hints>(
-        &self,
-        image: &Image<'_>,
-        host: u16,
-        outport: u16,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    fn tunnel(&self, image: &Image<'_>, host: u16, outport: u16) -> Option<(Rewrite, Egress)> {
         let [own, other] = image.hosts.ends(host)?;
-        let tunnel = Tunnel {
-            source_mac: own.mac,
-            destination_mac: other.mac,
-            vni: image.switch(self.switch)?.tunnel_key,
-            source_port: self.source_port,
-            ttl: TTL,
-            ..Tunnel::NONE
-        };
         let option = OptionWord {
             class: frame::OVN_CLASS,
             kind: frame::OVN_PORTS,
             data: u32::from(self.inport) << 16 | u32::from(outport),
         };
-        let tunnel = Encapsulation::geneve(&tunnel, own.ip, other.ip, option, hints);
+        let tunnel = Tunnel {
+            endpoints: Endpoints::V4 { source: own.ip, destination: other.ip },
+            source_mac: own.mac,
+            destination_mac: other.mac,
+            vni: image.switch(self.switch)?.tunnel_key,
+            source_port: self.source_port,
+            ttl: TTL,
+            dont_fragment: true,
+            geneve: Some(option),
+            ..Tunnel::NONE
+        };
+        let tunnel = Encapsulation::new(&tunnel);
         let rewrite = Rewrite { flags: Flags::PUSH_OUTER, tunnel, ..Rewrite::NONE };
         Some((rewrite, Egress::to(self.underlay)?))
     }
@@ -130,11 +122,7 @@ impl Spread {
         Some(Self { leaving, unknown, next, end, host: 0 })
     }
 
-    pub(super) fn next<H: Hints>(
-        &mut self,
-        image: &Image<'_>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    pub(super) fn next(&mut self, image: &Image<'_>) -> Option<(Rewrite, Egress)> {
         while self.next < self.end {
             let port = image.port(self.next)?;
             self.next += 1;
@@ -146,7 +134,7 @@ impl Spread {
                     continue;
                 }
                 if !image.is_local(&port) {
-                    return self.leaving.tunnel(image, port.host, port.key, hints);
+                    return self.leaving.tunnel(image, port.host, port.key);
                 }
             }
             let returns = port.is_localnet() && self.leaving.tunnelled;
@@ -159,7 +147,7 @@ impl Spread {
         }
         let concerns = |host| image.is_site(self.leaving.switch, host);
         let host = image.hosts.next_other(&mut self.host, concerns)?;
-        self.leaving.tunnel(image, host, FLOOD, hints)
+        self.leaving.tunnel(image, host, FLOOD)
     }
 }
 
@@ -177,20 +165,16 @@ impl Copies {
         self.spread.is_some() || self.taps.is_some()
     }
 
-    pub(super) fn next<H: Hints>(
-        &mut self,
-        image: &Image<'_>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    pub(super) fn next(&mut self, image: &Image<'_>) -> Option<(Rewrite, Egress)> {
         if let Some(spread) = &mut self.spread
-            && let Some(next) = spread.next(image, hints)
+            && let Some(next) = spread.next(image)
         {
             return Some(next);
         }
         self.spread = None;
         let (taps, leaving) = self.taps.as_mut()?;
         let port = image.port(taps.next(image)?)?;
-        match leaving.to(image, &port, hints).ok()? {
+        match leaving.to(image, &port).ok()? {
             Way::Out(rewrite, egress) => Some((rewrite, egress)),
             Way::Again(..) => None,
         }

@@ -36,7 +36,7 @@ pub use self::{
 use self::{field::Fields, program::Moment};
 use super::{Cause, Decision, End, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict};
 use crate::{
-    flow::{Egress, Flow, Install, NewFlow, State, Timeouts},
+    flow::{Egress, FlowMut, Install, NewFlow, State, Timeouts},
     packet::{Entering, Packet},
     rewrite::Rewrite,
     wire::Edges,
@@ -222,7 +222,7 @@ impl Pipeline for Efsm<'_> {
         &mut self,
         packet: &mut Packet<'_, B>,
         context: &Layers,
-        flow: &mut Flow<FlowState>,
+        flow: &mut FlowMut<'_, FlowState>,
         now: u64,
         trace: &mut T,
     ) -> Step<DropReason> {

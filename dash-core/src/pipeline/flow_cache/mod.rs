@@ -36,7 +36,7 @@ mod key;
 mod state;
 mod vtep;
 
-use dash_hal::{Hints, PacketBuffer, PortId, ReceiveFlags, SoftwareHints};
+use dash_hal::{Hints, PacketBuffer, PortId, ReceiveFlags};
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
 pub use self::{
@@ -52,7 +52,7 @@ pub use self::{
 use self::frame::OfServer;
 use super::{Cause, Decision, End, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict};
 use crate::{
-    flow::{Egress, Flow, FlowFlags, Install, NewFlow, Timeouts},
+    flow::{Egress, FlowMut, Install, NewFlow, Timeouts},
     packet::{Entering, Packet},
     rewrite::{Encapsulation, Endpoints, Flags, Rewrite, Tunnel},
     wire::{Edges, MAX_FRAME},
@@ -225,7 +225,7 @@ impl<'a> FlowCache<'a> {
     }
 
     /// The way to the tenant that a frame of the router shows.
-    fn way<H: Hints>(&self, shown: &Tunnelled, hints: &H) -> Rewrite {
+    fn way(&self, shown: &Tunnelled) -> Rewrite {
         let Outer { source_mac, destination_mac, identification, ttl, tos } = self.settings.outer;
         let tunnel = Tunnel {
             endpoints: Endpoints::V4 { source: shown.source, destination: shown.destination },
@@ -236,8 +236,9 @@ impl<'a> FlowCache<'a> {
             identification,
             ttl,
             tos,
+            ..Tunnel::NONE
         };
-        let tunnel = Encapsulation::new(&tunnel, hints);
+        let tunnel = Encapsulation::new(&tunnel);
         Rewrite { flags: Flags::POP_VLAN | Flags::PUSH_OUTER, tunnel, ..Rewrite::NONE }
     }
 
@@ -311,7 +312,7 @@ impl Pipeline for FlowCache<'_> {
             }
             Context::Otr(tunnelled, note) => {
                 self.scrub(packet.buffer.bytes_mut(), tunnelled);
-                (dc, note, FlowState::of_router_frame(now), self.way(tunnelled, hints))
+                (dc, note, FlowState::of_router_frame(now), self.way(tunnelled))
             }
             Context::Server(note) => (otr, note, FlowState::of_server_frame(now), Rewrite::NONE),
         };
@@ -338,7 +339,7 @@ impl Pipeline for FlowCache<'_> {
         &mut self,
         packet: &mut Packet<'_, B>,
         context: &Context,
-        flow: &mut Flow<FlowState>,
+        flow: &mut FlowMut<'_, FlowState>,
         now: u64,
         trace: &mut T,
     ) -> Step<DropReason> {
@@ -348,13 +349,15 @@ impl Pipeline for FlowCache<'_> {
             Context::Otr(tunnelled, _) => {
                 let first = flow.state.router_frame(now);
                 if first || self.settings.relearn {
-                    let way = self.way(tunnelled, &SoftwareHints);
-                    if flow.rewrite != way {
-                        flow.rewrite = way;
+                    let way = self.way(tunnelled);
+                    let knows = flow.rewrite() == way;
+                    if !knows && flow.set_rewrite(&way) {
                         flow.egress = egress(self.settings.dc);
-                        flow.flags |= FlowFlags::MODIFIED;
                         self.counters.learns += 1;
                         trace.stage(|| Event::Learnt(*tunnelled));
+                    } else if !knows {
+                        flow.state.forget();
+                        self.counters.note(Note::CacheFull);
                     }
                 }
                 self.scrub(packet.buffer.bytes_mut(), tunnelled);

@@ -2,7 +2,7 @@
 //!
 //! | state | frame of the server | frame of the tunnel router |
 //! |---|---|---|
-//! | new | in flight + 1, to the router | in flight − 1, learnt |
+//! | new | in flight + 1, to the router | in flight − 1, learnt; new where there is no place for the way |
 //! | learnt, in flight > 0 and ordered | in flight + 1, to the router | in flight − 1 |
 //! | learnt | direct | in flight − 1 |
 //!
@@ -95,6 +95,11 @@ impl FlowState {
         self.inflight = self.inflight.saturating_add(1);
         self.sent = now;
         Way::ToRouter
+    }
+
+    /// There is no place for the way.
+    pub(super) const fn forget(&mut self) {
+        self.phase = Phase::New;
     }
 
     /// A frame of the tunnel router came; answers whether it is the first one.

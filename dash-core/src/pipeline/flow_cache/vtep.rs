@@ -11,7 +11,7 @@ use crate::{
     flow::Egress,
     table::{
         TableError,
-        cuckoo::{Bucket, Cuckoo, InsertError, Key, Slot},
+        cuckoo::{Bucket, Cuckoo, InsertError, Key, Slot, Value},
     },
 };
 
@@ -56,6 +56,8 @@ pub struct Server {
     pub(super) vlan: u16,
     pub(super) egress: Option<Egress>,
 }
+
+impl Value for Server {}
 
 /// A place for an entry.
 pub type Place = Slot<VtepKey, Server>;

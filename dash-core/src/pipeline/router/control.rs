@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     engine::{Answer, Engine},
-    flow::{Egress, Flow, FlowRemoved, NewFlow, Timeouts},
+    flow::{Egress, FlowRemoved, NewFlow, Offered, Timeouts},
     pipeline::{Trace, hash},
     rewrite::{Flags, Rewrite},
     table::cuckoo::Handle,
@@ -105,16 +105,14 @@ impl Router<'_> {
             .ok_or(ControlError::Versions)
     }
 
-    /// The header change that is asked for of frames from a port, and where they leave. `hints` sums
-    /// the headers that it makes.
+    /// The header change that is asked for of frames from a port, and where they leave.
     ///
     /// # Errors
     /// [`ControlError`]: `NoPort`, `NotHere`.
-    pub fn way<H: Hints>(
+    pub fn way(
         &self,
         in_port: u16,
         actions: &Actions,
-        hints: &H,
     ) -> Result<(PortId, Rewrite, Egress), ControlError> {
         let (image, port) = self.in_port(in_port)?;
         let mut rewrite = Rewrite::NONE;
@@ -130,18 +128,17 @@ impl Router<'_> {
         }
         let out = image.configured_port(actions.output).ok_or(ControlError::NoPort)?;
         let leaving = Leaving { rewrite, source_port: 0, underlay: self.settings.underlay };
-        let (rewrite, egress) = leaving.to(image, &out, hints).ok_or(ControlError::NoPort)?;
+        let (rewrite, egress) = leaving.to(image, &out).ok_or(ControlError::NoPort)?;
         Ok((PortId(port.id), rewrite, egress))
     }
 
-    fn flow_of<H: Hints>(
+    fn flow_of(
         &self,
         spec: &FlowSpec,
         now: u64,
-        hints: &H,
     ) -> Result<NewFlow<FlowKey, FlowState>, ControlError> {
         let key = self.key(&spec.matches)?;
-        let (_, rewrite, egress) = self.way(spec.matches.in_port, &spec.actions, hints)?;
+        let (_, rewrite, egress) = self.way(spec.matches.in_port, &spec.actions)?;
         let FlowSpec { timeouts, cookie, send_removed, .. } = *spec;
         let told = send_removed;
         let state = FlowState { cookie, born: now, told, local: false, fair: false };
@@ -183,7 +180,7 @@ impl<'a, B, const QUEUE: usize, const PUNTS: usize, O, E>
     Engine<'a, Router<'a>, B, QUEUE, PUNTS, O, E>
 where
     B: PacketBuffer,
-    O: FlowOffload<FlowKey, Flow<FlowState>>,
+    O: FlowOffload<FlowKey, Offered<FlowState>>,
     E: EventSink<FlowRemoved<FlowKey, FlowState>>,
 {
     /// Adds a flow, or puts it in the place of that which is for the same frames: counters and idle
@@ -197,7 +194,7 @@ where
         now: u64,
         hints: &H,
     ) -> Result<(), ControlError> {
-        let flow = self.pipeline().flow_of(spec, now, hints)?;
+        let flow = self.pipeline().flow_of(spec, now)?;
         self.add(&flow, now, hints).map(|_| ()).map_err(|_| ControlError::Full)
     }
 
@@ -211,7 +208,7 @@ where
         now: u64,
         hints: &H,
     ) -> Result<(), ControlError> {
-        let flow = self.pipeline().flow_of(spec, now, hints)?;
+        let flow = self.pipeline().flow_of(spec, now)?;
         let found = self.flows().find(&flow.key, hints);
         let lives = |handle| self.flows().timed_out(handle, now).is_none();
         found.filter(|handle| lives(*handle)).ok_or(ControlError::NoFlow)?;
@@ -283,7 +280,7 @@ where
         D: Platform<Buffer = B>,
     {
         let hints = platform.hints();
-        let flow = self.pipeline().flow_of(spec, now, &hints)?;
+        let flow = self.pipeline().flow_of(spec, now)?;
         let full = self.add(&flow, now, &hints).is_err();
         let NewFlow { rewrite, egress, .. } = flow;
         let answer = Answer::Release { rewrite, egress, full };
@@ -332,7 +329,7 @@ where
     where
         D: Platform<Buffer = B>,
     {
-        match self.pipeline().way(in_port, actions, &platform.hints()) {
+        match self.pipeline().way(in_port, actions) {
             Ok((ingress, mut rewrite, egress)) => {
                 if rewrite.flags.contains(Flags::PUSH_OUTER) {
                     let port = source_port(buffer.bytes(), actions);

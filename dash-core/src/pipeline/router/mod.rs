@@ -75,7 +75,7 @@ use super::{
     Cause, Decision, End, Install, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict, hash,
 };
 use crate::{
-    flow::{Egress, Flow},
+    flow::{Egress, Flow, FlowMut},
     packet::{Entering, Packet},
     rewrite::{Flags, Rewrite},
     wire::{Header, MAX_FRAME, ethernet::EthernetHeader},
@@ -411,7 +411,7 @@ impl Pipeline for Router<'_> {
             Ok(Decided::Install(rewrite, egress, install)) => {
                 forward(rewrite, egress, install, false)
             }
-            Ok(Decided::Spread(mut spread)) => match spread.next(image, hints) {
+            Ok(Decided::Spread(mut spread)) => match spread.next(image) {
                 None => Decision::drop(DropReason::L2Unknown),
                 Some((rewrite, egress)) => {
                     self.spread = Some(spread);
@@ -437,7 +437,7 @@ impl Pipeline for Router<'_> {
         &mut self,
         packet: &mut Packet<'_, B>,
         context: &Context,
-        flow: &mut Flow<FlowState>,
+        flow: &mut FlowMut<'_, FlowState>,
         _now: u64,
         _trace: &mut T,
     ) -> Step<DropReason> {
@@ -448,11 +448,11 @@ impl Pipeline for Router<'_> {
         if context.datagram > self.settings.mtu {
             return Step::Drop(DropReason::Mtu);
         }
-        if flow.rewrite.flags.contains(Flags::PUSH_OUTER) {
+        if flow.change.flags().contains(Flags::PUSH_OUTER) {
             // Conversations between the same addresses share a flow, but no outer port.
             let headers = Frame::new(packet.buffer.bytes()).and_then(|frame| frame.headers());
             let port = hash::source_port(headers.as_ref(), [EthernetAddress([0; 6]); 2], 0);
-            flow.rewrite.tunnel.set_source_port(port);
+            flow.change.set_source_port(port);
         }
         Step::Apply
     }
@@ -478,12 +478,8 @@ impl Pipeline for Router<'_> {
         state.told
     }
 
-    fn copy<B: PacketBuffer, H: Hints>(
-        &mut self,
-        _packet: &Packet<'_, B>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
-        self.spread.as_mut()?.next(self.policy.image(self.epoch), hints)
+    fn copy<B: PacketBuffer>(&mut self, _packet: &Packet<'_, B>) -> Option<(Rewrite, Egress)> {
+        self.spread.as_mut()?.next(self.policy.image(self.epoch))
     }
 
     fn count_copy(&mut self, end: Option<End<DropReason>>) {

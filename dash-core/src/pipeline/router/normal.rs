@@ -47,7 +47,7 @@ impl Router<'_> {
             return Err(DropReason::Loopback);
         }
         tell_output(image, &out, trace);
-        let (rewrite, egress) = leaving.to(image, &out, hints).ok_or(DropReason::NotLocal)?;
+        let (rewrite, egress) = leaving.to(image, &out).ok_or(DropReason::NotLocal)?;
         Ok(Decided::Forward(rewrite, egress))
     }
 

@@ -4,7 +4,7 @@
 //! which it came in at; then one copy goes to each other host that has a port of the network, and
 //! is delivered there alone.
 
-use dash_hal::{Hints, PortId};
+use dash_hal::PortId;
 
 use super::policy::{Image, NetworkRecord, PortFlags, PortRecord};
 use crate::{
@@ -28,16 +28,11 @@ pub(super) struct Leaving {
 
 impl Leaving {
     /// To a port; `None`: there is no way to it.
-    pub(super) fn to<H: Hints>(
-        &self,
-        image: &Image<'_>,
-        port: &PortRecord,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    pub(super) fn to(&self, image: &Image<'_>, port: &PortRecord) -> Option<(Rewrite, Egress)> {
         if image.is_local(port) {
             self.deliver(image, port)
         } else {
-            self.tunnel(image, port.network, port.host, hints)
+            self.tunnel(image, port.network, port.host)
         }
     }
 
@@ -57,13 +52,7 @@ impl Leaving {
     }
 
     /// To another host, for its ports of a network.
-    fn tunnel<H: Hints>(
-        &self,
-        image: &Image<'_>,
-        network: u16,
-        host: u16,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    fn tunnel(&self, image: &Image<'_>, network: u16, host: u16) -> Option<(Rewrite, Egress)> {
         let [own, other] = image.hosts.ends(host)?;
         // Network 0 has no id.
         let vni = Some(image.network(network)?.id).filter(|id| *id != 0)?;
@@ -74,9 +63,10 @@ impl Leaving {
             vni,
             source_port: self.source_port,
             ttl: TTL,
+            dont_fragment: true,
             ..Tunnel::NONE
         };
-        let tunnel = Encapsulation::new(&tunnel, hints).unfragmented(hints);
+        let tunnel = Encapsulation::new(&tunnel);
         let flags = self.rewrite.flags | Flags::PUSH_OUTER;
         Some((Rewrite { tunnel, flags, ..self.rewrite }, Egress::to(self.underlay)?))
     }
@@ -110,11 +100,7 @@ impl Spread {
         Some(Self { leaving, network, inport, next, end, host })
     }
 
-    pub(super) fn next<H: Hints>(
-        &mut self,
-        image: &Image<'_>,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    pub(super) fn next(&mut self, image: &Image<'_>) -> Option<(Rewrite, Egress)> {
         while self.next < self.end {
             let port = image.port(self.next)?;
             self.next += 1;
@@ -124,7 +110,7 @@ impl Spread {
         }
         let concerns = |host| has_ports(image, self.network, host);
         let host = image.hosts.next_other(&mut self.host, concerns)?;
-        self.leaving.tunnel(image, self.network, host, hints)
+        self.leaving.tunnel(image, self.network, host)
     }
 }
 

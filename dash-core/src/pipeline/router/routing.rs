@@ -47,12 +47,7 @@ impl Hop {
     }
 
     /// How a frame goes there.
-    fn way<H: Hints>(
-        &self,
-        image: &Image<'_>,
-        leaving: &Leaving,
-        hints: &H,
-    ) -> Option<(Rewrite, Egress)> {
+    fn way(&self, image: &Image<'_>, leaving: &Leaving) -> Option<(Rewrite, Egress)> {
         let flags = Flags::SOURCE_MAC | Flags::DESTINATION_MAC | Flags::TTL;
         let rewrite = Rewrite {
             flags: leaving.rewrite.flags | flags,
@@ -60,7 +55,7 @@ impl Hop {
             destination_mac: self.port.mac().into(),
             ..leaving.rewrite
         };
-        Leaving { rewrite, ..*leaving }.to(image, &self.port, hints)
+        Leaving { rewrite, ..*leaving }.to(image, &self.port)
     }
 }
 
@@ -126,14 +121,14 @@ impl Router<'_> {
             Event::Host { ip: hop.ip, network, port: hop.port.key }
         });
         tell_output(image, &hop.port, trace);
-        let (rewrite, egress) = hop.way(image, leaving, hints).ok_or(DropReason::NotLocal)?;
+        let (rewrite, egress) = hop.way(image, leaving).ok_or(DropReason::NotLocal)?;
         // Who has no address may send DHCP alone.
         let at = (*now, !ip.source.is_unspecified());
         let install = match cause {
             Cause::NoFlow => Install::None,
             Cause::Again(key) => Install::One(self.flow(*key, (rewrite, egress), 0, at)),
             Cause::Miss(key) => {
-                let answers = self.answers(image, &hop, [ip.source, destination], hints);
+                let answers = self.answers(image, &hop, [ip.source, destination]);
                 let count = 1 + u64::from(answers.is_some());
                 // That of the answers is installed first, and has the lower cookie.
                 let first = self.cookies.wrapping_add(1);
@@ -188,12 +183,11 @@ impl Router<'_> {
     }
 
     /// The flow of the answers to a frame that goes to `hop`: what the slow path would say of one.
-    fn answers<H: Hints>(
+    fn answers(
         &self,
         image: &Image<'_>,
         hop: &Hop,
         [source, destination]: [IpAddress; 2],
-        hints: &H,
     ) -> Option<(FlowKey, (Rewrite, Egress))> {
         let port = &hop.port;
         let network = image.network(port.network)?;
@@ -213,6 +207,6 @@ impl Router<'_> {
         let leaving = Leaving { rewrite, source_port: 0, underlay: self.settings.underlay };
         let macs: [EthernetAddress; 2] = [port.mac(), hop.interface.mac()];
         let key = FlowKey::new(PortId(port.id), vlan, macs, [destination, source])?;
-        Some((key, back.way(image, &leaving, hints)?))
+        Some((key, back.way(image, &leaving)?))
     }
 }

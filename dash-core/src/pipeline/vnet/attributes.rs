@@ -9,7 +9,7 @@ use dash_hal::{EventSink, FlowOffload, PacketBuffer};
 use super::{FlowKey, FlowState, Settings, Vnet};
 use crate::{
     engine::Engine,
-    flow::{Flow, FlowRemoved},
+    flow::{FlowRemoved, Offered},
 };
 
 bitflags::bitflags! {
@@ -57,7 +57,7 @@ impl<'a, B, const QUEUE: usize, const PUNTS: usize, O, E>
     Engine<'a, Vnet<'a>, B, QUEUE, PUNTS, O, E>
 where
     B: PacketBuffer,
-    O: FlowOffload<FlowKey, Flow<FlowState>>,
+    O: FlowOffload<FlowKey, Offered<FlowState>>,
     E: EventSink<FlowRemoved<FlowKey, FlowState>>,
 {
     /// The attributes of the flow table.

@@ -127,8 +127,10 @@ pub struct TooManyFilters;
 ///     flow::{Flow, FlowTable},
 ///     pipeline::vnet::{Attribute, BulkRead, Comparison, Filter, FlowKey, FlowState},
 /// };
-/// # let (mut buckets, mut slots) = ([], []);
-/// # let flows = FlowTable::<FlowKey, FlowState>::new(&mut buckets, &mut slots, [0; 2])?;
+/// # let (mut buckets, mut slots, mut next_hops) = ([], [], []);
+/// # let flows = FlowTable::<FlowKey, FlowState>::new(
+/// #     &mut buckets, &mut slots, &mut next_hops, [0; 2],
+/// # )?;
 /// let web = Filter { attribute: Attribute::DestinationPort(443), comparison: Comparison::Eq };
 /// let mut session = BulkRead::new(&[web], 1_000).unwrap();
 /// while !session.is_finished(&flows) {

@@ -5,7 +5,6 @@
 //! destination's IP version (an answer over IPv6 without `sip_v6`, or an appliance that does not
 //! exist), it is the VIP that the frame was sent to, if that fits.
 
-use dash_hal::Hints;
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 
 use super::{
@@ -59,51 +58,42 @@ impl Sender {
         }
     }
 
-    /// With `mac` as the customer's destination MAC, if there is one. `None` when no VIP is of the
-    /// destination's IP version.
-    fn encap<H: Hints>(
+    /// With `mac` as the customer's destination MAC, if there is one; writes it where it is kept, for
+    /// it is long. `None`, and nothing written, when no VIP is of the destination's IP version.
+    #[inline(never)]
+    fn encap(
         &self,
-        destination: IpAddress,
-        vni: u32,
+        (destination, vni): (IpAddress, u32),
         mac: Option<EthernetAddress>,
-        hints: &H,
-    ) -> Option<Rewrite> {
+        place: &mut Rewrite,
+    ) -> Option<()> {
         let endpoints = match destination {
             IpAddress::Ipv4(destination) => Endpoints::V4 { source: self.v4?, destination },
             IpAddress::Ipv6(destination) => Endpoints::V6 { source: self.v6?, destination },
         };
-        let tunnel = Tunnel { endpoints, vni, ..self.tunnel() };
         let new_mac = if mac.is_some() { Flags::DESTINATION_MAC } else { Flags::empty() };
-        Some(Rewrite {
+        *place = Rewrite {
             flags: DECAP.flags | Flags::PUSH_OUTER | Flags::COPY_DSCP | new_mac,
-            tunnel: Encapsulation::new(&tunnel, hints),
+            tunnel: Encapsulation::new(&Tunnel { endpoints, vni, ..self.tunnel() }),
             destination_mac: mac.map_or(DECAP.destination_mac, Mac::from),
             ..DECAP
-        })
+        };
+        Some(())
     }
 
     /// To the place of a mapping; the customer's destination MAC becomes the mapping's.
-    pub(super) fn for_mapping<H: Hints>(
-        &self,
-        destination: &Destination,
-        hints: &H,
-    ) -> Option<Rewrite> {
-        self.encap(destination.underlay, destination.vni, Some(destination.mac), hints)
+    pub(super) fn for_mapping(&self, destination: &Destination, place: &mut Rewrite) -> Option<()> {
+        self.encap((destination.underlay, destination.vni), Some(destination.mac), place)
     }
 
     /// To the VM; the customer frame stays as it is.
-    pub(super) fn for_vm<H: Hints>(
-        &self,
-        eni: &EniRecord,
-        vm_vni: u32,
-        hints: &H,
-    ) -> Option<Rewrite> {
-        self.encap(eni.underlay_ip(), vm_vni, None, hints)
+    pub(super) fn for_vm(&self, eni: &EniRecord, vm_vni: u32, place: &mut Rewrite) -> Option<()> {
+        self.encap((eni.underlay_ip(), vm_vni), None, place)
     }
 
     /// Back to where a frame came from; the customer's destination MAC becomes its source.
-    pub(super) fn back<H: Hints>(&self, received: &Received, hints: &H) -> Option<Rewrite> {
-        self.encap(received.source, received.vni, Some(received.customer_mac), hints)
+    pub(super) fn back(&self, received: &Received, place: &mut Rewrite) -> Option<()> {
+        self.encap((received.source, received.vni), Some(received.customer_mac), place)
     }
 }
 

@@ -69,7 +69,7 @@ use self::{
     policy::{Direction, EniId, EniRecord, Policy, RuleCounterId, is_v6},
 };
 use crate::{
-    flow::{Egress, Flow, FlowTable, Install, NewFlow, Timeouts, fragment::Piece},
+    flow::{Egress, Flow, FlowMut, FlowTable, Install, NewFlow, Timeouts, fragment::Piece},
     packet::{Entering, Packet},
     pipeline::{Cause, Decision, End, Lookup, Name, Pipeline, Step, Trace, Uncached, Verdict},
     rewrite::Rewrite,
@@ -276,14 +276,14 @@ impl<'a> Vnet<'a> {
     }
 
     /// The stages that only a miss passes, up to the header changes.
-    fn decide<H: Hints>(
+    fn decide<'c>(
         &mut self,
         (context, key): (Context, Option<&FlowKey>),
         (frame, length): (&Frame, usize),
         received: &Received,
-        hints: &H,
+        place: &'c mut Option<Compiled>,
         trace: &mut impl Trace<Self>,
-    ) -> Result<Compiled, DropReason> {
+    ) -> Result<&'c Compiled, DropReason> {
         let Self { policy, counters, .. } = &mut *self;
         let policy = &*policy;
         let eni = policy.eni_record(context.eni).ok_or(DropReason::EniMiss)?;
@@ -295,45 +295,53 @@ impl<'a> Vnet<'a> {
         let count = |rule| counters.matched(rule, length);
         let groups = eni.acl_stages(context.direction, frame.headers.source.version());
         acl_stages::check(policy, &groups, context.direction, &frame.headers, count, trace)?;
-        let compiled = match context.direction {
-            Direction::Outbound => self.outbound(&eni, frame, received, hints, trace),
-            Direction::Inbound => self.inbound((context.eni, &eni), frame, received, hints, trace),
+        let compiled = place.insert(Compiled::NONE);
+        match context.direction {
+            Direction::Outbound => self.outbound(&eni, frame, received, compiled, trace),
+            Direction::Inbound => {
+                self.inbound((context.eni, &eni), frame, received, compiled, trace)
+            }
         }?;
-        trace.stage(|| Event::Compiled { rewrite: compiled.rewrite, reverse: compiled.reverse });
+        trace.stage(|| {
+            let Compiled { rewrite, reverse, answers } = *compiled;
+            Event::Compiled { rewrite, reverse: answers.then_some(reverse) }
+        });
         Ok(compiled)
     }
 
-    fn outbound<H: Hints>(
+    fn outbound(
         &self,
         eni: &EniRecord,
         frame: &Frame,
         received: &Received,
-        hints: &H,
+        compiled: &mut Compiled,
         trace: &mut impl Trace<Self>,
-    ) -> Result<Compiled, DropReason> {
+    ) -> Result<(), DropReason> {
         let policy = &self.policy;
         let (sender, vm_vni) = self.sender(eni, received);
         let destination = frame.headers.destination;
-        let rewrite = match outbound_routing::find(policy, eni.route_group(), destination, trace)? {
-            Target::Direct => encap::direct(),
+        match outbound_routing::find(policy, eni.route_group(), destination, trace)? {
+            Target::Direct => compiled.rewrite = encap::direct(),
             Target::Mapped { vnet, address } => {
                 let own = EniVni { vnet: eni.vnet(), vm_vni };
                 let v6 = is_v6(received.vip);
                 let place = mapping::find(policy, (vnet, address), own, v6, trace)?;
-                sender.for_mapping(&place, hints).ok_or(DropReason::Underlay)?
+                let done = sender.for_mapping(&place, &mut compiled.rewrite);
+                done.ok_or(DropReason::Underlay)?;
             }
-        };
-        Ok(Compiled { rewrite, reverse: sender.for_vm(eni, vm_vni, hints) })
+        }
+        compiled.answers = sender.for_vm(eni, vm_vni, &mut compiled.reverse).is_some();
+        Ok(())
     }
 
-    fn inbound<H: Hints>(
+    fn inbound(
         &self,
         (id, eni): (EniId, &EniRecord),
         frame: &Frame,
         received: &Received,
-        hints: &H,
+        compiled: &mut Compiled,
         trace: &mut impl Trace<Self>,
-    ) -> Result<Compiled, DropReason> {
+    ) -> Result<(), DropReason> {
         let policy = &self.policy;
         let Received { source, vni, .. } = *received;
         let protocol = frame.headers.protocol;
@@ -342,8 +350,9 @@ impl<'a> Vnet<'a> {
             pa_validation::check(policy, vnet, source, trace)?;
         }
         let (sender, vm_vni) = self.sender(eni, received);
-        let rewrite = sender.for_vm(eni, vm_vni, hints).ok_or(DropReason::Underlay)?;
-        Ok(Compiled { rewrite, reverse: sender.back(received, hints) })
+        sender.for_vm(eni, vm_vni, &mut compiled.rewrite).ok_or(DropReason::Underlay)?;
+        compiled.answers = sender.back(received, &mut compiled.reverse).is_some();
+        Ok(())
     }
 
     fn sender(&self, eni: &EniRecord, received: &Received) -> (Sender, u32) {
@@ -362,12 +371,14 @@ impl<'a> Vnet<'a> {
     ) -> Install<FlowKey, FlowState> {
         let timeouts = Timeouts { idle: self.settings.idle_timeout, hard: 0 };
         // Answers have no way back when no VIP is of their IP version; then nothing is kept.
-        let Some(reverse) = compiled.reverse else { return Install::None };
+        if !compiled.answers {
+            return Install::None;
+        }
         Install::Pair(
             NewFlow { key, rewrite: compiled.rewrite, egress, state, timeouts },
             NewFlow {
                 key: key.reverse(),
-                rewrite: reverse,
+                rewrite: compiled.reverse,
                 egress: Egress::INGRESS,
                 state: state.of_other_half(),
                 timeouts,
@@ -380,7 +391,13 @@ impl<'a> Vnet<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Compiled {
     rewrite: Rewrite,
-    reverse: Option<Rewrite>,
+    reverse: Rewrite,
+    /// Whether answers have a way back.
+    answers: bool,
+}
+
+impl Compiled {
+    const NONE: Self = Self { rewrite: Rewrite::NONE, reverse: Rewrite::NONE, answers: false };
 }
 
 impl Pipeline for Vnet<'_> {
@@ -419,11 +436,13 @@ impl Pipeline for Vnet<'_> {
         context: &Context,
         cause: Cause<'_, FlowKey>,
         _now: u64,
-        hints: &H,
+        _hints: &H,
         trace: &mut T,
     ) -> Decision<Self> {
         let bytes = packet.buffer.bytes();
         let parsed = parse(bytes, &frame::PROFILE).map_err(DropReason::from);
+        // Written there, and not moved: they are long.
+        let place = &mut None;
         let decided = parsed.and_then(|layout| {
             let frame = Frame::new(bytes, layout.inner())?;
             // Nothing tells its ports.
@@ -437,7 +456,7 @@ impl Pipeline for Vnet<'_> {
                 return Err(DropReason::TcpNotSyn);
             }
             let (whose, frame) = ((*context, cause.key()), (&frame, bytes.len()));
-            let compiled = self.decide(whose, frame, &received, hints, trace)?;
+            let compiled = self.decide(whose, frame, &received, place, trace)?;
             let destination =
                 underlay::destination(&compiled.rewrite).unwrap_or(frame.0.headers.destination);
             let (egress, state) = underlay::find(&self.policy, context.eni, destination, trace)?;
@@ -448,7 +467,7 @@ impl Pipeline for Vnet<'_> {
                 verdict: Verdict::Forward { rewrite: compiled.rewrite, egress },
                 install: cause
                     .key()
-                    .map_or(Install::None, |key| self.pair(*key, &compiled, egress, state)),
+                    .map_or(Install::None, |key| self.pair(*key, compiled, egress, state)),
                 copies: false,
             },
             Err(reason) => Decision::drop(reason),
@@ -460,7 +479,7 @@ impl Pipeline for Vnet<'_> {
         &mut self,
         packet: &mut Packet<'_, B>,
         _context: &Context,
-        flow: &mut Flow<FlowState>,
+        flow: &mut FlowMut<'_, FlowState>,
         _now: u64,
         trace: &mut T,
     ) -> Step<DropReason> {

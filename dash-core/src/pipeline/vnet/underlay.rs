@@ -11,9 +11,9 @@ use super::{
     policy::{EniId, Policy, UnderlayAction},
 };
 use crate::{
-    flow::{Egress, Flow, FlowFlags, State},
+    flow::{Egress, Flow, FlowFlags, FlowMut, State},
     pipeline::Trace,
-    rewrite::{Endpoints, Flags, Rewrite},
+    rewrite::{Flags, NextHops, Rewrite},
 };
 
 /// Whose a flow is, and what it remembers of the underlay routes: their version, and whether they
@@ -56,10 +56,7 @@ impl FlowState {
 
 /// Where a frame with `rewrite` goes: the outer destination; `None`: where the customer says.
 pub(super) fn destination(rewrite: &Rewrite) -> Option<IpAddress> {
-    rewrite.flags.contains(Flags::PUSH_OUTER).then(|| match rewrite.tunnel.endpoints() {
-        Endpoints::V4 { destination, .. } => IpAddress::Ipv4(destination),
-        Endpoints::V6 { destination, .. } => IpAddress::Ipv6(destination),
-    })
+    rewrite.flags.contains(Flags::PUSH_OUTER).then(|| rewrite.tunnel.destination())
 }
 
 /// The egress towards `destination`, for a flow of `eni`.
@@ -90,14 +87,15 @@ pub(super) fn find<'a>(
 pub(super) fn refresh<'a>(
     policy: &Policy<'a>,
     generation: u32,
-    flow: &mut Flow<FlowState>,
+    flow: &mut FlowMut<'_, FlowState>,
     customer: impl FnOnce() -> Option<IpAddress>,
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
     if flow.state.version == generation {
         Ok(())
     } else {
-        ask(policy, generation, flow, customer, trace)
+        // Apart, so that neither has to lie in memory for all others.
+        ask(policy, generation, flow.parts(), customer, trace)
     }
 }
 
@@ -105,7 +103,7 @@ pub(super) fn refresh<'a>(
 fn ask<'a>(
     policy: &Policy<'a>,
     generation: u32,
-    flow: &mut Flow<FlowState>,
+    (flow, next_hops): (&mut Flow<FlowState>, NextHops<'_>),
     customer: impl FnOnce() -> Option<IpAddress>,
     trace: &mut impl Trace<Vnet<'a>>,
 ) -> Result<(), DropReason> {
@@ -113,7 +111,8 @@ fn ask<'a>(
         return Err(DropReason::Underlay);
     }
     // Only the customer's is worth a look at the headers.
-    let destination = destination(&flow.rewrite).or_else(customer).ok_or(DropReason::Underlay)?;
+    let destination = next_hops.destination(&flow.change);
+    let destination = destination.or_else(customer).ok_or(DropReason::Underlay)?;
     flow.flags.insert(FlowFlags::MODIFIED);
     let eni = flow.state.eni;
     match find(policy, eni, destination, trace) {

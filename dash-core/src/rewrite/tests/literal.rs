@@ -5,7 +5,6 @@ extern crate std;
 use std::string::String;
 use std::vec::Vec;
 
-use dash_hal::SoftwareHints;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv6Address};
 
 use super::apply_parsed;
@@ -74,7 +73,7 @@ fn v6() -> Tunnel {
 
 fn overlay(tunnel: Tunnel) -> Rewrite {
     let flags = Flags::POP_OUTER | Flags::TRIM | Flags::PUSH_OUTER | Flags::COPY_DSCP;
-    Rewrite { flags, tunnel: Encapsulation::new(&tunnel, &SoftwareHints), ..Rewrite::NONE }
+    Rewrite { flags, tunnel: Encapsulation::new(&tunnel), ..Rewrite::NONE }
 }
 
 /// Applies to `frame` in `wrapping` with room enough, MTU 1,500.
@@ -162,8 +161,8 @@ fn decapsulation_into_a_vlan_and_back() {
         identification: 0x1513,
         ..v4([10, 10, 10, 10], [10, 0, 0, 1], 100)
     };
-    let (flags, tunnel) =
-        (Flags::POP_VLAN | Flags::PUSH_OUTER, Encapsulation::new(&tunnel, &SoftwareHints));
+    let flags = Flags::POP_VLAN | Flags::PUSH_OUTER;
+    let tunnel = Encapsulation::new(&tunnel);
     let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
     let answer = apply_parsed(&rewrite, &answer.concat(), 46, &Profile::VXLAN, 1500);
     assert_eq!(answer, Ok((sent.concat(), 0)));
@@ -213,7 +212,7 @@ fn refusals_come_in_order() {
     let mut frame = customer(0);
     let refuse = |frame: &Frame, headroom, mtu| {
         let flags = Flags::TTL | Flags::PUSH_OUTER;
-        let tunnel = Encapsulation::new(&v4([1; 4], [2; 4], 1), &SoftwareHints);
+        let tunnel = Encapsulation::new(&v4([1; 4], [2; 4], 1));
         let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
         apply_parsed(&rewrite, &frame.bytes(), headroom, &Profile::PLAIN, mtu).err()
     };
@@ -253,8 +252,8 @@ fn lengths_beyond_16_bits_are_too_big() {
             let frame = Frame { macs: [0; 12], tags: Vec::new(), body, padding: Vec::new() };
             let metadata = ReceiveMetadata::default();
             let mut buffer = ArrayBuffer::<66000>::new(&frame.bytes(), metadata).unwrap();
-            let (flags, tunnel) = (Flags::PUSH_OUTER, Encapsulation::new(&tunnel, &SoftwareHints));
-            let rewrite = Rewrite { tunnel, flags, ..Rewrite::NONE };
+            let tunnel = Encapsulation::new(&tunnel);
+            let rewrite = Rewrite { tunnel, flags: Flags::PUSH_OUTER, ..Rewrite::NONE };
             let edges = parse(buffer.bytes(), &Profile::PLAIN).unwrap().edges(buffer.bytes());
             let answer = rewrite.apply(&mut buffer, &edges, 65535);
             if length > most {
@@ -300,7 +299,7 @@ fn odd_addresses_get_the_same_bytes() {
         (Tunnel::NONE, Flags::DESTINATION_MAC),
     ] {
         let destination_mac = EthernetAddress([9, 8, 7, 6, 5, 4]).into();
-        let tunnel = Encapsulation::new(&tunnel, &SoftwareHints);
+        let tunnel = Encapsulation::new(&tunnel);
         let rewrite = Rewrite { tunnel, destination_mac, flags, ..Rewrite::NONE };
         let mut buffers = [128, 129].map(|headroom| buffer(&customer, headroom));
         for buffer in &mut buffers {
@@ -346,26 +345,24 @@ fn etherparse_reads_what_is_pushed() {
 /// The first Geneve frame of service chains, case 2: App1's frame to App2's host.
 #[test]
 fn encapsulation_in_geneve_with_one_option() {
+    let [source, destination] = [[198, 51, 100, 1], [198, 51, 100, 2]].map(Ipv4Address::from);
+    let option = OptionWord { class: 0x0102, kind: 0x80, data: 0x0003_0004 };
     let tunnel = Tunnel {
+        endpoints: Endpoints::V4 { source, destination },
         source_mac: EthernetAddress([10, 0, 0, 0, 0, 0x11]),
         destination_mac: EthernetAddress([10, 0, 0, 0, 0, 0x22]),
         vni: 1,
         source_port: 0xc30d,
+        dont_fragment: true,
+        geneve: Some(option),
         ..Tunnel::NONE
     };
-    let [source, destination] = [[198, 51, 100, 1], [198, 51, 100, 2]].map(Ipv4Address::from);
-    let option = OptionWord { class: 0x0102, kind: 0x80, data: 0x0003_0004 };
-    let compiled = Encapsulation::geneve(&tunnel, source, destination, option, &SoftwareHints);
-    assert_eq!(compiled.option(), Some(option));
-    let endpoints = Endpoints::V4 { source, destination };
-    assert_eq!(compiled.tunnel(), Tunnel { endpoints, ..tunnel });
-    let vxlan = Encapsulation::new(&compiled.tunnel(), &SoftwareHints);
-    assert_eq!((vxlan.option(), vxlan.tunnel()), (None, compiled.tunnel()));
 
     let frame = hex("020000000002 020000000001 0800 45000024 00070000 4011f6be c0000201 c0000202
          9c401388 0010a3f9 5346432d44454d4f");
     let outer = hex("0a0000000022 0a0000000011 0800 4500005e 00004000 4011e624 c6336401 c6336402
          c30d17c1 004a0000 02406558 00000100 01028001 00030004");
+    let compiled = Encapsulation::new(&tunnel);
     let rewrite = Rewrite { flags: Flags::PUSH_OUTER, tunnel: compiled, ..Rewrite::NONE };
     let expected = [outer, frame.clone()].concat();
     let applied = apply_parsed(&rewrite, &frame, 128, &Profile::PLAIN, 94);
@@ -374,8 +371,8 @@ fn encapsulation_in_geneve_with_one_option() {
     assert_eq!(refused.map(|_| ()), Err(Outcome::TooBig));
     // An option that is not critical leaves the C bit clear; TOS is the tunnel's.
     let option = OptionWord { kind: 0x7f, ..option };
-    let tunnel = Tunnel { tos: 0xb8, ..tunnel };
-    let tunnel = Encapsulation::geneve(&tunnel, source, destination, option, &SoftwareHints);
+    let tunnel = Tunnel { tos: 0xb8, geneve: Some(option), ..tunnel };
+    let tunnel = Encapsulation::new(&tunnel);
     let rewrite = Rewrite { tunnel, ..rewrite };
     let (bytes, ..) = apply_parsed(&rewrite, &frame, 128, &Profile::PLAIN, 94).unwrap();
     assert_eq!((bytes[15], bytes[43], bytes[52]), (0xb8, 0, 0x7f));

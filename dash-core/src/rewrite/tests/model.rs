@@ -193,9 +193,9 @@ impl Wrapping {
 }
 
 /// What `rewrite` makes of `frame`, wrapped as in `wrapping` (or not), with `headroom` in front:
-/// the frame and its headroom, or why not. `tunnel` is what the rewrite's was compiled from.
+/// the frame and its headroom, or why not.
 pub(super) fn expected(
-    (rewrite, tunnel): (&Rewrite, &Tunnel),
+    rewrite: &Rewrite,
     wrapping: Option<&Wrapping>,
     frame: &Frame,
     headroom: usize,
@@ -208,11 +208,11 @@ pub(super) fn expected(
         let body = wrapping.body(payload);
         let whole =
             Frame { macs: [0xaa; 12], tags: Vec::new(), body, padding: wrapping.trailer.clone() };
-        return change((rewrite, tunnel), &whole, wrapping.tos, 17, headroom, mtu);
+        return change(rewrite, &whole, wrapping.tos, 17, headroom, mtu);
     }
     let tos = wrapping.map_or(frame.body.tos(), |wrapping| wrapping.tos);
     let freed = wrapping.map_or(0, |wrapping| wrapping.wrap(&[]).1);
-    change((rewrite, tunnel), frame, tos, 253, headroom + freed, mtu)
+    change(rewrite, frame, tos, 253, headroom + freed, mtu)
 }
 
 impl Wrapping {
@@ -228,7 +228,7 @@ impl Wrapping {
 
 /// As [`expected`], for the frame that is left. `tos` is that of the outermost header as received.
 fn change(
-    (rewrite, tunnel): (&Rewrite, &Tunnel),
+    rewrite: &Rewrite,
     frame: &Frame,
     tos: u8,
     protocol: u8,
@@ -268,8 +268,10 @@ fn change(
     let mut payload = bytes.len() - 14 - 4 * frame.tags.len();
     let mut outer = 0;
     if has(Flags::PUSH_OUTER) {
+        let tunnel = &rewrite.tunnel.tunnel();
         let tos = if has(Flags::COPY_DSCP) { tos / 4 * 4 } else { tunnel.tos };
         outer = if matches!(tunnel.endpoints, Endpoints::V4 { .. }) { 50 } else { 70 };
+        outer += if tunnel.geneve.is_some() { 8 } else { 0 };
         payload = outer - 14 + bytes.len();
         if payload <= 0xffff {
             bytes = encapsulate(tunnel, tos, &bytes);
@@ -300,13 +302,29 @@ fn with_protocol(bytes: &mut [u8], frame: &Frame, protocol: u8) {
 /// `frame` in `tunnel`, from scratch.
 pub(super) fn encapsulate(tunnel: &Tunnel, tos: u8, frame: &[u8]) -> Vec<u8> {
     let mut bytes = [tunnel.destination_mac.0, tunnel.source_mac.0].concat();
-    let payload = udp_vxlan(tunnel.source_port, tunnel.vni, frame);
+    let mut payload = udp_vxlan(tunnel.source_port, tunnel.vni, frame);
+    if let Some(option) = tunnel.geneve {
+        let length = (payload.len() as u16 + 8).to_be_bytes();
+        payload[2..4].copy_from_slice(&6081_u16.to_be_bytes());
+        payload[4..6].copy_from_slice(&length);
+        payload[8..12].copy_from_slice(&[2, option.kind >> 7 << 6, 0x65, 0x58]);
+        let class = option.class.to_be_bytes();
+        let words = [[class[0], class[1], option.kind, 1], option.data.to_be_bytes()];
+        payload.splice(16..16, words.concat());
+    }
     match tunnel.endpoints {
         Endpoints::V4 { source, destination } => {
             let addresses = [source.octets(), destination.octets()].concat();
             bytes.extend([0x08, 0x00]);
             let rest = (0, &addresses[..], &payload[..]);
-            bytes.extend(ipv4(tos, tunnel.identification, tunnel.ttl, 17, rest));
+            let mut packet = ipv4(tos, tunnel.identification, tunnel.ttl, 17, rest);
+            if tunnel.dont_fragment {
+                packet[6] = 0x40;
+                packet[10..12].fill(0);
+                let sum = checksum(&packet[..20]);
+                packet[10..12].copy_from_slice(&sum.to_be_bytes());
+            }
+            bytes.extend(packet);
         }
         Endpoints::V6 { source, destination } => {
             let addresses = [source.octets(), destination.octets()].concat();

@@ -1,7 +1,7 @@
 //! In which bucket an entry lives, and how room is made for one more.
 use super::bucket::{Bucket, Tenant};
 use super::tags::PLACES;
-use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES, Place};
+use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES, Place, Value};
 use dash_hal::Hints;
 use heapless::Vec;
 
@@ -23,7 +23,7 @@ const fn parent(node: usize) -> (usize, usize) {
     (child / PLACES, child % PLACES)
 }
 
-impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
+impl<K: Key, V: Value> Cuckoo<'_, K, V> {
     #[inline(always)]
     pub(super) fn hashed<H: Hints>(&self, key: &K, hints: &H) -> Home {
         let hash = key.hash(&self.hash, hints);
@@ -71,7 +71,7 @@ impl<K: Key, V: Copy> Cuckoo<'_, K, V> {
     ) -> Option<Handle> {
         let handle = bucket.handle(place)?;
         if let Some(slot) = self.slots.get(handle.index()) {
-            hints.prefetch(slot);
+            slot.prefetch(hints);
         }
         Some(handle)
     }

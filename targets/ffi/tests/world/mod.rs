@@ -262,7 +262,7 @@ pub struct Core {
     pub handle: *mut dash_core_t,
     pub config: dash_core_config_t,
     pub caller: *mut Caller,
-    memory: [Memory; 4],
+    memory: [Memory; 5],
 }
 
 // SAFETY: a handle may be used by any thread, one at a time.
@@ -293,7 +293,8 @@ impl Core {
     ) -> Self {
         // SAFETY: from a box that the policy has.
         let sizes = sizes(unsafe { &*policy.capacity }, flows);
-        let layouts = [sizes.core, sizes.flow_buckets, sizes.flow_slots, sizes.eni_counters];
+        let layouts =
+            [sizes.core, sizes.flow_buckets, sizes.flow_slots, sizes.next_hops, sizes.eni_counters];
         let memory = layouts.map(Memory::new);
         let rooms = Caller {
             room: usize::MAX,
@@ -326,7 +327,8 @@ impl Core {
             core: memory[0].region(),
             flow_buckets: memory[1].region(),
             flow_slots: memory[2].region(),
-            eni_counters: memory[3].region(),
+            next_hops: memory[3].region(),
+            eni_counters: memory[4].region(),
         };
         change(&mut config.callbacks);
         let mut handle = ptr::null_mut();

@@ -12,6 +12,7 @@ use dash_core::{
             policy::{Capacity, PolicyWriter},
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -26,7 +27,7 @@ use super::network::Network;
 use crate::{
     cli::InputArgs,
     error::Error,
-    platform::{HostBuffer, HostPlatform},
+    platform::{HostBuffer, HostPlatform, NEXT_HOPS},
 };
 
 /// The port of a device that leads to other hosts; logical ports are numbered from 0.
@@ -45,6 +46,7 @@ pub struct Storage {
     words: Vec<AtomicU32>,
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
     learned_buckets: Vec<Bucket>,
     learned: Vec<LearnedPlace>,
     rules: Vec<Traffic>,
@@ -59,6 +61,7 @@ impl Storage {
             words: (0..capacity.words()).map(|_| AtomicU32::new(0)).collect(),
             buckets: vec![Bucket::EMPTY; FlowTable::<FlowKey, FlowState>::buckets_for(flows)],
             slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; NEXT_HOPS],
             learned_buckets: vec![Bucket::EMPTY; Learned::buckets_for(LEARNED)],
             learned: vec![FREE; LEARNED],
             rules: vec![Traffic::ZERO; Counters::rules_for(capacity.chains, capacity.chain_length)],
@@ -124,8 +127,13 @@ impl<'a> World<'a> {
             let mut seed = || platform.entropy().seed();
             let policy =
                 PolicyWriter::new(&storage.words, capacity, seed(), readers).map_err(too_large)?;
-            let mut flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed())
-                .map_err(too_large)?;
+            let mut flows = FlowTable::new(
+                &mut storage.buckets,
+                &mut storage.slots,
+                &mut storage.next_hops,
+                seed(),
+            )
+            .map_err(too_large)?;
             flows.set(FlowSettings { when_full: input.when_full, ..*flows.settings() });
             let learned = Learned::new(&mut storage.learned_buckets, &mut storage.learned, seed())
                 .map_err(too_large)?;

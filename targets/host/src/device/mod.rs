@@ -13,6 +13,7 @@ use dash_core::{
     engine::Engine,
     flow::{Flow, FlowRemoved, FlowSettings, FlowTable, State, WhenFull},
     pipeline::{Pipeline, Trace},
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Key, Slot},
         quiescence::Readers,
@@ -27,7 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::Error,
-    platform::{HostBuffer, HostPlatform},
+    platform::{HostBuffer, HostPlatform, NEXT_HOPS},
     port::PortNames,
     report::removal,
 };
@@ -157,7 +158,8 @@ fn table<S: Service>(limits: &Limits, seed: [u64; 2]) -> Result<Flows<S>, Error>
     let count = limits.flows as usize;
     let needed = Flows::<S>::buckets_for(count).max(buckets(count));
     let buckets = storage(needed, Bucket::EMPTY)?;
-    let flows = FlowTable::new(buckets, storage(count, Slot::empty(Flow::EMPTY))?, seed);
+    let slots = storage(count, Slot::empty(Flow::EMPTY))?;
+    let flows = FlowTable::new(buckets, slots, storage(NEXT_HOPS, NextHop::FREE)?, seed);
     let mut flows = flows.map_err(|error| Error::Input(format!("{count} flows: {error:?}")))?;
     flows.set(settings(limits));
     Ok(flows)

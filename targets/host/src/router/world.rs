@@ -14,6 +14,7 @@ use dash_core::{
             policy::{Capacity, PolicyWriter},
         },
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    platform::{HostBuffer, HostPlatform},
+    platform::{HostBuffer, HostPlatform, NEXT_HOPS},
 };
 
 /// Addresses that a host learns at most.
@@ -63,6 +64,7 @@ pub struct Storage {
     words: Vec<AtomicU32>,
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
     learned_buckets: Vec<Bucket>,
     learned: Vec<LearnedPlace>,
     errors: Vec<GatewayErrors>,
@@ -81,6 +83,7 @@ impl Storage {
             words: (0..capacity.words()).map(|_| AtomicU32::new(0)).collect(),
             buckets: vec![Bucket::EMPTY; buckets],
             slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; NEXT_HOPS],
             learned_buckets: vec![Bucket::EMPTY; Learned::buckets_for(LEARNED)],
             learned: vec![FREE; LEARNED],
             errors: vec![GatewayErrors::default(); capacity.interfaces],
@@ -179,8 +182,13 @@ impl<'a> World<'a> {
             let mut seed = || platform.entropy().seed();
             let policy =
                 PolicyWriter::new(&storage.words, capacity, seed(), readers).map_err(too_large)?;
-            let flows = FlowTable::new(&mut storage.buckets, &mut storage.slots, seed())
-                .map_err(too_large)?;
+            let flows = FlowTable::new(
+                &mut storage.buckets,
+                &mut storage.slots,
+                &mut storage.next_hops,
+                seed(),
+            )
+            .map_err(too_large)?;
             let learned = Learned::new(&mut storage.learned_buckets, &mut storage.learned, seed())
                 .map_err(too_large)?;
             let Storage { errors, absent, .. } = storage;

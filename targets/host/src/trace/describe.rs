@@ -8,7 +8,7 @@ use dash_core::{
             Mapping, Route, RouteGroup, RouteGroupId, Underlay, UnderlayAction, VnetId,
         },
     },
-    rewrite::{Endpoints, Flags, Rewrite},
+    rewrite::{Endpoints, Flags, Rewrite, Tunnel},
 };
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
@@ -109,11 +109,11 @@ pub fn rewrite(rewrite: &Rewrite) -> String {
         parts.push(format!("destination MAC {mac}"));
     }
     if flags.contains(Flags::PUSH_OUTER) {
-        let (source, destination) = match rewrite.tunnel.endpoints() {
+        let Tunnel { endpoints, vni, .. } = rewrite.tunnel.tunnel();
+        let (source, destination) = match endpoints {
             Endpoints::V4 { source, destination } => (source.to_string(), destination.to_string()),
             Endpoints::V6 { source, destination } => (source.to_string(), destination.to_string()),
         };
-        let vni = rewrite.tunnel.vni();
         parts.push(format!("VXLAN {source} -> {destination}, VNI {vni}"));
     }
     if parts.is_empty() { "none".to_owned() } else { parts.join("; ") }

@@ -13,6 +13,7 @@ use dash_core::{
 
 /// One thing that the packet path did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "few of a frame, most of them stages")]
 pub enum Step {
     /// A stage decided.
     Stage(Event),

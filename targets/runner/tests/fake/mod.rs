@@ -22,6 +22,7 @@ use dash_core::{
         EniCounters, FlowKey, FlowState, Vnet,
         policy::{PolicyError, PolicyWriter},
     },
+    rewrite::NextHop,
     table::{
         cuckoo::{Bucket, Slot},
         quiescence::Readers,
@@ -181,6 +182,7 @@ struct Memory {
     words: Vec<AtomicU32>,
     buckets: Vec<Bucket>,
     slots: Vec<Slot<FlowKey, Flow<FlowState>>>,
+    next_hops: Vec<NextHop>,
     enis: Vec<EniCounters>,
 }
 
@@ -192,6 +194,7 @@ impl Memory {
             words: (0..plan.capacity.words()).map(|_| AtomicU32::new(0)).collect(),
             buckets: vec![Bucket::EMPTY; buckets],
             slots: vec![Slot::empty(Flow::EMPTY); flows],
+            next_hops: vec![NextHop::FREE; 64],
             enis: vec![EniCounters::ZERO; plan.names.enis.len()],
         }
     }
@@ -220,7 +223,9 @@ impl<'a> Session<'a> {
     fn new(memory: &'a mut Memory, plan: &Plan, start: &Start, fault: Fault) -> Self {
         let readers = Readers::new(&[]);
         let mut writer = PolicyWriter::new(&memory.words, &plan.capacity, [1, 2], readers).unwrap();
-        let mut flows = FlowTable::new(&mut memory.buckets, &mut memory.slots, [3, 4]).unwrap();
+        let mut flows =
+            FlowTable::new(&mut memory.buckets, &mut memory.slots, &mut memory.next_hops, [3, 4])
+                .unwrap();
         flows.set(FlowSettings { when_full: start.when_full, ..*flows.settings() });
         let pipeline = Vnet::new(writer.policy(), &mut memory.enis, start.settings);
         let mut first = Vec::new();

@@ -13,6 +13,7 @@ use dash_core::{
             RouteGroup, RouteGroupId, RoutingTypeId, TrustedOwner, Underlay, VnetId,
         },
     },
+    rewrite::NextHop,
     table::{
         acl,
         cuckoo::{Bucket, Slot},
@@ -116,7 +117,8 @@ fn engine<B: PacketBuffer>() -> VnetEngine<B> {
     set_policy(&mut writer).unwrap();
     let buckets = vec![Bucket::EMPTY; FlowTable::<FlowKey, FlowState>::buckets_for(FLOWS)].leak();
     let slots = vec![Slot::empty(Flow::EMPTY); FLOWS].leak();
-    let flows = FlowTable::new(buckets, slots, [1, 2]).unwrap();
+    let next_hops = vec![NextHop::FREE; 8].leak();
+    let flows = FlowTable::new(buckets, slots, next_hops, [1, 2]).unwrap();
     let enis = vec![EniCounters::ZERO; CAPACITY.enis].leak();
     Engine::new(Vnet::new(writer.policy(), enis, Settings::default()), flows, readers, 0)
 }

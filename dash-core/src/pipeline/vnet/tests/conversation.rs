@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     engine::Engine,
     flow::FlowTable,
+    rewrite::NextHop,
     table::cuckoo::{Bucket, Slot},
 };
 
@@ -31,10 +32,19 @@ fn world() -> World {
 }
 
 pub(super) fn engine(vnet: Vnet<'static>, flows: usize) -> Engine<'static, Vnet<'static>, Buffer> {
+    engine_of(vnet, flows, 64)
+}
+
+fn engine_of(
+    vnet: Vnet<'static>,
+    flows: usize,
+    next_hops: usize,
+) -> Engine<'static, Vnet<'static>, Buffer> {
     let buckets = FlowTable::<FlowKey, FlowState>::buckets_for(flows);
     let buckets = Box::leak(vec![Bucket::EMPTY; buckets].into_boxed_slice());
     let slots = Box::leak(vec![Slot::empty(Flow::EMPTY); flows].into_boxed_slice());
-    let flows = FlowTable::new(buckets, slots, [5, 6]).unwrap();
+    let next_hops = vec![NextHop::FREE; next_hops].leak();
+    let flows = FlowTable::new(buckets, slots, next_hops, [5, 6]).unwrap();
     Engine::new(vnet, flows, Readers::new(&[]), 0)
 }
 
@@ -131,4 +141,19 @@ fn tcp_strict_spares_a_conversation_that_is_evaluated_again() {
     writer.commit();
     assert!(send(&mut engine, &ack, 2).is_some());
     assert_eq!(engine.pipeline().drops().count(DropReason::TcpNotSyn), 1);
+}
+
+/// The last conversation of a next hop lives on by the new one, though there is no place for both.
+#[test]
+fn a_conversation_outlives_its_next_hop() {
+    let World { mut writer, mut vnet, .. } = world();
+    vnet.settings.tcp_strict = true;
+    let mut engine = engine_of(vnet, 64, 1);
+    let (syn, ack) = (request_to("8.8.8.8", 6, &tcp(2)), request_to("8.8.8.8", 6, &tcp(0x10)));
+    assert!(send(&mut engine, &syn, 1).is_some());
+    let moved = Appliance { neighbor_mac: EthernetAddress([2; 6]), ..appliance() };
+    writer.set_appliance(ApplianceId(0), &moved).unwrap();
+    writer.commit();
+    assert!(send(&mut engine, &ack, 2).is_some());
+    assert!(send(&mut engine, &ack, 3).is_some());
 }

@@ -1,9 +1,15 @@
 //! Flow keys, underlay routes of flows, counters.
 
+use std::boxed::Box;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::cuckoo::Key;
+use crate::{
+    flow::FlowMut,
+    rewrite::{NextHop, NextHops},
+    table::cuckoo::Key,
+};
 
 #[test]
 fn key_holds_the_conversation() {
@@ -117,12 +123,16 @@ fn key_of_ipv4_may_be_written_over_one_of_ipv6() {
 }
 
 /// A flow as the table would hold it.
-fn flow(new: &NewFlow<FlowKey, FlowState>) -> Flow<FlowState> {
-    Flow { rewrite: new.rewrite, egress: new.egress, state: new.state, ..Flow::EMPTY }
+fn flow(new: &NewFlow<FlowKey, FlowState>) -> FlowMut<'static, FlowState> {
+    let next_hops = NextHops::new(Box::leak(Box::new([NextHop::FREE])));
+    let flow = Flow { egress: new.egress, state: new.state, ..Flow::EMPTY };
+    let mut flow = FlowMut::new(Box::leak(Box::new(flow)), next_hops);
+    assert!(flow.set_rewrite(&new.rewrite));
+    flow
 }
 
 /// One hit of `frame` on `flow`.
-fn hit(world: &mut World, frame: &[u8], flow: &mut Flow<FlowState>) -> Step<DropReason> {
+fn hit(world: &mut World, frame: &[u8], flow: &mut FlowMut<'_, FlowState>) -> Step<DropReason> {
     world.events.clear();
     let mut trace = Log(&mut world.events);
     let mut buffer = Buffer::new(frame, ReceiveMetadata::default()).unwrap();

@@ -110,9 +110,9 @@ fn reverse_of_an_outbound_frame_leads_to_the_vm() {
     assert_eq!(reverse.key, forward.key.reverse());
     assert_eq!(reverse.key.direction(), Direction::Inbound);
     assert_eq!(reverse.timeouts.idle, 30_000);
-    assert_eq!(reverse.rewrite.tunnel.vni(), 7);
+    assert_eq!(reverse.rewrite.tunnel.tunnel().vni, 7);
     let endpoints = Endpoints::V4 { source: v4("172.16.1.100"), destination: v4("172.16.1.1") };
-    assert_eq!(reverse.rewrite.tunnel.endpoints(), endpoints);
+    assert_eq!(reverse.rewrite.tunnel.tunnel().endpoints, endpoints);
     assert!(!reverse.rewrite.flags.contains(Flags::DESTINATION_MAC));
 }
 
@@ -121,12 +121,12 @@ fn reverse_of_an_inbound_frame_leads_back() {
     let mut world = World::new();
     let [forward, reverse] = world.run(&inbound()).pair();
     assert!(!forward.rewrite.flags.contains(Flags::DESTINATION_MAC));
-    assert_eq!(forward.rewrite.tunnel.vni(), OUTBOUND_VNI);
-    assert_eq!(reverse.rewrite.tunnel.vni(), PEER_VNI);
+    assert_eq!(forward.rewrite.tunnel.tunnel().vni, OUTBOUND_VNI);
+    assert_eq!(reverse.rewrite.tunnel.tunnel().vni, PEER_VNI);
     assert_eq!(reverse.rewrite.destination_mac, PEER_MAC.into());
     assert!(reverse.rewrite.flags.contains(Flags::DESTINATION_MAC));
     let endpoints = Endpoints::V4 { source: v4("172.16.1.100"), destination: v4("172.16.1.20") };
-    assert_eq!(reverse.rewrite.tunnel.endpoints(), endpoints);
+    assert_eq!(reverse.rewrite.tunnel.tunnel().endpoints, endpoints);
 }
 
 #[test]
@@ -169,5 +169,5 @@ fn answer_over_ipv6_without_sip_v6_comes_from_the_vip_that_was_hit() {
     // To the VM over IPv4, from the own appliance's VIP.
     assert_eq!(ran.bytes()[26..34], [172, 16, 1, 100, 172, 16, 1, 1]);
     let endpoints = Endpoints::V6 { source: v6("2001:db8::200"), destination: v6("2001:db8::7") };
-    assert_eq!(ran.pair()[1].rewrite.tunnel.endpoints(), endpoints);
+    assert_eq!(ran.pair()[1].rewrite.tunnel.tunnel().endpoints, endpoints);
 }

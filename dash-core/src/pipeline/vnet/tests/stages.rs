@@ -77,7 +77,7 @@ fn vni_of_the_encapsulation_has_its_order() {
     let mut world = World::new();
     let vni = |mapping: Mapping, world: &mut World| {
         world.writer.set_mapping(PEER_VNET, ip("10.1.2.50"), &mapping).unwrap();
-        world.run(&request()).pair()[0].rewrite.tunnel.vni()
+        world.run(&request()).pair()[0].rewrite.tunnel.tunnel().vni
     };
     let typed = Mapping { routing_type: RoutingTypeId(3), ..peer() };
     world.writer.set_routing_type(RoutingTypeId(3), 333).unwrap();
