@@ -368,8 +368,8 @@ impl Shared {
     }
 
     /// Writes the headers over IPv4, in front of a frame of `length` bytes, over `place`, which is as
-    /// long as they are. `None` when it is not. The IP length fits 16 bits: the
-    /// caller compared it with the MTU.
+    /// long as they are. `None` when it is not. The IP length fits 16 bits: the caller compared it with
+    /// the MTU.
     #[inline(always)]
     pub(super) fn write_over_ipv4(
         &self,
@@ -407,7 +407,7 @@ impl Shared {
         *vni = own.vni;
     }
 
-    /// The same, of any form.
+    /// Writes headers of any form, as [`write_over_ipv4`](Self::write_over_ipv4) does.
     #[inline(never)]
     pub(super) fn write(
         &self,
@@ -431,7 +431,7 @@ impl Shared {
         Some(())
     }
 
-    /// The same in less code, at any address.
+    /// As [`write_over_ipv4`](Self::write_over_ipv4), at any address and in less code.
     #[inline(never)]
     fn write_over_ipv4_anywhere(
         &self,
