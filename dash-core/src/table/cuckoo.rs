@@ -75,6 +75,9 @@ pub const NEIGHBOURS: usize = 2 * PLACES;
 /// first buckets.
 const KEYS_AHEAD: usize = 16;
 
+/// Buckets of a search for room that [`Cuckoo::prefetch_room`] starts to load. More are seldom visited.
+const ROOM_AHEAD: usize = 6;
+
 /// A fixed-length key.
 pub trait Key: Copy + Eq {
     /// A value to fill empty slots with.
@@ -348,7 +351,7 @@ impl<'a, K: Key, V: Value> Cuckoo<'a, K, V> {
             return;
         };
         self.prefetch_alternate(place, hints);
-        for tenant in 0..placement::AHEAD {
+        for tenant in 0..ROOM_AHEAD {
             self.prefetch_bucket(self.alternate(bucket.tag(tenant), primary), hints);
         }
     }
@@ -445,7 +448,9 @@ impl<'a, K: Key, V: Value> Cuckoo<'a, K, V> {
         value: V,
         hints: &H,
     ) -> Result<Handle, InsertError> {
-        if let Some(there) = self.look_up(home, key) {
+        if !self.is_surely_absent(home)
+            && let Some(there) = self.look_up(home, key)
+        {
             return Err(InsertError::Exists(there));
         }
         if self.len() >= self.capacity() {

@@ -325,11 +325,8 @@ impl<V: Numbered, H: Hints> Hash<V, H> {
     /// One key goes, one comes. While the old one's entry is loaded, so is what the new one needs.
     #[inline]
     fn replace(&mut self, (old, new, number): &Exchange) -> u64 {
-        let mut place = [self.table.home(old, &self.hints)];
+        let place = self.table.home(old, &self.hints);
         let place_of_new = self.table.prepare(new, &self.hints);
-        self.table.candidates(&mut place, &self.hints);
-        self.table.prefetch_room(&place_of_new, &self.hints);
-        let [place] = place;
         let gone = self.table.confirm(&place, old).map(|(handle, _)| handle);
         if let Some(handle) = gone {
             self.table.remove_at(&place, handle, &self.hints);

@@ -14,8 +14,8 @@ fn below(hash: u32, count: u32) -> u32 {
 /// Buckets of a search for an empty place, in the order of their visits.
 type Nodes = Vec<u32, PATH_BUCKETS>;
 
-/// Buckets that a search starts to load before it visits them.
-pub(super) const AHEAD: usize = 6;
+/// Nodes of a search that have children, the last one maybe fewer than others.
+const PARENTS: usize = (PATH_BUCKETS - 2).div_ceil(PLACES);
 
 /// Of a node of the search that is no root: its parent, and the place there.
 const fn parent(node: usize) -> (usize, usize) {
@@ -101,6 +101,14 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
         handles.find(|handle| self.is_key(*handle, key))
     }
 
+    /// Whether the primary bucket alone says that no entry has the key.
+    #[inline(always)]
+    pub(super) fn is_surely_absent(&self, home: Home) -> bool {
+        self.bucket(home.primary).is_some_and(|primary| {
+            primary.matching(home.tag).next().is_none() && !primary.may_be_away(home.tag)
+        })
+    }
+
     #[inline(never)]
     pub(super) fn look_up(&self, home: Home, key: &K) -> Option<Handle> {
         let primary = self.bucket(home.primary)?;
@@ -159,18 +167,23 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
     /// one. Node `i` of the search has the children `2 + 8 i ..`, one for each of its places.
     #[inline(never)]
     fn make_room<H: Hints>(&mut self, roots: [u32; 2], hints: &H) -> Option<(bool, usize)> {
-        let mut nodes = Nodes::from_array(roots);
-        for at in 2..PATH_BUCKETS {
-            // A few nodes ahead, whose loads overlap.
-            while nodes.len() <= at + AHEAD && !nodes.is_full() {
-                let (parent, place) = parent(nodes.len());
-                let index = *nodes.get(parent)?;
-                let child = self.alternate(self.bucket(index)?.tag(place), index);
+        // `Nodes::from_array` copies the whole kilobyte.
+        let mut nodes = Nodes::new();
+        nodes.extend(roots);
+        for parent in 0..PARENTS {
+            let first = nodes.len();
+            let index = *nodes.get(parent)?;
+            let bucket = self.bucket(index)?;
+            // All children first, whose loads overlap.
+            for place in 0..PLACES.min(PATH_BUCKETS - first) {
+                let child = self.alternate(bucket.tag(place), index);
                 self.prefetch_bucket(child, hints);
                 let _ = nodes.push(child);
             }
-            if let Some(place) = self.bucket(*nodes.get(at)?)?.vacancy() {
-                return Some(self.displace(&nodes, at, place));
+            for (child, at) in nodes.iter().skip(first).zip(first..) {
+                if let Some(place) = self.bucket(*child)?.vacancy() {
+                    return Some(self.displace(&nodes, at, place));
+                }
             }
         }
         None
@@ -215,13 +228,13 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
             line.matching(home.tag)
                 .find(|place| line.tag(*place) == home.tag && line.handle(*place) == Some(handle))
         };
-        let alternate = self.alternate(home.tag, home.primary);
         let Some(primary) = self.buckets.get_mut(home.primary as usize) else { return };
         if let Some(place) = place_in(primary) {
             primary.vacate(place);
             return self.unstash(home.primary, hints);
         }
         primary.come_back(home.tag);
+        let alternate = self.alternate(home.tag, home.primary);
         let Some(bucket) = self.buckets.get_mut(alternate as usize) else { return };
         if let Some(place) = place_in(bucket) {
             bucket.vacate(place);
