@@ -1,15 +1,9 @@
 //! In which bucket an entry lives, and how room is made for one more.
 use super::bucket::{Bucket, Tenant};
 use super::tags::PLACES;
-use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES, Place, Value};
+use super::{Cuckoo, Handle, Home, Key, PATH_BUCKETS, PATH_MOVES, Value};
 use dash_hal::Hints;
 use heapless::Vec;
-
-/// `hash` as a number below `count`: multiply-shift, for any count.
-#[inline]
-fn below(hash: u32, count: u32) -> u32 {
-    ((u64::from(hash) * u64::from(count)) >> 32) as u32
-}
 
 /// Buckets of a search for an empty place, in the order of their visits.
 type Nodes = Vec<u32, PATH_BUCKETS>;
@@ -24,106 +18,6 @@ const fn parent(node: usize) -> (usize, usize) {
 }
 
 impl<K: Key, V: Value> Cuckoo<'_, K, V> {
-    #[inline(always)]
-    pub(super) fn hashed<H: Hints>(&self, key: &K, hints: &H) -> Home {
-        let hash = key.hash(&self.hash, hints);
-        let tag = (hash as u16).max(1);
-        Home { primary: below((hash >> 32) as u32, self.count), tag }
-    }
-
-    /// The other bucket of an entry with `tag` that lives in `bucket`; rarely the same.
-    #[inline]
-    pub(super) fn alternate(&self, tag: u16, bucket: u32) -> u32 {
-        // Fibonacci hashing (Knuth, vol. 3, 6.4) spreads the tags evenly over the buckets.
-        let sum = below(u32::from(tag).wrapping_mul(0x9e37_79b9), self.count);
-        let other = sum.wrapping_sub(bucket);
-        if sum < bucket { other.wrapping_add(self.count) } else { other }
-    }
-
-    #[inline]
-    pub(super) fn bucket(&self, index: u32) -> Option<&Bucket> {
-        #[cfg(test)]
-        self.work.read();
-        self.buckets.get(index as usize)
-    }
-
-    #[inline]
-    pub(super) fn prefetch_bucket<H: Hints>(&self, index: u32, hints: &H) {
-        if let Some(bucket) = self.buckets.get(index as usize) {
-            hints.prefetch(bucket);
-        }
-    }
-
-    /// The entry at `turn` of the places in the two buckets of a key.
-    pub(crate) fn resident(&self, &Place { home, .. }: &Place, turn: usize) -> Option<Handle> {
-        let primary = turn < PLACES;
-        let bucket = if primary { home.primary } else { self.alternate(home.tag, home.primary) };
-        Some(self.bucket(bucket)?.tenant(turn % PLACES)?.handle)
-    }
-
-    /// The handle at `place`, whose key will be compared soon.
-    #[inline]
-    pub(super) fn candidate<H: Hints>(
-        &self,
-        bucket: &Bucket,
-        place: usize,
-        hints: &H,
-    ) -> Option<Handle> {
-        let handle = bucket.handle(place)?;
-        if let Some(slot) = self.slots.get(handle.index()) {
-            slot.prefetch(hints);
-        }
-        Some(handle)
-    }
-
-    /// The first entry with the tag in the other bucket or the stash.
-    #[inline]
-    pub(super) fn candidate_elsewhere<H: Hints>(&self, home: Home, hints: &H) -> Option<Handle> {
-        let candidate = |bucket: &Bucket| {
-            let place = bucket.matching(home.tag).next()?;
-            self.candidate(bucket, place, hints)
-        };
-        match self.bucket(self.alternate(home.tag, home.primary)).and_then(candidate) {
-            None if self.stashed > 0 => self.stash.iter().find_map(candidate),
-            found => found,
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_key(&self, handle: Handle, key: &K) -> bool {
-        self.slots
-            .get(handle.index())
-            .is_some_and(|slot| slot.state == handle.0.get() && slot.key == *key)
-    }
-
-    fn find_in(&self, bucket: &Bucket, tag: u16, key: &K) -> Option<Handle> {
-        let mut handles = bucket.matching(tag).filter_map(|place| bucket.handle(place));
-        handles.find(|handle| self.is_key(*handle, key))
-    }
-
-    /// Whether the primary bucket alone says that no entry has the key.
-    #[inline(always)]
-    pub(super) fn is_surely_absent(&self, home: Home) -> bool {
-        self.bucket(home.primary).is_some_and(|primary| {
-            primary.matching(home.tag).next().is_none() && !primary.may_be_away(home.tag)
-        })
-    }
-
-    #[inline(never)]
-    pub(super) fn look_up(&self, home: Home, key: &K) -> Option<Handle> {
-        let primary = self.bucket(home.primary)?;
-        let found = self.find_in(primary, home.tag, key);
-        if found.is_some() || !primary.may_be_away(home.tag) {
-            return found;
-        }
-        let alternate = self.bucket(self.alternate(home.tag, home.primary))?;
-        let found = self.find_in(alternate, home.tag, key);
-        if found.is_some() || self.stashed == 0 {
-            return found;
-        }
-        self.stash.iter().find_map(|bucket| self.find_in(bucket, home.tag, key))
-    }
-
     /// Gives a new entry a place in its primary bucket, its alternate, or the stash.
     pub(super) fn settle<H: Hints>(&mut self, home: Home, handle: Handle, hints: &H) -> bool {
         let alternate = self.alternate(home.tag, home.primary);
