@@ -104,9 +104,7 @@ impl<H: Hints + Copy> Ports for Device<H> {
     #[inline]
     fn transmit(&mut self, _port: PortId, burst: &mut Burst<Buffer>) -> usize {
         let count = burst.len();
-        while let Some(buffer) = burst.pop() {
-            self.sent.push(buffer);
-        }
+        self.sent.extend(burst.drain(count));
         count
     }
 

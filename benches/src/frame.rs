@@ -15,9 +15,10 @@ const HEADROOM: usize = 128;
 /// 2 KiB with the metadata, and one cache line more, so that frames do not share cache sets.
 const ROOM: usize = 2048;
 
-/// A buffer: 8 bytes that are moved, as on a port whose driver hands out descriptors.
+/// A buffer: 8 bytes that are moved, as on a port whose driver hands out descriptors. Its memory is
+/// a port's, for good.
 #[derive(Debug)]
-pub struct Buffer(Box<Memory>);
+pub struct Buffer(&'static mut Memory);
 
 /// Metadata on a cache line of its own, then headroom and frame.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Buffer {
     #[must_use]
     pub fn new(metadata: ReceiveMetadata) -> Self {
         let head = Head { metadata, start: HEADROOM, end: HEADROOM };
-        Self(Box::new(Memory { head, bytes: [0; ROOM] }))
+        Self(Box::leak(Box::new(Memory { head, bytes: [0; ROOM] })))
     }
 
     /// Writes the frame of a flow as it is received, over whatever an engine made of the last one.
