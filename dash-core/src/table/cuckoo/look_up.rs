@@ -172,7 +172,8 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
         }
     }
 
-    /// The last step: the entry of `key`. The table may have changed since the steps before.
+    /// The last step: the entry of `key`. The table may have changed since the steps before. For one
+    /// key by itself it may follow the first: nothing else is there to overlap with its loads.
     #[inline(always)]
     pub fn confirm(&mut self, place: &Place, key: &K) -> Option<(Handle, &mut V)> {
         // The first tag match is the entry but for 1 in 8,000.
@@ -225,12 +226,7 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
 
     /// The handle at `place`, whose key will be compared soon.
     #[inline]
-    pub(super) fn candidate<H: Hints>(
-        &self,
-        bucket: &Bucket,
-        place: usize,
-        hints: &H,
-    ) -> Option<Handle> {
+    fn candidate<H: Hints>(&self, bucket: &Bucket, place: usize, hints: &H) -> Option<Handle> {
         let handle = bucket.handle(place)?;
         if let Some(slot) = self.slots.get(handle.index()) {
             slot.prefetch(hints);
@@ -240,7 +236,7 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
 
     /// The first entry with the tag in the other bucket or the stash.
     #[inline]
-    pub(super) fn candidate_elsewhere<H: Hints>(&self, home: Home, hints: &H) -> Option<Handle> {
+    fn candidate_elsewhere<H: Hints>(&self, home: Home, hints: &H) -> Option<Handle> {
         let candidate = |bucket: &Bucket| {
             let place = bucket.matching(home.tag).next()?;
             self.candidate(bucket, place, hints)
@@ -252,7 +248,7 @@ impl<K: Key, V: Value> Cuckoo<'_, K, V> {
     }
 
     #[inline]
-    pub(super) fn is_key(&self, handle: Handle, key: &K) -> bool {
+    fn is_key(&self, handle: Handle, key: &K) -> bool {
         self.slots
             .get(handle.index())
             .is_some_and(|slot| slot.state == handle.0.get() && slot.key == *key)
